@@ -1,0 +1,1 @@
+"""The alphabet everything else is written in: encoding, hashing, keys, trees, limits and errors."""

@@ -1,0 +1,173 @@
+"""The state tree: a full 4-ary tree over 2^depth buckets (DESIGN §4 State tree; PROOF.md §3).
+
+A key (32 bytes, already a tagged hash) belongs to the bucket of its first `depth` bits. A bucket's hash is the RFC 6962
+root over its entries `key || value hash` in ascending order of key; an inner node is
+SHA-256(tag || network || its four children). So presence, absence ("these two neighbours are adjacent") and "this is
+the latest" are one kind of proof, and an update costs one path, done level by level once per block.
+
+Invariants: entries of a bucket are strictly ascending; a bucket holds at most BUCKET_ENTRIES; nodes always equal the
+hash of their children. `update` returns what `revert` needs to undo it exactly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+from ledger.base import merkle
+from ledger.base.errors import Code, FormError, ProofError, RuleError
+from ledger.base.hashing import Tag
+from ledger.base.limits import BUCKET_ENTRIES
+
+DEPTHS: Final = (8, 16, 18, 20)  # 8 is for tests and demonstrations on small machines
+_ARITY_BITS: Final = 2
+
+Undo = list[tuple[int, dict[bytes, bytes]]]
+
+
+class StateProof(NamedTuple):
+    """Proof that `key` has, or has no, value under a state root.
+
+    `size` entries in the bucket; `neighbours`: (index, key, value hash, audit path) of the entry itself when present,
+    else of the adjacent entries around the gap (none for an empty bucket); `siblings`: three hashes per level, lowest
+    level first, in order of their position with the path's own node left out.
+    """
+
+    size: int
+    neighbours: tuple[tuple[int, bytes, bytes, tuple[bytes, ...]], ...]
+    siblings: tuple[bytes, ...]
+
+
+class BucketTree:
+    """The whole tree in memory; keys and value hashes are 32 bytes."""
+
+    def __init__(self, network: bytes, depth: int) -> None:
+        if depth not in DEPTHS:
+            raise FormError(Code.MALFORMED, f"expected a state tree depth of {DEPTHS}, got {depth}")
+        self.depth = depth
+        self._prefix = Tag.STATE_NODE + network
+        self._shift = 256 - depth
+        self._buckets: dict[int, dict[bytes, bytes]] = {}
+        self._levels: list[bytearray] = []
+        value = merkle.EMPTY_ROOT
+        for bits in range(depth, -1, -_ARITY_BITS):
+            self._levels.append(bytearray(value * (1 << bits)))
+            value = self._node(value * 4)
+
+    def _node(self, children: bytes | bytearray) -> bytes:
+        return hashlib.sha256(self._prefix + children).digest()
+
+    def _bucket_of(self, key: bytes) -> int:
+        return int.from_bytes(key[:4], "big") >> (32 - self.depth)
+
+    @property
+    def root(self) -> bytes:
+        """The state root, 32 bytes."""
+        return bytes(self._levels[-1])
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value hash under `key`, or None."""
+        return self._buckets.get(self._bucket_of(key), {}).get(key)
+
+    def load(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
+        """Fill an empty tree from (key, value hash) pairs."""
+        self.update(dict(entries))
+
+    def update(self, changes: Mapping[bytes, bytes]) -> Undo:
+        """Set the given keys; returns an undo record. Raises RuleError(limit) with nothing changed if a bucket overflows."""
+        grouped: dict[int, dict[bytes, bytes]] = {}
+        for key, value in changes.items():
+            grouped.setdefault(self._bucket_of(key), {})[key] = value
+        undo: Undo = []
+        for index, new in grouped.items():
+            old = self._buckets.get(index, {})
+            if len(old) + len(new) > BUCKET_ENTRIES and len(old.keys() | new.keys()) > BUCKET_ENTRIES:
+                for done, previous in undo:
+                    self._buckets[done] = previous
+                raise RuleError(Code.LIMIT, f"expected at most {BUCKET_ENTRIES} records in a bucket of the state tree")
+            undo.append((index, old))
+            self._buckets[index] = {**old, **new}
+        self._refresh(list(grouped))
+        return undo
+
+    def revert(self, undo: Undo) -> None:
+        """Undo one `update`; updates are undone in the reverse of the order in which they were made."""
+        for index, old in undo:
+            if old:
+                self._buckets[index] = old
+            else:
+                self._buckets.pop(index, None)
+        self._refresh([index for index, _ in undo])
+
+    def _refresh(self, dirty: list[int]) -> None:
+        level = self._levels[0]
+        for index in dirty:
+            bucket = self._buckets.get(index, {})
+            level[index * 32 : index * 32 + 32] = merkle.root([key + bucket[key] for key in sorted(bucket)])
+        positions = set(dirty)
+        for below, above in zip(self._levels, self._levels[1:], strict=False):
+            positions = {position >> _ARITY_BITS for position in positions}
+            for position in positions:
+                above[position * 32 : position * 32 + 32] = self._node(below[position * 128 : position * 128 + 128])
+
+    def prove(self, key: bytes) -> StateProof:
+        """The proof of what is under `key` now: its value hash, or that there is none."""
+        index = self._bucket_of(key)
+        bucket = self._buckets.get(index, {})
+        keys = sorted(bucket)
+        position = bisect_left(keys, key)
+        if position < len(keys) and keys[position] == key:
+            shown = [position]
+        else:
+            shown = [place for place in (position - 1, position) if 0 <= place < len(keys)]
+        tree = merkle.MerkleTree([entry + bucket[entry] for entry in keys])
+        neighbours = tuple((i, keys[i], bucket[keys[i]], tree.inclusion_proof(i)) for i in shown)
+        siblings = []
+        for level in self._levels[:-1]:
+            first = index & ~3
+            siblings += [bytes(level[i * 32 : i * 32 + 32]) for i in range(first, first + 4) if i != index]
+            index >>= _ARITY_BITS
+        return StateProof(len(keys), neighbours, tuple(siblings))
+
+
+def verify_state(network: bytes, depth: int, root: bytes, key: bytes, proof: StateProof) -> bytes | None:
+    """The value hash under `key` that `proof` shows under `root`, or None if it shows absence; else ProofError."""
+    if len(proof.siblings) != 3 * (depth // _ARITY_BITS):
+        raise ProofError(Code.NOT_PROVEN, f"expected {3 * (depth // 2)} state path hashes, got {len(proof.siblings)}")
+    value, bucket_root = _verify_bucket(key, proof)
+    index = int.from_bytes(key[:4], "big") >> (32 - depth)
+    current = bucket_root
+    for level in range(depth // _ARITY_BITS):
+        children = list(proof.siblings[3 * level : 3 * level + 3])
+        children.insert(index & 3, current)
+        current = hashlib.sha256(Tag.STATE_NODE + network + b"".join(children)).digest()
+        index >>= _ARITY_BITS
+    if current != root:
+        raise ProofError(Code.NOT_PROVEN, "expected the state path to lead to the certified state root, it does not")
+    return value
+
+
+def _verify_bucket(key: bytes, proof: StateProof) -> tuple[bytes | None, bytes]:
+    """(value hash or None, bucket root) that the shown neighbours of `key` prove."""
+    refused = ProofError(Code.NOT_PROVEN, "expected the neighbours shown to settle whether the record exists")
+    if not proof.neighbours:
+        if proof.size:
+            raise refused
+        return None, merkle.EMPTY_ROOT
+    roots = {merkle.root_from_inclusion(k + v, i, proof.size, path) for i, k, v, path in proof.neighbours}
+    if len(roots) != 1:
+        raise refused
+    bucket_root = roots.pop()
+    (index, first, value, _), *rest = proof.neighbours
+    if first == key:
+        if rest:
+            raise refused
+        return value, bucket_root
+    if rest:
+        if len(rest) != 1 or rest[0][0] != index + 1 or not first < key < rest[0][1]:
+            raise refused
+    elif not (index == 0 and key < first) and not (index == proof.size - 1 and key > first):
+        raise refused
+    return None, bucket_root

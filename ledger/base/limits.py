@@ -1,0 +1,56 @@
+"""Every cap of the protocol, in one place (DESIGN §4).
+
+Consensus caps (used while judging a block or executing it) may change only with the protocol version; they are the
+same on every node. Local caps protect one process and may differ.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# --- consensus: events and transactions
+SUBJECTS_PER_EVENT: Final = 1_000
+RELATED_PER_EVENT: Final = 4_000
+SUBJECTS_PER_TRANSACTION: Final = 2_000
+ITEMS_PER_TRANSACTION: Final = 1_000
+SUBJECTS_PER_BLOCK: Final = 20_000
+BLOCK_BYTES: Final = 8_000_000
+TRANSACTION_BYTES: Final = 4_000_000
+IDENTIFIER_BYTES: Final = 512
+TEXT_BYTES: Final = 256
+DOCUMENTS_PER_EVENT: Final = 64
+EXPIRY_AHEAD_MS: Final = 3_600_000
+# --- consensus: custody
+NESTING_LEVELS: Final = 12
+FORMER_CUSTODIANS: Final = 8
+OPEN_CLAIMS: Final = 8
+OPEN_CONTRADICTIONS: Final = 8
+HOLDS: Final = 8
+HELD_INSIDE_AUTHORITIES: Final = 8
+PERMITS: Final = 8
+PERMIT_LEGS: Final = 8
+SEALS: Final = 8
+BINDINGS: Final = 16
+LOT_OFFERS: Final = 8
+LOTS_PER_CONTAINER: Final = 64
+ASIDES_PER_ORGANISATION: Final = 32
+OFFER_LAPSE_DEFAULT_MS: Final = 30 * 86_400_000
+OFFER_LAPSE_MAX_MS: Final = 366 * 86_400_000
+UNCONFIRMED_MS: Final = 7 * 86_400_000
+QUANTITY_MAX: Final = 10**18 - 1
+SCALE_MAX: Final = 6
+# --- consensus: validators
+VALIDATORS_MIN: Final = 4
+VALIDATORS_MAX: Final = 31
+BUCKET_ENTRIES: Final = 4_096
+# --- JSON documents handed to the extractor
+JSON_DEPTH: Final = 32
+JSON_DIGITS: Final = 18
+EVENT_BYTES: Final = 1_000_000
+CONTEXT_BYTES: Final = 65_536
+DOCUMENT_BYTES: Final = 64_000_000
+# --- bundles
+BUNDLE_BYTES: Final = 64_000_000
+TRANSFORMATION_DEPTH: Final = 8
+# --- one message of any wire format
+DECODE_DEPTH: Final = 16
