@@ -86,7 +86,9 @@ class BucketTree:
             if len(old) + len(new) > BUCKET_ENTRIES and len(old.keys() | new.keys()) > BUCKET_ENTRIES:
                 for done, previous in undo:
                     self._buckets[done] = previous
-                raise RuleError(Code.LIMIT, f"expected at most {BUCKET_ENTRIES} records in a bucket of the state tree")
+                raise RuleError(
+                    Code.LIMIT, f"expected at most {BUCKET_ENTRIES} records in a bucket of the state tree"
+                )
             undo.append((index, old))
             self._buckets[index] = {**old, **new}
         self._refresh(list(grouped))
@@ -109,8 +111,10 @@ class BucketTree:
         positions = set(dirty)
         for below, above in zip(self._levels, self._levels[1:], strict=False):
             positions = {position >> _ARITY_BITS for position in positions}
-            for position in positions:
-                above[position * 32 : position * 32 + 32] = self._node(below[position * 128 : position * 128 + 128])
+            for position in positions:  # any order: each writes a slice of its own
+                above[position * 32 : position * 32 + 32] = self._node(
+                    below[position * 128 : position * 128 + 128]
+                )
 
     def prove(self, key: bytes) -> StateProof:
         """The proof of what is under `key` now: its value hash, or that there is none."""
@@ -135,7 +139,9 @@ class BucketTree:
 def verify_state(network: bytes, depth: int, root: bytes, key: bytes, proof: StateProof) -> bytes | None:
     """The value hash under `key` that `proof` shows under `root`, or None if it shows absence; else ProofError."""
     if len(proof.siblings) != 3 * (depth // _ARITY_BITS):
-        raise ProofError(Code.NOT_PROVEN, f"expected {3 * (depth // 2)} state path hashes, got {len(proof.siblings)}")
+        raise ProofError(
+            Code.NOT_PROVEN, f"expected {3 * (depth // 2)} state path hashes, got {len(proof.siblings)}"
+        )
     value, bucket_root = _verify_bucket(key, proof)
     index = int.from_bytes(key[:4], "big") >> (32 - depth)
     current = bucket_root
@@ -145,7 +151,9 @@ def verify_state(network: bytes, depth: int, root: bytes, key: bytes, proof: Sta
         current = hashlib.sha256(Tag.STATE_NODE + network + b"".join(children)).digest()
         index >>= _ARITY_BITS
     if current != root:
-        raise ProofError(Code.NOT_PROVEN, "expected the state path to lead to the certified state root, it does not")
+        raise ProofError(
+            Code.NOT_PROVEN, "expected the state path to lead to the certified state root, it does not"
+        )
     return value
 
 
@@ -159,7 +167,7 @@ def _verify_bucket(key: bytes, proof: StateProof) -> tuple[bytes | None, bytes]:
     roots = {merkle.root_from_inclusion(k + v, i, proof.size, path) for i, k, v, path in proof.neighbours}
     if len(roots) != 1:
         raise refused
-    bucket_root = roots.pop()
+    bucket_root = roots.pop()  # any order: there is one
     (index, first, value, _), *rest = proof.neighbours
     if first == key:
         if rest:

@@ -11,14 +11,21 @@ never 1) and name the field they refuse.
 
 from __future__ import annotations
 
-from typing import Any, Final, cast
+from typing import Any, Final
 
-import msgpack  # type: ignore[import-untyped]
+import msgpack
 
 from ledger.base.errors import Code, FormError
 from ledger.base.limits import DECODE_DEPTH
 
-type_name = {type(None): "nil", bool: "a boolean", int: "an integer", bytes: "bytes", str: "text", tuple: "an array"}
+type_name = {
+    type(None): "nil",
+    bool: "a boolean",
+    int: "an integer",
+    bytes: "bytes",
+    str: "text",
+    tuple: "an array",
+}
 
 _packb = msgpack.Packer(use_bin_type=True, autoreset=True).pack
 _UINT64_MAX: Final = 2**64 - 1
@@ -29,7 +36,7 @@ def encode(value: Any) -> bytes:
 
     Only for values the caller built: types are not checked here, `decode` checks what came from outside.
     """
-    return cast("bytes", _packb(value))
+    return _packb(value)
 
 
 def decode(data: bytes, *, max_bytes: int, max_depth: int = DECODE_DEPTH) -> Any:
@@ -39,13 +46,17 @@ def decode(data: bytes, *, max_bytes: int, max_depth: int = DECODE_DEPTH) -> Any
     not_canonical (a longer form than needed).
     """
     if len(data) > max_bytes:
-        raise FormError(Code.TOO_LARGE, f"expected at most {max_bytes} bytes of encoded value, got {len(data)}")
+        raise FormError(
+            Code.TOO_LARGE, f"expected at most {max_bytes} bytes of encoded value, got {len(data)}"
+        )
     try:
         value = msgpack.unpackb(
             data, use_list=False, raw=False, strict_map_key=True, max_map_len=0, max_ext_len=0
         )
-    except Exception as error:  # the C decoder raises half a dozen unrelated classes on bad input
-        raise FormError(Code.MALFORMED, f"expected one canonical msgpack value: {type(error).__name__}") from None
+    except Exception as error:  # noqa: BLE001  # the C decoder raises half a dozen unrelated classes on bad input
+        raise FormError(
+            Code.MALFORMED, f"expected one canonical msgpack value: {type(error).__name__}"
+        ) from None
     _check_shape(value, max_depth)
     if encode(value) != data:
         raise FormError(Code.NOT_CANONICAL, "expected the shortest encoding of each integer and length")
@@ -69,10 +80,14 @@ def _check_shape(value: Any, depth: int) -> None:
 
 
 def _wrong(field: str, expected: str, value: Any) -> FormError:
-    return FormError(Code.MALFORMED, f"{field}: expected {expected}, got {type_name.get(type(value), 'another type')}")
+    return FormError(
+        Code.MALFORMED, f"{field}: expected {expected}, got {type_name.get(type(value), 'another type')}"
+    )
 
 
-def take_array(value: Any, field: str, length: int | None = None, *, most: int | None = None) -> tuple[Any, ...]:
+def take_array(
+    value: Any, field: str, length: int | None = None, *, most: int | None = None
+) -> tuple[Any, ...]:
     """`value` as an array of exactly `length`, or of at most `most`, members."""
     if type(value) is not tuple:
         raise _wrong(field, "an array", value)

@@ -71,7 +71,8 @@ def check_signature(public_key: bytes, message: bytes, signature: bytes) -> None
     """Raise SignatureError(bad_signature) unless `is_signature`."""
     if not is_signature(public_key, message, signature):
         raise SignatureError(
-            Code.BAD_SIGNATURE, f"expected a valid Ed25519 signature by key {public_key.hex()[:16]}, it does not hold"
+            Code.BAD_SIGNATURE,
+            f"expected a valid Ed25519 signature by key {public_key.hex()[:16]}, it does not hold",
         )
 
 

@@ -128,7 +128,9 @@ def check_consistency(
     old_size: int, old_root: bytes, new_size: int, new_root: bytes, proof: Sequence[bytes]
 ) -> None:
     """Raise ProofError unless `proof` shows the tree of `new_size` to extend the one of `old_size` (RFC 9162 §2.1.4.2)."""
-    refused = ProofError(Code.NOT_PROVEN, f"expected a proof that the log of {new_size} extends the one of {old_size}")
+    refused = ProofError(
+        Code.NOT_PROVEN, f"expected a proof that the log of {new_size} extends the one of {old_size}"
+    )
     if not 0 < old_size <= new_size:
         raise refused
     if old_size == new_size:
@@ -172,7 +174,9 @@ class LogFrontier:
 
     def __init__(self, size: int = 0, peaks: Sequence[bytes] = ()) -> None:
         if size.bit_count() != len(peaks):
-            raise ProofError(Code.NOT_PROVEN, f"expected {size.bit_count()} peaks for {size} leaves, got {len(peaks)}")
+            raise ProofError(
+                Code.NOT_PROVEN, f"expected {size.bit_count()} peaks for {size} leaves, got {len(peaks)}"
+            )
         self.size = size
         self.peaks = list(peaks)
 
