@@ -1,0 +1,98 @@
+"""The one function from any spelling to the canonical identifier (EXTRACT.md §2)."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from typing import Final
+
+from ledger.base.errors import Code, FormError
+from ledger.base.limits import IDENTIFIER_BYTES
+from ledger.trade.identifiers.alphabet import DIGITS, LOWER, UPPER, VISIBLE, is_of, lower
+from ledger.trade.identifiers.documents import from_own_urn
+from ledger.trade.identifiers.links import from_link
+from ledger.trade.identifiers.model import Identifier, Kind
+from ledger.trade.identifiers.urns import from_urn
+
+VERBATIM_CHARACTERS: Final = 256
+_SCHEME_CHARACTERS: Final = DIGITS | UPPER | LOWER | frozenset("+-.")
+_VERBATIM: Final = VISIBLE - frozenset('"<>\\^`{|}')
+_HEX: Final = DIGITS | frozenset("abcdef")
+_HASHED: Final = {
+    Kind.OPAQUE: "urn:custody:opaque:",
+    Kind.OTHER: "urn:custody:hashed:",
+    Kind.PERSON: "urn:custody:person:",
+}
+_PERSONAL_SCHEMES: Final = frozenset({"mailto", "tel", "sms", "acct"})
+_CACHED: Final = 65_536
+
+
+def canonical(uri: str) -> Identifier:
+    """The canonical identifier of `uri` in any spelling. Pure, total over text and idempotent.
+
+    Raises FormError bad_identifier for an empty text and for one with a lone surrogate, which no document can hold.
+    """
+    return _remembered(uri) if len(uri) <= IDENTIFIER_BYTES else _read(uri)
+
+
+def _read(uri: str) -> Identifier:
+    for read in (from_link, from_urn, from_own_urn):
+        claims, identifier = read(uri)
+        if identifier is not None:
+            return identifier
+        if claims:
+            return _already_hashed(uri) or _hashed(Kind.OPAQUE, uri)
+    return _other(uri)
+
+
+# The rules ask again for the same identifier in every event of its life; long texts are never kept.
+_remembered: Final = lru_cache(maxsize=_CACHED)(_read)
+
+
+def check_canonical(text: str) -> Identifier:
+    """The identifier whose canonical text `text` is; FormError not_canonical for any other spelling."""
+    identifier = canonical(text)
+    if identifier.text != text:
+        raise FormError(
+            Code.NOT_CANONICAL,
+            f"expected the canonical identifier {identifier.text}, got {text[:256]!a}",
+        )
+    return identifier
+
+
+def _hashed(kind: Kind, uri: str) -> Identifier:
+    try:
+        data = uri.encode("utf-8")
+    except UnicodeEncodeError:
+        raise FormError(
+            Code.BAD_IDENTIFIER, "expected an identifier of Unicode text, got a lone surrogate"
+        ) from None
+    return Identifier(_HASHED[kind] + hashlib.sha256(data).hexdigest(), kind)
+
+
+def _already_hashed(uri: str) -> Identifier | None:
+    for kind, prefix in _HASHED.items():
+        if uri.startswith(prefix) and is_of(uri[len(prefix) :], _HEX, 64, 64):
+            return Identifier(uri, kind)
+    return None
+
+
+def _other(uri: str) -> Identifier:
+    """A URI of no scheme we read: itself with scheme and host in lower case, or its hash where it is no plain URI."""
+    if not uri:
+        raise FormError(Code.BAD_IDENTIFIER, "expected an identifier, got an empty text")
+    scheme, separator, rest = uri.partition(":")
+    scheme = lower(scheme)
+    if scheme in _PERSONAL_SCHEMES:
+        return _hashed(Kind.PERSON, uri)
+    plain = is_of(uri, _VERBATIM, 3, VERBATIM_CHARACTERS) and is_of(scheme, _SCHEME_CHARACTERS, 1, 32)
+    if not plain or not separator or not rest or scheme[0] not in LOWER:
+        return _hashed(Kind.OTHER, uri)
+    if rest.startswith("//"):
+        authority, slash, path = rest[2:].partition("/")
+        rest = "//" + (authority if "?" in authority or "#" in authority else lower(authority)) + slash + path
+    elif scheme == "urn":
+        namespace, colon, name = rest.partition(":")
+        namespace = lower(namespace)
+        rest = namespace + colon + (lower(name) if namespace == "uuid" else name)
+    return Identifier(f"{scheme}:{rest}", Kind.OTHER)
