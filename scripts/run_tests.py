@@ -88,6 +88,7 @@ def _static_checks() -> list[Result]:
         _check("format", "ruff", "format", "--check", "--output-format", "concise", "."),
         _check("types", "mypy", *packages),
         _check("import contracts", "lint-imports", "--no-logo"),
+        _check("sizes (a hint)", "python", "scripts/sizes.py"),
     ]
 
 
