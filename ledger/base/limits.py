@@ -43,6 +43,23 @@ SCALE_MAX: Final = 6
 VALIDATORS_MIN: Final = 4
 VALIDATORS_MAX: Final = 31
 BUCKET_ENTRIES: Final = 4_096
+# --- consensus: blocks (CONSENSUS 6, 14, 18)
+BATCHES_PER_BLOCK: Final = 256
+TRANSACTIONS_PER_BLOCK: Final = 20_000
+BATCH_WINDOW_BLOCKS: Final = 64  # a batch may not stand in any of this many blocks before
+CLOCK_AHEAD_MS: Final = 5_000
+CLOCK_BEHIND_MS: Final = 30_000
+UNFINAL_BLOCKS: Final = 8
+UNEXECUTED_BLOCKS: Final = 2
+# --- local: consensus messages and memory
+CONSENSUS_MESSAGE_BYTES: Final = 2_000_000
+FINALISE_VIEWS_HELD: Final = 64  # per signer, above the last final view
+BLOCKS_PER_FETCH: Final = 16
+CERTIFICATES_PER_FETCH: Final = 64
+BATCHES_PER_FETCH: Final = 64
+BATCHES_PER_ANNOUNCEMENT: Final = 256
+BLOCKS_PER_RANGE: Final = 64
+UNORDERED_BYTES_PER_ORIGIN: Final = 32_000_000
 # --- JSON documents handed to the extractor
 JSON_DEPTH: Final = 32
 JSON_DIGITS: Final = 18
