@@ -1,0 +1,243 @@
+"""A strict JSON reader that keeps the author's bytes (EXTRACT.md §1).
+
+What an author signs is the verbatim slice of each event and of the document's `@context`; nothing is ever re-serialised.
+This reader finds those slices and reads one slice into plain values. It is ours because stock parsers differ by version
+and environment in what they accept: here depth, sizes and digits are capped, and a duplicate key, a lone surrogate (raw
+or escaped), NaN or Infinity, a byte order mark, a control character, ill-formed UTF-8 or a trailing byte is refused.
+
+Values: dict in document order, list, str, `Number` (the digits as written: no value is ever a float), bool, None.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from ledger.base.errors import Code, FormError
+from ledger.base.limits import CONTEXT_BYTES, DOCUMENT_BYTES, EVENT_BYTES, JSON_DEPTH, JSON_DIGITS
+
+
+class Number(NamedTuple):
+    """A JSON number as it is written."""
+
+    text: str
+
+
+class Slices(NamedTuple):
+    """The verbatim slices of one document: its `@context` value (None without one) and each event."""
+
+    context: bytes | None
+    events: tuple[bytes, ...]
+
+
+class _Shape(NamedTuple):
+    """Which parts of a document to mark: members by name, elements of an array, or the value itself.
+
+    A marked value is checked, its place is kept and the value dropped, so that a large document stays small in memory.
+    """
+
+    mark: str | None = None
+    members: Mapping[str, _Shape] | None = None
+    elements: _Shape | None = None
+
+
+_CONTEXT: Final = "context"
+_EVENT: Final = "event"
+_EVENTS: Final = _Shape(elements=_Shape(_EVENT))
+_DOCUMENT: Final = _Shape(
+    members={
+        "@context": _Shape(_CONTEXT),
+        "epcisBody": _Shape(
+            members={
+                "eventList": _EVENTS,
+                "queryResults": _Shape(members={"resultsBody": _Shape(members={"eventList": _EVENTS})}),
+            },
+        ),
+        "eventList": _EVENTS,
+    },
+    elements=_Shape(_EVENT),
+)
+
+_SPACE: Final = re.compile(rb"[ \t\n\r]*")
+_STRING: Final = re.compile(rb'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})[^"\\\x00-\x1f]*)*"')
+_NUMBER: Final = re.compile(rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_ESCAPE: Final = re.compile(r'\\(?:u([0-9A-Fa-f]{4})|(["\\/bfnrt]))')
+_SHORT: Final = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_WORDS: Final = {b"true": True, b"false": False, b"null": None}
+_NUMBER_BYTES: Final = JSON_DIGITS + 8  # sign, point, exponent mark and sign beside the digits
+
+
+def document_slices(data: bytes) -> Slices:
+    """The slices of an EPCIS 2.0 document, query document, array of events, or single event.
+
+    Raises FormError: malformed, too_large, too_deep or duplicate_key, naming the byte offset. A single event keeps a
+    `@context` of its own inside its slice; the context of the result is then None.
+    """
+    if len(data) > DOCUMENT_BYTES:
+        raise FormError(
+            Code.TOO_LARGE, f"expected a document of at most {DOCUMENT_BYTES} bytes, got {len(data)}"
+        )
+    reader = _Reader(data)
+    start = reader.space(0)
+    value, end = reader.value(start, JSON_DEPTH, _DOCUMENT)
+    if reader.space(end) != len(data):
+        raise reader.refuse(end, "the end of the document")
+    if type(value) is dict and "epcisBody" not in value and "eventList" not in value:
+        return Slices(None, (_capped(data[start:end], EVENT_BYTES, "an event"),))
+    if type(value) is not dict and type(value) is not list:
+        raise reader.refuse(start, "an EPCIS document, a list of events or an event")
+    events = tuple(
+        _capped(data[first:last], EVENT_BYTES, "an event") for first, last in reader.marks.get(_EVENT, ())
+    )
+    if not events:
+        raise FormError(Code.MALFORMED, "expected at least one event under epcisBody, got none")
+    for event in events:
+        if event[:1] != b"{":
+            raise FormError(Code.MALFORMED, f"expected each event to be an object, got {event[:32]!a}")
+    contexts = reader.marks.get(_CONTEXT, ())
+    context = _capped(data[contexts[0][0] : contexts[0][1]], CONTEXT_BYTES, "a context") if contexts else None
+    return Slices(context, events)
+
+
+def parse(data: bytes, most: int) -> Any:
+    """The value of exactly one JSON slice of at most `most` bytes, without space around it.
+
+    Raises FormError: malformed, too_large, too_deep or duplicate_key, naming the byte offset.
+    """
+    reader = _Reader(_capped(data, most, "a slice"))
+    value, end = reader.value(0, JSON_DEPTH, None)
+    if end != len(data):
+        raise reader.refuse(end, "the end of the slice")
+    return value
+
+
+def _capped(data: bytes, most: int, what: str) -> bytes:
+    if len(data) > most:
+        raise FormError(Code.TOO_LARGE, f"expected {what} of at most {most} bytes, got {len(data)}")
+    return data
+
+
+class _Reader:
+    """Reads values of one byte string; each method takes an offset and returns the offset after what it read."""
+
+    def __init__(self, data: bytes) -> None:
+        try:
+            data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise FormError(
+                Code.MALFORMED, f"expected UTF-8, got other bytes at offset {error.start}"
+            ) from None
+        self._data = data
+        self.marks: dict[str, list[tuple[int, int]]] = {}
+
+    def refuse(self, at: int, expected: str) -> FormError:
+        """The error for bytes at `at` that are not what the grammar expects there."""
+        came = self._data[at : at + 16]
+        return FormError(
+            Code.MALFORMED,
+            f"expected {expected} at offset {at}, got {f'{came!a}' if came else 'the end of the bytes'}",
+        )
+
+    def space(self, at: int) -> int:
+        """The offset after any JSON whitespace."""
+        match = _SPACE.match(self._data, at)
+        return at if match is None else match.end()
+
+    def value(self, at: int, depth: int, shape: _Shape | None) -> tuple[Any, int]:
+        """The value that begins at `at`."""
+        first = self._data[at : at + 1]
+        if first == b'"':
+            return self._string(at)
+        if first == b"{":
+            return self._object(at, depth, None if shape is None else shape.members)
+        if first == b"[":
+            return self._array(at, depth, None if shape is None else shape.elements)
+        for word, meaning in _WORDS.items():
+            if self._data.startswith(word, at):
+                return meaning, at + len(word)
+        return self._number(at)
+
+    def _marked(self, at: int, depth: int, shape: _Shape | None) -> tuple[Any, int]:
+        value, end = self.value(at, depth, shape)
+        if shape is None or shape.mark is None:
+            return value, end
+        self.marks.setdefault(shape.mark, []).append((at, end))
+        return None, end
+
+    def _object(self, at: int, depth: int, shapes: Mapping[str, _Shape] | None) -> tuple[dict[str, Any], int]:
+        members: dict[str, Any] = {}
+        at = self._opened(at, depth)
+        if self._data[at : at + 1] == b"}":
+            return members, at + 1
+        while True:
+            if self._data[at : at + 1] != b'"':
+                raise self.refuse(at, "a member name")
+            key, end = self._string(at)
+            if key in members:
+                raise FormError(
+                    Code.DUPLICATE_KEY, f"expected each member once, got {key[:64]!a} again at offset {at}"
+                )
+            at = self.space(end)
+            if self._data[at : at + 1] != b":":
+                raise self.refuse(at, "a colon")
+            at = self.space(at + 1)
+            members[key], at = self._marked(at, depth - 1, None if shapes is None else shapes.get(key))
+            at, closed = self._next(at, b"}")
+            if closed:
+                return members, at
+
+    def _array(self, at: int, depth: int, shape: _Shape | None) -> tuple[list[Any], int]:
+        elements: list[Any] = []
+        at = self._opened(at, depth)
+        if self._data[at : at + 1] == b"]":
+            return elements, at + 1
+        while True:
+            element, at = self._marked(at, depth - 1, shape)
+            elements.append(element)
+            at, closed = self._next(at, b"]")
+            if closed:
+                return elements, at
+
+    def _opened(self, at: int, depth: int) -> int:
+        if depth == 0:
+            raise FormError(
+                Code.TOO_DEEP, f"expected at most {JSON_DEPTH} nested values, got more at offset {at}"
+            )
+        return self.space(at + 1)
+
+    def _next(self, at: int, close: bytes) -> tuple[int, bool]:
+        """After a member or element: the offset of the next, or the offset after `close` and True."""
+        at = self.space(at)
+        character = self._data[at : at + 1]
+        if character == close:
+            return at + 1, True
+        if character != b",":
+            raise self.refuse(at, f"a comma or {close.decode('ascii')}")
+        return self.space(at + 1), False
+
+    def _number(self, at: int) -> tuple[Number, int]:
+        match = _NUMBER.match(self._data, at)
+        if match is None:
+            raise self.refuse(at, "a JSON value")
+        end = match.end()
+        if end - at > _NUMBER_BYTES or sum(0x30 <= byte <= 0x39 for byte in self._data[at:end]) > JSON_DIGITS:
+            raise FormError(
+                Code.TOO_LARGE, f"expected a number of at most {JSON_DIGITS} digits at offset {at}"
+            )
+        return Number(match[0].decode("ascii")), end
+
+    def _string(self, at: int) -> tuple[str, int]:
+        match = _STRING.match(self._data, at)
+        if match is None:
+            raise self.refuse(at, "a string without control characters or unknown escapes, closed by a quote")
+        text = match[0][1:-1].decode("utf-8")
+        return self._unescaped(text, at) if "\\" in text else text, match.end()
+
+    def _unescaped(self, text: str, at: int) -> str:
+        joined = _ESCAPE.sub(lambda match: _SHORT[match[2]] if match[2] else chr(int(match[1], 16)), text)
+        # Escapes may spell a pair of surrogates in two halves; anything but a whole pair is refused.
+        try:
+            return joined.encode("utf-16-be", "surrogatepass").decode("utf-16-be")
+        except UnicodeDecodeError:
+            raise self.refuse(at, "a string without lone surrogates") from None
