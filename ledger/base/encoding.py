@@ -53,7 +53,7 @@ def decode(data: bytes, *, max_bytes: int, max_depth: int = DECODE_DEPTH) -> Any
         value = msgpack.unpackb(
             data, use_list=False, raw=False, strict_map_key=True, max_map_len=0, max_ext_len=0
         )
-    except Exception as error:  # noqa: BLE001  # the C decoder raises half a dozen unrelated classes on bad input
+    except Exception as error:  # noqa: BLE001 - noqa: BLE001  # the C decoder raises half a dozen unrelated classes on bad input
         raise FormError(
             Code.MALFORMED, f"expected one canonical msgpack value: {type(error).__name__}"
         ) from None

@@ -169,11 +169,15 @@ def statement_from_wire(value: Any) -> Statement:
     fields = take_array(value, "statement", len(Statement._fields))
     version = take_int(fields[0], "version", 1, 255)
     if version != EXTRACTOR_VERSION:
-        raise FormError(Code.UNSUPPORTED_VERSION, f"expected extractor version {EXTRACTOR_VERSION}, got {version}")
+        raise FormError(
+            Code.UNSUPPORTED_VERSION, f"expected extractor version {EXTRACTOR_VERSION}, got {version}"
+        )
     action = take_int(fields[1], "action", 0, max(Action))
     handover = take_int(fields[2], "handover", 0, max(Action))
     if handover not in (0, Action.OFFER, Action.ACCEPT) or (handover and action != Action.BIND):
-        raise FormError(Code.MALFORMED, f"handover: expected offer or accept, in a binding only, got {handover}")
+        raise FormError(
+            Code.MALFORMED, f"handover: expected offer or accept, in a binding only, got {handover}"
+        )
     ident = limits.IDENTIFIER_BYTES
     documents = take_array(fields[9], "documents", most=limits.DOCUMENTS_PER_EVENT)
     seals = take_array(fields[16], "seals", most=limits.SEALS)
@@ -220,7 +224,9 @@ def _permit_from_wire(value: Any) -> Permit | None:
         ends = take_array(leg, "leg", 2)
         taken.append(Leg(*(take_ascii(end, "leg", limits.IDENTIFIER_BYTES) for end in ends)))
     return Permit(
-        tuple(taken), take_int(until_ms, "until_ms", 0, 2**53), take_optional_ascii(seal, "seal", limits.TEXT_BYTES)
+        tuple(taken),
+        take_int(until_ms, "until_ms", 0, 2**53),
+        take_optional_ascii(seal, "seal", limits.TEXT_BYTES),
     )
 
 

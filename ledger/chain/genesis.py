@@ -1,0 +1,143 @@
+"""Genesis: what everybody starts from, and the trust anchor of every proof (DESIGN §6; PROTOCOL.md §2).
+
+    genesis = [version, name, time_ms, state depth, validators, registry entries]
+    validator = [organisation, public key, TLS public key pin (SHA-256 of its SubjectPublicKeyInfo)]
+
+The network id is the hash of these exact bytes, and stands in every hash and signature of the network.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from ledger.base import buckets, limits
+from ledger.base.encoding import decode, encode, take_array, take_ascii, take_bytes, take_int
+from ledger.base.errors import Code, FormError
+from ledger.base.hashing import HASH_BYTES, ZERO_HASH, Tag, tagged_hash
+from ledger.base.keys import PUBLIC_KEY_BYTES, is_valid_public_key
+from ledger.members.members import Use, entry_from_wire, key_from_data
+from ledger.members.registry import Entry, Kind, Registry
+
+VERSION: Final = 1
+GENESIS_BYTES: Final = 16_000_000
+
+# Registry parameters that execution and consensus read.
+ALLOW_PERSONS: Final = "allow_persons"  # whether GSRN (person identifiers) are accepted
+LEADER_TIMEOUT_MS: Final = "leader_timeout_ms"
+
+
+class Seat(NamedTuple):
+    """A validator as genesis lists it."""
+
+    organisation: str
+    public_key: bytes
+    tls_pin: bytes
+
+
+class Genesis(NamedTuple):
+    """The parsed genesis. `entries` are registry entries in force from height 0."""
+
+    version: int
+    name: str
+    time_ms: int
+    state_depth: int
+    validators: tuple[Seat, ...]
+    entries: tuple[Entry, ...]
+
+    def to_bytes(self) -> bytes:
+        """The canonical encoding, which is the genesis file."""
+        return encode(self)
+
+    @property
+    def network(self) -> bytes:
+        """The network id, 32 bytes."""
+        return tagged_hash(Tag.GENESIS, ZERO_HASH, self.to_bytes())
+
+    def registry(self) -> Registry:
+        """The registry at height 0."""
+        return Registry(self.network, self.entries)
+
+    def parameter(self, name: str) -> Any:
+        """A parameter's value at height 0, or None."""
+        for entry in self.entries:
+            if entry.kind == Kind.PARAMETER and entry.name == name:
+                return entry.at(0)
+        return None
+
+
+def genesis_from_bytes(data: bytes) -> Genesis:
+    """Parse and check a genesis file; FormError names what is wrong."""
+    fields = take_array(decode(data, max_bytes=GENESIS_BYTES), "genesis", 6)
+    version = take_int(fields[0], "version")
+    if version != VERSION:
+        raise FormError(Code.UNSUPPORTED_VERSION, f"expected genesis version {VERSION}, got {version}")
+    depth = take_int(fields[3], "state_depth")
+    if depth not in buckets.DEPTHS:
+        raise FormError(Code.MALFORMED, f"state_depth: expected one of {buckets.DEPTHS}, got {depth}")
+    seats = []
+    for seat in take_array(fields[4], "validators", most=limits.VALIDATORS_MAX):
+        organisation, public_key, pin = take_array(seat, "validator", 3)
+        seats.append(
+            Seat(
+                take_ascii(organisation, "organisation", 32),
+                take_bytes(public_key, "public_key", PUBLIC_KEY_BYTES),
+                take_bytes(pin, "tls_pin", HASH_BYTES),
+            )
+        )
+    entries = tuple(entry_from_wire(entry) for entry in take_array(fields[5], "entries", most=1_000_000))
+    genesis = Genesis(
+        version,
+        take_ascii(fields[1], "name", 64),
+        take_int(fields[2], "time_ms", 0, 2**53),
+        depth,
+        tuple(seats),
+        entries,
+    )
+    check_genesis(genesis)
+    return genesis
+
+
+def check_genesis(genesis: Genesis) -> None:
+    """Raise FormError unless validators and entries are consistent among themselves."""
+    if len(genesis.validators) < limits.VALIDATORS_MIN:
+        raise FormError(
+            Code.MALFORMED,
+            f"validators: expected at least {limits.VALIDATORS_MIN}, got {len(genesis.validators)}",
+        )
+    members = {entry.name for entry in genesis.entries if entry.kind == Kind.ORGANISATION}
+    keys = {seat.public_key for seat in genesis.validators}
+    if len(keys) != len(genesis.validators):
+        raise FormError(Code.MALFORMED, "validators: expected a different key for each")
+    for seat in genesis.validators:
+        if seat.organisation not in members:
+            raise FormError(Code.MALFORMED, f"validators: expected a member, got {seat.organisation!r}")
+        if not is_valid_public_key(seat.public_key):
+            raise FormError(
+                Code.BAD_KEY, f"validators: expected a valid Ed25519 key for {seat.organisation!r}"
+            )
+    for entry in genesis.entries:
+        _check_entry(entry, members)
+    genesis.registry()  # unique names, prefix-free grants
+
+
+def _check_entry(entry: Entry, members: set[str]) -> None:
+    for period in entry.periods:
+        data = period.data
+        if entry.kind == Kind.KEY:
+            key = key_from_data(data)
+            if not is_valid_public_key(bytes.fromhex(entry.name)):
+                raise FormError(Code.BAD_KEY, f"keys: expected a valid Ed25519 key, got {entry.name}")
+            if key.use == Use.VALIDATOR:
+                raise FormError(
+                    Code.MALFORMED, "keys: expected validator keys in the list of validators only"
+                )
+            data = key.organisation
+        if entry.kind in (Kind.JURISDICTION, Kind.SUCCESSOR):
+            _check_member(entry.name, members)
+        if entry.kind in (Kind.KEY, Kind.GRANT, Kind.PARTY, Kind.ISSUER, Kind.SUCCESSOR):
+            _check_member(data, members)
+
+
+def _check_member(organisation: str, members: set[str]) -> None:
+    if organisation not in members:
+        raise FormError(Code.MALFORMED, f"registry: expected a member organisation, got {organisation!r}")

@@ -1,0 +1,365 @@
+"""The signed unit: a transaction of 1 .. 1,000 items (DESIGN §4 Transaction; WIRE.md §4).
+
+    transaction = [header, items, signature]          the signature is over the header's hash
+    header      = [version, network, organisation, public key, nonce, expiry_ms, kind, mode, payload root, item count]
+    item        = [statement, subjects, subject salt, event hash, context hash | nil, attestation | nil]
+
+The id is the hash of the header, never of the signature. The payload root is the RFC 6962 root over item hashes, so one
+item can be shown without the others; an item's subjects are a Merkle tree over salted leaves, so one serial of a
+thousand can be shown without the other 999. Salts of leaves derive from the item's subject salt and are disclosed one
+by one.
+
+Parsing (`transaction_from_bytes`) judges form only: canonical bytes, caps, the network, the signature under the public
+key that the transaction itself carries. Whether that key is registered, current and entitled is execution's business
+(CONSENSUS 14), because validity of a block must not depend on state. Items stay undecoded until execution asks:
+an ill-formed item is a failed receipt, not an invalid block.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any, Final, NamedTuple
+
+from ledger.base import limits, merkle
+from ledger.base.encoding import (
+    decode,
+    encode,
+    take_array,
+    take_ascii,
+    take_bytes,
+    take_int,
+    take_optional_bytes,
+)
+from ledger.base.errors import Code, FormError, SignatureError
+from ledger.base.hashing import HASH_BYTES, Tag, tagged_hash
+from ledger.base.keys import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, SigningKey, is_signature
+from ledger.trade.statement import (
+    Extract,
+    Openness,
+    Statement,
+    Subject,
+    statement_from_wire,
+    subject_from_wire,
+)
+
+VERSION: Final = 1
+SALT_BYTES: Final = 16
+NONCE_BYTES: Final = 16
+ORGANISATION_BYTES: Final = 32
+
+
+class Kind(IntEnum):
+    """What a transaction's items are."""
+
+    EVENTS = 0
+    MISMATCH = 1  # an event's bytes contradict the extract on the ledger
+    EVIDENCE = 2  # two contradictory signed messages of one validator
+
+
+class Mode(IntEnum):
+    """What one refused item does to the others (EPCIS capture: rollback, proceed)."""
+
+    ALL_OR_NOTHING = 0
+    EACH_ON_ITS_OWN = 1
+
+
+class Attestation(NamedTuple):
+    """A device's signature made at capture, perhaps days before the transaction (DESIGN §4 Item)."""
+
+    device_key: bytes
+    counter: int
+    time_ms: int
+    signature: bytes
+
+
+class Header(NamedTuple):
+    """What the author signs. Field order is the wire's."""
+
+    version: int
+    network: bytes
+    organisation: str
+    public_key: bytes
+    nonce: bytes
+    expiry_ms: int
+    kind: int
+    mode: int
+    payload_root: bytes
+    item_count: int
+
+    def id(self) -> bytes:
+        """The transaction id, 32 bytes."""
+        return tagged_hash(Tag.TRANSACTION, self.network, encode(self))
+
+
+class Item(NamedTuple):
+    """One custody event as the chain knows it."""
+
+    statement: Statement
+    subjects: tuple[Subject, ...]
+    subject_salt: bytes
+    event_hash: bytes
+    context_hash: bytes | None
+    attestation: Attestation | None
+
+    @property
+    def extract(self) -> Extract:
+        """The extract this item carries."""
+        return Extract(self.statement, self.subjects)
+
+
+# --- hashes
+
+
+def event_hash(network: bytes, salt: bytes, context: bytes | None, event: bytes) -> bytes:
+    """The hash that stands on the ledger for the author's bytes; `salt` is erased together with them."""
+    return tagged_hash(Tag.EVENT, network, encode((salt, context, event)))
+
+
+def context_hash(network: bytes, context: bytes | None) -> bytes | None:
+    """The hash of a document's @context slice, nil for the default context."""
+    return None if context is None else tagged_hash(Tag.CONTEXT, network, context)
+
+
+def statement_hash(network: bytes, statement: Any) -> bytes:
+    """The hash of a statement."""
+    return tagged_hash(Tag.STATEMENT, network, encode(statement))
+
+
+def leaf_salt(network: bytes, subject_salt: bytes, index: int) -> bytes:
+    """The salt (16 bytes) of the subject leaf at `index`; showing it discloses no other leaf's."""
+    return tagged_hash(Tag.SUBJECT_SALT, network, encode((subject_salt, index)))[:SALT_BYTES]
+
+
+def subject_leaf(network: bytes, salt: bytes, subject: Any) -> bytes:
+    """The salted leaf of one subject."""
+    return tagged_hash(Tag.SUBJECT_LEAF, network, encode((salt, subject)))
+
+
+def subject_leaves(network: bytes, subject_salt: bytes, subjects: tuple[Any, ...]) -> list[bytes]:
+    """All subject leaves of an item, in order."""
+    return [
+        subject_leaf(network, leaf_salt(network, subject_salt, i), subject)
+        for i, subject in enumerate(subjects)
+    ]
+
+
+def extract_hash(network: bytes, extract: Extract) -> bytes:
+    """What a device attests to: the hash of a whole extract."""
+    return tagged_hash(Tag.EXTRACT, network, encode(extract))
+
+
+def item_hash_of(
+    network: bytes,
+    statement: bytes,
+    subjects_root: bytes,
+    count: int,
+    event: bytes,
+    context: bytes | None,
+    attestation: Attestation | None,
+) -> bytes:
+    """The item hash from its parts: statement hash, subjects root and count, event and context hash, attestation."""
+    return tagged_hash(
+        Tag.ITEM, network, encode((statement, subjects_root, count, event, context, attestation))
+    )
+
+
+def item_hash(network: bytes, item: Item | tuple[Any, ...]) -> bytes:
+    """The hash of one item, or of a decoded array of an item's outer shape whose parts are not judged yet."""
+    statement, subjects, salt, event, context, attestation = item
+    return item_hash_of(
+        network,
+        statement_hash(network, statement),
+        merkle.root(subject_leaves(network, salt, subjects)),
+        len(subjects),
+        event,
+        context,
+        attestation,
+    )
+
+
+def attestation_message(
+    network: bytes,
+    organisation: str,
+    event: bytes,
+    extract: bytes,
+    device_key: bytes,
+    counter: int,
+    time_ms: int,
+) -> bytes:
+    """What a device signs: it binds the organisation too, or a stranger could burn another's counter."""
+    return tagged_hash(
+        Tag.ATTESTATION, network, encode((organisation, event, extract, device_key, counter, time_ms))
+    )
+
+
+def is_attested(network: bytes, organisation: str, item: Item) -> bool:
+    """Whether the item's attestation is a valid signature for this organisation (its key's standing is not judged)."""
+    attestation = item.attestation
+    if attestation is None:
+        return False
+    message = attestation_message(
+        network,
+        organisation,
+        item.event_hash,
+        extract_hash(network, item.extract),
+        attestation.device_key,
+        attestation.counter,
+        attestation.time_ms,
+    )
+    return is_signature(attestation.device_key, message, attestation.signature)
+
+
+# --- wire
+
+
+def item_from_wire(value: Any) -> Item:
+    """An item from a decoded array; FormError (also duplicate_subject) if anything about its form is wrong."""
+    fields = take_array(value, "item", 6)
+    subjects = take_array(fields[1], "subjects", most=limits.SUBJECTS_PER_EVENT)
+    if not subjects:
+        raise FormError(Code.MALFORMED, "subjects: expected at least one, got none")
+    item = Item(
+        statement_from_wire(fields[0]),
+        tuple(subject_from_wire(subject) for subject in subjects),
+        take_bytes(fields[2], "subject_salt", SALT_BYTES),
+        take_bytes(fields[3], "event_hash", HASH_BYTES),
+        take_optional_bytes(fields[4], "context_hash", HASH_BYTES),
+        attestation_from_wire(fields[5]),
+    )
+    if len({subject.identifier for subject in item.subjects}) != len(item.subjects):
+        raise FormError(Code.DUPLICATE_SUBJECT, "subjects: expected each identifier once, got one twice")
+    return item
+
+
+def attestation_from_wire(value: Any) -> Attestation | None:
+    """Nil or an attestation from a decoded array."""
+    if value is None:
+        return None
+    fields = take_array(value, "attestation", 4)
+    return Attestation(
+        take_bytes(fields[0], "device_key", PUBLIC_KEY_BYTES),
+        take_int(fields[1], "counter"),
+        take_int(fields[2], "time_ms", -(2**53), 2**53),
+        take_bytes(fields[3], "signature", SIGNATURE_BYTES),
+    )
+
+
+def header_from_wire(value: Any) -> Header:
+    """A transaction header from a decoded array."""
+    fields = take_array(value, "header", len(Header._fields))
+    version = take_int(fields[0], "version")
+    if version != VERSION:
+        raise FormError(Code.UNSUPPORTED_VERSION, f"expected transaction version {VERSION}, got {version}")
+    return Header(
+        version,
+        take_bytes(fields[1], "network", HASH_BYTES),
+        take_ascii(fields[2], "organisation", ORGANISATION_BYTES),
+        take_bytes(fields[3], "public_key", PUBLIC_KEY_BYTES),
+        take_bytes(fields[4], "nonce", NONCE_BYTES),
+        take_int(fields[5], "expiry_ms", 0, 2**53),
+        take_int(fields[6], "kind", 0, max(Kind)),
+        take_int(fields[7], "mode", 0, max(Mode)),
+        take_bytes(fields[8], "payload_root", HASH_BYTES),
+        take_int(fields[9], "item_count", 1, limits.ITEMS_PER_TRANSACTION),
+    )
+
+
+class Transaction:
+    """A transaction whose outer form was checked; `items` are the raw decoded arrays, judged in execution."""
+
+    __slots__ = ("header", "id", "item_hashes", "items", "signature", "size")
+
+    def __init__(self, header: Header, items: tuple[Any, ...], signature: bytes, size: int = 0) -> None:
+        """`size`: bytes of the encoding, 0 if not known. Raises FormError if the payload root is not that of `items`."""
+        self.header = header
+        self.items = items
+        self.signature = signature
+        self.id = header.id()
+        self.item_hashes = payload_leaves(header.network, header.kind, items)
+        if merkle.root(self.item_hashes) != header.payload_root:
+            raise FormError(
+                Code.MALFORMED, "payload root: expected the root over the items that came, got another"
+            )
+        self.size = size or len(self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """The canonical encoding."""
+        return encode((self.header, self.items, self.signature))
+
+    @property
+    def subject_count(self) -> int:
+        """How many subjects all items name together."""
+        return (
+            sum(len(item[1]) for item in self.items) if self.header.kind == Kind.EVENTS else len(self.items)
+        )
+
+    def check_signature(self) -> None:
+        """Raise SignatureError unless the author's signature over the header holds."""
+        if not is_signature(self.header.public_key, self.id, self.signature):
+            raise SignatureError(
+                Code.BAD_SIGNATURE,
+                f"expected a signature by the key that the transaction carries, it does not hold: {self.id.hex()}",
+            )
+
+
+def transaction_from_bytes(data: bytes, network: bytes) -> Transaction:
+    """Parse and check form, network and caps; the signature is checked apart (`check_signature`)."""
+    return transaction_from_wire(decode(data, max_bytes=limits.TRANSACTION_BYTES), network)
+
+
+def transaction_from_wire(value: Any, network: bytes, size: int = 0) -> Transaction:
+    """A transaction from a decoded array; `size` as in `Transaction`."""
+    header_fields, items, signature = take_array(value, "transaction", 3)
+    header = header_from_wire(header_fields)
+    if header.network != network:
+        raise SignatureError(
+            Code.WRONG_NETWORK,
+            f"expected a transaction of network {network.hex()[:16]}, got one of {header.network.hex()[:16]}",
+        )
+    items = take_array(items, "items", header.item_count)
+    transaction = Transaction(header, items, take_bytes(signature, "signature", SIGNATURE_BYTES), size)
+    if transaction.subject_count > limits.SUBJECTS_PER_TRANSACTION:
+        raise FormError(
+            Code.TOO_LARGE,
+            f"expected at most {limits.SUBJECTS_PER_TRANSACTION} subjects in a transaction, got {transaction.subject_count}",
+        )
+    return transaction
+
+
+def payload_leaves(network: bytes, kind: int, items: tuple[Any, ...]) -> list[bytes]:
+    """The leaf hashes of all items: of events the item hash, of other kinds the hash of the encoding.
+
+    Only the outer shape of an event is checked here: six fields, an array of subjects. FormError otherwise.
+    """
+    if kind != Kind.EVENTS:
+        return [tagged_hash(Tag.ITEM, network, encode(item)) for item in items]
+    hashes = []
+    for item in items:
+        fields = take_array(item, "item", 6)
+        take_array(fields[1], "subjects", most=limits.SUBJECTS_PER_EVENT)
+        hashes.append(item_hash(network, fields))
+    return hashes
+
+
+def sign_transaction(
+    key: SigningKey,
+    network: bytes,
+    organisation: str,
+    items: tuple[Any, ...],
+    *,
+    nonce: bytes,
+    expiry_ms: int,
+    kind: Kind = Kind.EVENTS,
+    mode: Mode = Mode.EACH_ON_ITS_OWN,
+) -> Transaction:
+    """Build and sign a transaction over the given items (EVENTS: `Item`s; other kinds: their wire arrays)."""
+    root = merkle.root(payload_leaves(network, kind, items))
+    header = Header(
+        VERSION, network, organisation, key.public_key, nonce, expiry_ms, kind, mode, root, len(items)
+    )
+    return Transaction(header, items, key.sign(header.id()))
+
+
+def is_open(item: Item) -> bool:
+    """Whether the event's bytes travel beside the batch."""
+    return item.statement.openness == Openness.OPEN

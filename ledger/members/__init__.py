@@ -1,0 +1,1 @@
+"""Who may do what: organisations, keys by use, grants, jurisdictions (DESIGN §4 Registry; PROTOCOL.md §6)."""

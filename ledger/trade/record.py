@@ -1,0 +1,236 @@
+"""The record of a subject: what custody is now, and the heads of its chains (DESIGN §4 Record; PROTOCOL.md §5).
+
+There is one record per `SubjectKey`. The same fields serve all kinds of subject; those that a kind does not use stay
+empty. A record is a value: rules return new ones. Its hash is what the state tree holds and what related roots open,
+so one proven record proves its whole chain.
+
+Invariants: `links`, `moves` and `asides` only grow; a record is never deleted; `children`, `levels` and `inside` change
+without a link of the record's own (they sum up what lies below) and are therefore taken from certified records, never
+re-derived, by the offline verifier (CUSTODY_RULES, "What a random model found", 5).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any, Final, NamedTuple
+
+from ledger.base.encoding import encode
+from ledger.base.hashing import ZERO_HASH, Tag, tagged_hash
+
+
+class Space(IntEnum):
+    """Namespaces of the state: what kind of thing a key names."""
+
+    THING = 0  # items, logistic units, containers, assets, everything else that is moved
+    LOT = 1  # a lot as such: origin, recalls
+    BALANCE = 2  # a lot's quantity with one holder: an organisation, or a container and generation
+    DOCUMENT = 3
+    TRANSFORMATION = 4
+    EPISODE = 5  # what an unpack-all left: (parent, generation)
+    PLACE = 6  # the read point, of an event without objects
+    DEVICE = 7  # highest counter a device attested with, and how many
+    ATTESTED = 8  # (device, counter): present once executed
+    REPORTS = 9  # asides of one organisation about one subject: a counter
+
+
+class SubjectKey(NamedTuple):
+    """What a record is about. `holder` is the second part of the key for balances, episodes and the like, else ""."""
+
+    space: int
+    identifier: str
+    holder: str = ""
+
+
+class Status(IntEnum):
+    """Where a subject is in its life."""
+
+    UNBORN = 0  # nothing was ever recorded
+    LIVE = 1
+    CONSUMED = 2  # by a transformation
+    ENDED = 3  # destroyed, decommissioned, sold or dispensed
+
+
+class Origin(IntEnum):
+    """What is known of where it comes from."""
+
+    NONE = 0
+    UNATTESTED = 1  # first seen, or made by someone without the prefix grant
+    ATTESTED = 2  # made by the holder of the prefix grant
+
+
+class Chain(NamedTuple):
+    """The length and head of a hash chain of links."""
+
+    length: int
+    head: bytes
+
+
+class Offer(NamedTuple):
+    """An open offer (rows 10, 11); `receiver` None: any member may take. For lots `amount` is what was offered."""
+
+    sequence: int
+    event: bytes
+    offerer: str
+    receiver: str | None
+    lapse_ms: int
+    amount: int
+
+
+class Claim(NamedTuple):
+    """An open claim (row 15): `claimant` says to hold it, while `custodian` was the effective custodian."""
+
+    sequence: int
+    event: bytes
+    claimant: str
+    custodian: str | None
+    amount: int
+
+
+class Unconfirmed(NamedTuple):
+    """An open offer was taken; until confirmed or `until_ms` the offerer may void it (row 13)."""
+
+    taker: str
+    offerer: str
+    until_ms: int
+
+
+class Hold(NamedTuple):
+    """An official hold (row 21)."""
+
+    authority: str
+    case: str
+    basis: str
+    seize: bool
+
+
+class LivePermit(NamedTuple):
+    """A permit to move under hold (row 29): legs (sender, receiver) of organisations, the first `used` are spent."""
+
+    authority: str
+    generation: int
+    legs: tuple[tuple[str, str], ...]
+    used: int
+    until_ms: int
+    seal: str | None
+
+
+class Binding(NamedTuple):
+    """A document bound to a subject (row 25), live while the document's generation is the same."""
+
+    document: str
+    generation: int
+    declarant: str
+
+
+class Contradiction(NamedTuple):
+    """An open contradiction: who said it, by which event, breaking which row."""
+
+    sequence: int
+    event: bytes
+    organisation: str
+    row: int
+
+
+class LastEffect(NamedTuple):
+    """What a correction needs to undo the last effect (row 1)."""
+
+    sequence: int
+    event: bytes
+    organisation: str
+    row: int
+    status: int
+    custodian: str | None
+    parent: str | None
+    parent_generation: int
+    origin: int
+    maker: str | None
+
+
+class Quantity(NamedTuple):
+    """A lot balance: attested and unattested amounts, scaled by 10^scale, of a unit."""
+
+    attested: int
+    unattested: int
+    scale: int
+    unit: str
+
+
+class Record(NamedTuple):
+    """Everything execution and proofs need of one subject. Wire form: an array of these fields in this order."""
+
+    status: int = Status.UNBORN
+    origin: int = Origin.NONE
+    maker: str | None = None
+    shipped: bool = False  # the maker has offered it at least once (row 3)
+    custodian: str | None = None  # of a packed subject: who brought it in; the root's counts
+    claimed: bool = False  # custody rests on a claim on an ownerless record (row 15)
+    former: tuple[str, ...] = ()  # at most 8, latest last
+    parent: str | None = None
+    parent_generation: int = 0
+    generation: int = 0
+    children: int = 0
+    levels: int = 0  # an upper bound of how deep things lie below
+    offer: Offer | None = None
+    claims: tuple[Claim, ...] = ()
+    unconfirmed: Unconfirmed | None = None
+    holds: tuple[Hold, ...] = ()
+    inside: tuple[tuple[str, int], ...] = ()  # per authority, sorted: how many held subjects lie below
+    permits: tuple[LivePermit, ...] = ()
+    seals: tuple[str, ...] = ()
+    bindings: tuple[Binding, ...] = ()
+    contradictions: tuple[Contradiction, ...] = ()
+    last: LastEffect | None = None
+    quantity: Quantity | None = None
+    lots: tuple[str, ...] = ()  # lots with a balance in this container's generation, at most 64
+    offers: tuple[Offer, ...] = ()  # of a lot balance, at most 8
+    source: str | None = None  # the transformation or lot that an output comes from
+    legs: Chain = Chain(0, ZERO_HASH)  # documents and transformations: (subject, outcome code) of each leg
+    tally: tuple[int, int, int] = (0, 0, 0)  # transformation: inputs consumed, recorded only, unattested
+    moved: int = 0  # sequence of the last entry that changed anything but counts
+    links: Chain = Chain(0, ZERO_HASH)
+    moves: Chain = Chain(0, ZERO_HASH)
+    asides: Chain = Chain(0, ZERO_HASH)
+
+
+EMPTY: Final = Record()
+
+
+def state_key(network: bytes, key: SubjectKey) -> bytes:
+    """The 32-byte key of a subject in the state tree."""
+    return tagged_hash(Tag.STATE_KEY, network, encode(key))
+
+
+def record_hash(network: bytes, record: Record) -> bytes:
+    """What the state tree holds for a record."""
+    return tagged_hash(Tag.RECORD, network, encode(record))
+
+
+def _chain(value: Any) -> Chain:
+    return Chain(*value)
+
+
+def record_from_wire(value: tuple[Any, ...]) -> Record:
+    """A Record from a decoded array whose hash was, or will at once be, checked against a certified root.
+
+    Because the hash binds the exact encoding, and only validators produce records, this rebuilds types without
+    judging each field; a wrong shape raises TypeError or ValueError, which proof parsing turns into ProofError.
+    """
+    record = Record(*value)
+    if len(value) != len(Record._fields):
+        raise ValueError("record: wrong number of fields")
+    return record._replace(
+        offer=None if record.offer is None else Offer(*record.offer),
+        claims=tuple(Claim(*claim) for claim in record.claims),
+        unconfirmed=None if record.unconfirmed is None else Unconfirmed(*record.unconfirmed),
+        holds=tuple(Hold(*hold) for hold in record.holds),
+        permits=tuple(LivePermit(*permit) for permit in record.permits),
+        bindings=tuple(Binding(*binding) for binding in record.bindings),
+        contradictions=tuple(Contradiction(*contradiction) for contradiction in record.contradictions),
+        last=None if record.last is None else LastEffect(*record.last),
+        quantity=None if record.quantity is None else Quantity(*record.quantity),
+        offers=tuple(Offer(*offer) for offer in record.offers),
+        legs=_chain(record.legs),
+        links=_chain(record.links),
+        moves=_chain(record.moves),
+        asides=_chain(record.asides),
+    )
