@@ -171,6 +171,8 @@ def _default_run(options: argparse.Namespace) -> list[Result]:
         else:
             arguments = [*_tier_arguments(tier, measure=measure), *selection]
             results.append(_pytest(tier.name, arguments, selective=bool(selection)))
+    if selection and not any(result.passed or result.failed or result.skips for result in results):
+        results.append(Result("selection", ok=False, note=f"no test matches {' '.join(selection)}"))
     if measure and any(result.passed for result in results):
         results.append(_coverage())
     else:
