@@ -1,0 +1,248 @@
+"""Durable tables in LMDB (STORAGE.md §7).
+
+Why LMDB: one file, copy-on-write pages, a change is there wholly or not at all after any crash, reads cost a microsecond.
+
+Invariants: one process, one thread that reads and stages, at most one write on another thread. LMDB's own locking is off
+(`lock=False`), which lets a change be begun on one thread and made durable on another; in exchange the read transaction
+must never be older than the last change when the next one begins, or pages it reads could be used again. `settle` renews
+it, so it never is.
+
+The map (address space, not memory) starts at 1 GiB and doubles when full; what was staged is then staged again. A full
+disk fails the change, and the tables stay as they were.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import lmdb
+
+from ledger.base.errors import Code, StorageError
+
+MAP_BYTES: Final = 1 << 30
+FORMAT: Final = b"\x01"
+KEY_BYTES_MAX: Final = 511
+_META: Final = "custody:meta"
+_FULL: Final = tuple(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+_INPUT_OUTPUT: Final = os.strerror(errno.EIO)
+_PROBE_BYTES: Final = 1 << 20
+
+_Pairs = list[tuple[bytes, bytes | None]]
+
+
+class LmdbBackend:
+    """Tables in the folder `path`: a `state_store.Backend`, whose methods are described there."""
+
+    def __init__(
+        self, path: Path, network: bytes, tables: Iterable[str], *, map_bytes: int = MAP_BYTES
+    ) -> None:
+        """Open or begin the environment. Raises StorageError: damaged, foreign_data, disk_full."""
+        self._path = path
+        self._staged: list[tuple[str, _Pairs]] = []
+        self._writing: lmdb.Transaction | None = None
+        self._map_was_full = False
+        names = tuple(tables)
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._environment = lmdb.open(
+                str(path), map_size=map_bytes, max_dbs=len(names) + 1, lock=False, readahead=False, mode=0o600
+            )
+        except (lmdb.Error, OSError) as error:
+            raise self._error(error, "opening") from error
+        try:
+            self._tables = {name: self._environment.open_db(name.encode()) for name in (*names, _META)}
+            self._check_meta(network)
+            self._reading = self._environment.begin()
+        except lmdb.Error as error:
+            self._environment.close()
+            raise self._error(error, "opening") from error
+        except BaseException:
+            self._environment.close()
+            raise
+
+    def _check_meta(self, network: bytes) -> None:
+        meta = self._tables[_META]
+        with self._environment.begin(db=meta) as reading:
+            found, form = reading.get(b"network"), reading.get(b"format")
+        if found is None:
+            with self._environment.begin(write=True, db=meta) as writing:
+                writing.put(b"network", network)
+                writing.put(b"format", FORMAT)
+            return
+        if form != FORMAT:
+            raise StorageError(
+                Code.UNSUPPORTED_VERSION,
+                f"expected table format {FORMAT.hex()} in {self._path}, found {form!r}",
+            )
+        if found != network:
+            raise StorageError(
+                Code.FOREIGN_DATA,
+                f"expected data of network {network.hex()} in {self._path}, found network {bytes(found).hex()}",
+            )
+
+    def _error(self, error: Exception, doing: str) -> StorageError:
+        full = isinstance(error, lmdb.DiskError) or any(text in str(error) for text in _FULL)
+        if full or (_INPUT_OUTPUT in str(error) and not self._has_room()):
+            return StorageError(
+                Code.DISK_FULL, f"expected room on the disk while {doing} {self._path}: {error}"
+            )
+        return StorageError(
+            Code.DAMAGED,
+            f"expected whole tables while {doing} {self._path}: {error}; remove the folder, it is rebuilt from the chain",
+        )
+
+    def _has_room(self) -> bool:
+        """Whether a little can be written here: LMDB calls a write cut short by a full disk an input/output error."""
+        probe = self._path / "room.probe"
+        try:
+            probe.write_bytes(bytes(_PROBE_BYTES))
+        except OSError:
+            return False
+        finally:
+            probe.unlink(missing_ok=True)
+        return True
+
+    # ---- reading ----------------------------------------------------------------------------------------------
+
+    @property
+    def height(self) -> int | None:
+        """The height of the last change."""
+        data = self.get(_META, b"height")
+        return None if data is None else int.from_bytes(data, "big")
+
+    @property
+    def map_bytes(self) -> int:
+        """The size of the map now."""
+        return int(self._environment.info()["map_size"])
+
+    def get(self, table: str, key: bytes) -> bytes | None:
+        """The value of a key."""
+        try:
+            return self._reading.get(key, db=self._tables[table])
+        except lmdb.Error as error:
+            raise self._error(error, "reading") from error
+
+    def read_range(
+        self, table: str, start: bytes, end: bytes | None, limit: int, *, reverse: bool
+    ) -> list[tuple[bytes, bytes]]:
+        """Up to `limit` pairs with start <= key < end, ascending, or the last ones descending."""
+        pairs: list[tuple[bytes, bytes]] = []
+        try:
+            with self._reading.cursor(db=self._tables[table]) as cursor:
+                if not reverse:
+                    found = cursor.set_range(start) if start else cursor.first()
+                elif end is not None and cursor.set_range(end):
+                    found = cursor.prev()
+                else:
+                    found = cursor.last()
+                while found and len(pairs) < limit:
+                    key, value = cursor.item()
+                    if key < start if reverse else (end is not None and key >= end):
+                        break
+                    pairs.append((key, value))
+                    found = cursor.prev() if reverse else cursor.next()
+        except lmdb.Error as error:
+            raise self._error(error, "reading") from error
+        return pairs
+
+    # ---- changing ---------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Begin a change."""
+        self._staged = []
+        self._map_was_full = False
+        try:
+            self._writing = self._environment.begin(write=True)
+        except lmdb.Error as error:
+            raise self._error(error, "changing") from error
+
+    def stage(self, table: str, changes: Iterable[tuple[bytes, bytes | None]]) -> None:
+        """Put or delete keys in the change begun."""
+        pairs = list(changes)
+        self._staged.append((table, pairs))
+        try:
+            self._apply(table, pairs)
+        except lmdb.MapFullError:
+            self._grow_and_stage_again()
+        except lmdb.Error as error:
+            raise self._error(error, "changing") from error
+
+    def _apply(self, table: str, pairs: _Pairs) -> None:
+        writing = self._writing
+        if writing is None:
+            raise StorageError(Code.USAGE, "expected a change to be begun before keys are staged")
+        database = self._tables[table]
+        for key, value in pairs:
+            if value is None:
+                writing.delete(key, db=database)
+            else:
+                writing.put(key, value, db=database)
+
+    def _grow_and_stage_again(self) -> None:
+        """Double the map until everything staged fits."""
+        while True:
+            try:
+                self._abort()
+                self._reading.abort()
+                self._environment.set_mapsize(self.map_bytes * 2)
+                self._reading = self._environment.begin()
+                self._writing = self._environment.begin(write=True)
+                for table, pairs in self._staged:
+                    self._apply(table, pairs)
+            except lmdb.MapFullError:
+                continue
+            except lmdb.Error as error:
+                raise self._error(error, "growing") from error
+            return
+
+    def write(self, height: int) -> None:
+        """Make the change durable with `height`."""
+        self._staged.append((_META, [(b"height", height.to_bytes(8, "big"))]))
+        try:
+            self._apply(*self._staged[-1])
+            self._commit()
+        except lmdb.MapFullError:
+            # The map may only be moved while nobody reads: `settle` does it, on the reading thread.
+            self._map_was_full = True
+        except lmdb.Error as error:
+            raise self._error(error, "writing") from error
+
+    def _commit(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.commit()
+
+    def settle(self) -> None:
+        """Let reads see the change."""
+        while self._map_was_full:
+            self._grow_and_stage_again()
+            try:
+                self._commit()
+                self._map_was_full = False
+            except lmdb.MapFullError:
+                continue
+            except lmdb.Error as error:
+                raise self._error(error, "writing") from error
+        self._staged = []
+        self._reading.abort()
+        self._reading = self._environment.begin()
+
+    def _abort(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.abort()
+
+    def abandon(self) -> None:
+        """Drop the change begun."""
+        self._abort()
+        self._staged = []
+
+    def close(self) -> None:
+        """Close the environment."""
+        self._abort()
+        self._reading.abort()
+        self._environment.close()

@@ -1,0 +1,333 @@
+"""The state's blobs: named tables behind a write-back overlay, in steps of one block (DESIGN §4; STORAGE.md §7).
+
+Reads fall through four kinds of layer, newest first:
+
+    undoable blocks   `begin` ... `undo`: executed, not final; any number, a stack
+    overlay           `commit(height)`: final, only in memory
+    frozen            what a flush under way is writing
+    backend           durable, all of one height
+
+So the disk always holds the state after exactly one final block, `durable_height`; what is above is redone from the block
+log after a crash. Nothing here may be flushed above the height to which that log is durable: `begin_flush` checks.
+
+A flush runs in steps, so that a busy loop is never held up for long: `step` hands a few changes to the backend, `write`
+makes them durable and may run on another thread, `finish` settles it. When it fails (a full disk), its changes fall back
+under the overlay and nothing is lost or changed.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from typing import Final, Protocol
+
+from ledger.base.errors import Code, StorageError
+
+CHANGE_BYTES: Final = 150
+"""What a change costs in memory beside its key and value, about."""
+RANGE_CHUNK: Final = 256
+
+
+class Backend(Protocol):
+    """Durable tables, all changed in one step. Values are bytes; an absent key reads as None."""
+
+    @property
+    def height(self) -> int | None:
+        """The height written with the last change; None before the first."""
+
+    def get(self, table: str, key: bytes) -> bytes | None:
+        """The value of a key."""
+
+    def read_range(
+        self, table: str, start: bytes, end: bytes | None, limit: int, *, reverse: bool
+    ) -> list[tuple[bytes, bytes]]:
+        """Up to `limit` pairs with start <= key < end, ascending, or the last ones descending."""
+
+    def begin(self) -> None:
+        """Begin a change."""
+
+    def stage(self, table: str, changes: Iterable[tuple[bytes, bytes | None]]) -> None:
+        """Put (or, for None, delete) keys in the change begun. Raises StorageError; then `abandon`."""
+
+    def write(self, height: int) -> None:
+        """Make the change durable with `height`. May run on another thread while only reads happen on this one."""
+
+    def settle(self) -> None:
+        """After `write` returned: let reads see the change."""
+
+    def abandon(self) -> None:
+        """Drop the change begun."""
+
+    def close(self) -> None:
+        """Release the files."""
+
+
+class _Layer:
+    """Changes to one table; None deletes. Keys are sorted when a range first asks."""
+
+    __slots__ = ("_new_keys", "_sorted_keys", "changes")
+
+    def __init__(self) -> None:
+        self.changes: dict[bytes, bytes | None] = {}
+        self._sorted_keys: list[bytes] = []
+        self._new_keys: list[bytes] = []
+
+    def set(self, key: bytes, value: bytes | None) -> None:
+        if key not in self.changes:
+            self._new_keys.append(key)
+        self.changes[key] = value
+
+    @property
+    def size(self) -> int:
+        """About what the changes take in memory."""
+        return sum(CHANGE_BYTES + len(key) + len(value or b"") for key, value in self.changes.items())
+
+    def update(self, other: _Layer) -> None:
+        changes = self.changes
+        self._new_keys.extend(key for key in other.changes if key not in changes)
+        changes.update(other.changes)
+
+    def sorted_keys(self) -> list[bytes]:
+        if self._new_keys:
+            self._sorted_keys += self._new_keys
+            self._sorted_keys.sort()  # one sorted run and a short tail: little more than a merge
+            self._new_keys = []
+        return self._sorted_keys
+
+
+class Table:
+    """One named table. Keys of 1 .. 511 bytes."""
+
+    def __init__(self, backend: Backend, name: str) -> None:
+        self._backend = backend
+        self.name = name
+        self.layers = [_Layer(), _Layer()]
+        """Frozen, overlay, then one per undoable block."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of `key`, or None."""
+        for layer in reversed(self.layers):
+            if key in layer.changes:
+                return layer.changes[key]
+        return self._backend.get(self.name, key)
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Set a key, in the block begun last."""
+        self._top().set(key, value)
+
+    def delete(self, key: bytes) -> None:
+        """Remove a key, in the block begun last; nothing if it is absent."""
+        self._top().set(key, None)
+
+    def _top(self) -> _Layer:
+        if len(self.layers) < 3:
+            raise StorageError(
+                Code.USAGE, f"expected a block to be begun before table {self.name} is changed"
+            )
+        return self.layers[-1]
+
+    def range(
+        self, start: bytes = b"", end: bytes | None = None, *, reverse: bool = False
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Pairs with start <= key < end, ascending or descending, as they are when each is reached."""
+        while True:
+            chunk, more = self._chunk(start, end, reverse=reverse)
+            yield from chunk
+            if more is None:
+                return
+            if reverse:
+                end = more
+            else:
+                start = more + b"\0"
+
+    def prefix(self, prefix: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        """Pairs whose key begins with `prefix`."""
+        return self.range(prefix, _after_prefix(prefix), reverse=reverse)
+
+    def _chunk(
+        self, start: bytes, end: bytes | None, *, reverse: bool
+    ) -> tuple[list[tuple[bytes, bytes]], bytes | None]:
+        """The next pairs, and the key reached if there may be more beyond it."""
+        stored = self._backend.read_range(self.name, start, end, RANGE_CHUNK, reverse=reverse)
+        more = stored[-1][0] if len(stored) == RANGE_CHUNK else None
+        if more is not None and reverse:
+            start = more
+        elif more is not None:
+            end = more + b"\0"
+        merged: dict[bytes, bytes | None] = dict(stored)
+        for layer in self.layers:
+            if layer.changes:
+                keys = layer.sorted_keys()
+                stop = len(keys) if end is None else bisect_left(keys, end)
+                for index in range(bisect_left(keys, start), stop):
+                    merged[keys[index]] = layer.changes[keys[index]]
+        pairs = [
+            (key, value) for key in sorted(merged, reverse=reverse) if (value := merged[key]) is not None
+        ]
+        return pairs, more
+
+
+def _after_prefix(prefix: bytes) -> bytes | None:
+    """The smallest key above every key with `prefix`; None if there is none."""
+    trimmed = prefix.rstrip(b"\xff")
+    return trimmed[:-1] + bytes((trimmed[-1] + 1,)) if trimmed else None
+
+
+class Flush:
+    """One flush under way. Call `step` until it answers False, then `write`, then `finish`."""
+
+    def __init__(self, store: StateStore, backend: Backend, height: int) -> None:
+        self._store = store
+        self._backend = backend
+        self._left = store.frozen_changes()
+        self._error: StorageError | None = None
+        self.height = height
+        self._begun = False
+
+    def step(self, changes: int = 500) -> bool:
+        """Hand about `changes` changes to the backend; whether some are left."""
+        if self._error is not None:
+            return False
+        try:
+            if not self._begun:
+                self._backend.begin()
+                self._begun = True
+            while changes > 0 and self._left:
+                table, pairs = self._left[-1]
+                self._backend.stage(table, pairs[-changes:])
+                taken = min(changes, len(pairs))
+                del pairs[-changes:]
+                changes -= taken
+                if not pairs:
+                    self._left.pop()
+        except StorageError as error:
+            self._error = error
+        return self._error is None and bool(self._left)
+
+    def write(self) -> None:
+        """Make the changes durable. Blocks; may run on another thread."""
+        if self._error is None:
+            try:
+                self._backend.write(self.height)
+            except StorageError as error:
+                self._error = error
+
+    def finish(self) -> None:
+        """Settle the flush; raises the StorageError that made it fail, after which nothing has changed."""
+        if self._error is None:
+            try:
+                self._backend.settle()
+            except StorageError as error:
+                self._error = error
+        if self._error is not None:
+            self._backend.abandon()
+        self._store.flush_finished(self.height, self._error)
+        if self._error is not None:
+            raise self._error
+
+
+class StateStore:
+    """Tables that change together, block by block. Not for several threads, but for `Flush.write`."""
+
+    def __init__(self, backend: Backend, tables: Iterable[str]) -> None:
+        self._backend = backend
+        self._tables = {name: Table(backend, name) for name in tables}
+        self._flush: Flush | None = None
+        self._depth = 0
+        self.height = backend.height
+        """Height of the last committed block; None before the first."""
+        self.durable_height = backend.height
+        """Height the disk holds; blocks above it are redone after a crash."""
+        self.overlay_bytes = 0
+        """About what the overlay holds in memory: when to flush."""
+
+    def table(self, name: str) -> Table:
+        """The table of that name, one of those given at opening."""
+        return self._tables[name]
+
+    @property
+    def depth(self) -> int:
+        """How many undoable blocks are stacked."""
+        return self._depth
+
+    def begin(self) -> None:
+        """Begin a block: changes from now on belong to it and can be undone."""
+        for table in self._tables.values():
+            table.layers.append(_Layer())
+        self._depth += 1
+
+    def undo(self) -> None:
+        """Undo the block begun last."""
+        if self._depth == 0:
+            raise StorageError(Code.USAGE, "expected a block to undo, none is begun")
+        for table in self._tables.values():
+            table.layers.pop()
+        self._depth -= 1
+
+    def commit(self, height: int) -> None:
+        """The block begun first is final, at `height`, which must be above the last."""
+        if self._depth == 0 or (self.height is not None and height <= self.height):
+            raise StorageError(
+                Code.USAGE,
+                f"expected a begun block above height {self.height} to commit, got height {height}",
+            )
+        for table in self._tables.values():
+            layer = table.layers.pop(2)
+            if layer.changes:
+                self.overlay_bytes += layer.size
+                table.layers[1].update(layer)
+        self._depth -= 1
+        self.height = height
+
+    def begin_flush(self, synced_height: int | None) -> Flush | None:
+        """Begin writing everything committed; None if there is nothing, or the block log lags behind it.
+
+        `synced_height`: the height to which the block log is durable.
+        """
+        if self._flush is not None:
+            raise StorageError(Code.USAGE, "expected one flush at a time, one is under way")
+        if self.height is None or self.height == self.durable_height:
+            return None
+        if synced_height is None or synced_height < self.height:
+            return None
+        for table in self._tables.values():
+            table.layers[0], table.layers[1] = table.layers[1], _Layer()
+        self.overlay_bytes = 0
+        self._flush = Flush(self, self._backend, self.height)
+        return self._flush
+
+    def flush(self, synced_height: int | None) -> bool:
+        """Flush at once; whether there was something to flush. Raises StorageError disk_full, changing nothing."""
+        flush = self.begin_flush(synced_height)
+        if flush is None:
+            return False
+        while flush.step(1 << 30):
+            pass
+        flush.write()
+        flush.finish()
+        return True
+
+    def frozen_changes(self) -> list[tuple[str, list[tuple[bytes, bytes | None]]]]:
+        """What a flush has to write: per table its changes in descending order of key, to be taken from the end."""
+        return [
+            (name, [(key, table.layers[0].changes[key]) for key in reversed(table.layers[0].sorted_keys())])
+            for name, table in self._tables.items()
+            if table.layers[0].changes
+        ]
+
+    def flush_finished(self, height: int, error: StorageError | None) -> None:
+        """For `Flush`: drop what is durable now, or put back what is not."""
+        self._flush = None
+        if error is None:
+            self.durable_height = height
+        for table in self._tables.values():
+            frozen, overlay = table.layers[0], table.layers[1]
+            table.layers[0] = _Layer()
+            if error is not None:
+                self.overlay_bytes += frozen.size
+                frozen.update(overlay)
+                table.layers[1] = frozen
+
+    def close(self) -> None:
+        """Close the backend. What was not flushed is redone from the block log."""
+        self._backend.close()
