@@ -19,13 +19,14 @@ from ledger.trade.identifiers.documents import (
     bill_of_lading,
     container,
     declaration,
-    document,
     reference,
     seal,
     seal_number,
 )
+from ledger.trade.identifiers.gs1 import lot_of
+from ledger.trade.identifiers.links import lot_beside
 from ledger.trade.identifiers.model import Identifier, Kind, gln_of
-from ledger.trade.identifiers.spelling import canonical, check_canonical
+from ledger.trade.identifiers.spelling import canonical, check_canonical, document
 
 __all__ = [
     "Identifier",
@@ -37,6 +38,8 @@ __all__ = [
     "declaration",
     "document",
     "gln_of",
+    "lot_beside",
+    "lot_of",
     "reference",
     "seal",
     "seal_number",

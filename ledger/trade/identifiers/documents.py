@@ -194,20 +194,21 @@ def _expected_digit(plain: str) -> str:
     return iso6346_check_digit(plain) if _ALNUM.issuperset(plain) else "?"
 
 
-# Business transaction types whose bare number or CBV identifier has a form of its own.
-_TYPED: Final[Mapping[str, str]] = {"mrn": "doc:mrn", "ucr": "doc:ucr", "bol": "doc:bol", "seal": "seal"}
+# Business transaction types whose number alone, or in the CBV's form, is an identifier of ours.
+TYPED_FORMS: Final[Mapping[str, str]] = {"mrn": "doc:mrn", "ucr": "doc:ucr", "bol": "doc:bol", "seal": "seal"}
 
 
-def document(kind: str, text: str) -> Identifier | None:
-    """The document subject that a business transaction of type `kind` ("bol", "mrn", "ucr", "seal") names by `text`.
+def typed_number(kind: str, text: str) -> Identifier | None:
+    """The document that the bare number `text` names under a transaction type of `TYPED_FORMS`, None if it does not.
 
-    None where the type adds nothing, so that the text alone decides. A bill of lading in the CBV's form becomes one of
-    ours, with the GLN as its carrier; a bare number is taken for the types whose numbers stand alone.
+    A bill of lading's number begins with its carrier's four letters, or stands in the CBV's form behind a GLN.
     """
-    name = _TYPED.get(kind)
-    if name is None:
-        return None
-    if name == "doc:bol" and lower(text).startswith(_BUSINESS_TRANSACTION):
+    if lower(text).startswith(_BUSINESS_TRANSACTION):
         body = percent_decoded(text[len(_BUSINESS_TRANSACTION) :])
-        return None if body is None else _bol(body)
-    return _FORMS[name][0](text)
+        return _bol(body) if kind == "bol" and body is not None else None
+    if ":" in text:
+        return None
+    number = _number(text)
+    if kind == "bol":
+        number = f"{number[:4]}:{number[4:]}"
+    return _FORMS[TYPED_FORMS[kind]][0](number)

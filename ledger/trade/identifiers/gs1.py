@@ -209,6 +209,14 @@ def gs1_key(code: str, value: str, qualifiers: Qualifiers | None = None) -> Iden
     return KEYS[code].build(value, {} if qualifiers is None else qualifiers)
 
 
+def lot_of(item: Identifier, lot: str) -> Identifier | None:
+    """The lot numbered `lot` of the same GTIN as `item`; None where either has none."""
+    start = len(ROOT) + len("01/")
+    if item.text[:start] != f"{ROOT}01/":
+        return None
+    return gs1_key("01", item.text[start : start + 14], {"10": lot})
+
+
 def looks_like(code: str, value: str) -> bool:
     """Whether `value` has the shape of the key `code` names, before any check digit is looked at."""
     key = KEYS.get(code)

@@ -8,7 +8,7 @@ spelling, qualifiers in any order, attributes in the query, a fragment. The host
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from ledger.trade.identifiers.alphabet import lower, percent_decoded
 from ledger.trade.identifiers.gs1 import KEY_DIGITS_LEAST, KEYS, Key, gs1_key, looks_like
@@ -23,11 +23,38 @@ _SHORT_NAMES: Final[Mapping[str, str]] = {
 _GS1_HOST: Final = "id.gs1.org"
 
 
+class _Found(NamedTuple):
+    """A key as it stands in a link."""
+
+    code: str
+    value: str
+    qualifiers: Mapping[str, str] | None  # None where they do not belong to the key
+
+
 def from_link(text: str) -> tuple[bool, Identifier | None]:
     """(whether the URI claims to carry a GS1 key, the key it carries or None).
 
     `text` is any text; one that is no http(s) URI with a host claims nothing.
     """
+    claims, found = _found(text)
+    if found is None or found.qualifiers is None:
+        return claims, None
+    return True, gs1_key(found.code, found.value, found.qualifiers)
+
+
+def lot_beside(text: str) -> Identifier | None:
+    """The lot that a link names beside a serial (AI 10 beside 21 or 235), None without one.
+
+    The lot is an attribute there, so `canonical` drops it; whoever makes the serial thereby says what lot it is from.
+    """
+    found = _found(text)[1]
+    if found is None or found.code != "01" or found.qualifiers is None or gs1_key(*found) is None:
+        return None
+    lot = found.qualifiers.get("10")
+    return None if lot is None or len(found.qualifiers) < 2 else gs1_key("01", found.value, {"10": lot})
+
+
+def _found(text: str) -> tuple[bool, _Found | None]:
     scheme, separator, rest = text.partition("://")
     if not separator or lower(scheme) not in ("http", "https"):
         return False, None
@@ -42,8 +69,9 @@ def from_link(text: str) -> tuple[bool, Identifier | None]:
     # Pairs are counted from the end, so that a value that looks like a code is never taken for one.
     for start in range(len(decoded) - 2, -1, -2):
         if looks_like(codes[start], decoded[start + 1]):
-            return True, _key(
-                codes[start], decoded[start + 1], codes[start + 2 :: 2], decoded[start + 3 :: 2], query
+            names, values = codes[start + 2 :: 2], decoded[start + 3 :: 2]
+            return True, _Found(
+                codes[start], decoded[start + 1], _qualifiers(codes[start], names, values, query)
             )
     shaped = any(
         KEYS[code].digits > KEY_DIGITS_LEAST and looks_like(code, value)
@@ -62,14 +90,14 @@ def _is_gs1_host(authority: str) -> bool:
     return lower(host).removesuffix(".") == _GS1_HOST
 
 
-def _key(code: str, value: str, codes: list[str], values: list[str], query: str) -> Identifier | None:
+def _qualifiers(code: str, names: list[str], values: list[str], query: str) -> Mapping[str, str] | None:
     key = KEYS[code]
     qualifiers: dict[str, str] = {}
-    for name, one in zip(codes, values, strict=True):
+    for name, value in zip(names, values, strict=True):
         if name not in key.qualifiers or name in qualifiers:
             return None
-        qualifiers[name] = one
-    return None if _query_tells(key, qualifiers, query) else gs1_key(code, value, qualifiers)
+        qualifiers[name] = value
+    return None if _query_tells(key, qualifiers, query) else qualifiers
 
 
 def _query_tells(key: Key, qualifiers: Mapping[str, str], query: str) -> bool:

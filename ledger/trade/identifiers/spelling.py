@@ -9,7 +9,7 @@ from typing import Final
 from ledger.base.errors import Code, FormError
 from ledger.base.limits import IDENTIFIER_BYTES
 from ledger.trade.identifiers.alphabet import DIGITS, LOWER, UPPER, VISIBLE, is_of, lower
-from ledger.trade.identifiers.documents import from_own_urn
+from ledger.trade.identifiers.documents import TYPED_FORMS, from_own_urn, typed_number
 from ledger.trade.identifiers.links import from_link
 from ledger.trade.identifiers.model import Identifier, Kind
 from ledger.trade.identifiers.urns import from_urn
@@ -58,6 +58,19 @@ def check_canonical(text: str) -> Identifier:
             f"expected the canonical identifier {identifier.text}, got {text[:256]!a}",
         )
     return identifier
+
+
+def document(kind: str, text: str) -> Identifier:
+    """The document that a business transaction names: `kind` is its type's short name ("" without one), `text` its id.
+
+    Under `mrn`, `ucr` and `seal` a text without colon is the number itself and opaque where it is none.
+    """
+    if kind not in TYPED_FORMS:
+        return canonical(text)
+    identifier = typed_number(kind, text)
+    if identifier is not None:
+        return identifier
+    return canonical(text if ":" in text or kind == "bol" else f"urn:custody:{TYPED_FORMS[kind]}:{text}")
 
 
 def _hashed(kind: Kind, uri: str) -> Identifier:
