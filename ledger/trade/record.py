@@ -101,6 +101,7 @@ class Hold(NamedTuple):
     case: str
     basis: str
     seize: bool
+    since_ms: int  # block time of the hold
 
 
 class LivePermit(NamedTuple):
@@ -144,6 +145,9 @@ class LastEffect(NamedTuple):
     parent_generation: int
     origin: int
     maker: str | None
+    claimed: bool
+    seals: tuple[str, ...]
+    bindings: tuple[Binding, ...]
 
 
 class Quantity(NamedTuple):
@@ -183,7 +187,7 @@ class Record(NamedTuple):
     quantity: Quantity | None = None
     lots: tuple[str, ...] = ()  # lots with a balance in this container's generation, at most 64
     offers: tuple[Offer, ...] = ()  # of a lot balance, at most 8
-    source: str | None = None  # the transformation or lot that an output comes from
+    source: str | None = None  # where it comes from: "organisation|transformation", or "|lot"
     legs: Chain = Chain(0, ZERO_HASH)  # documents and transformations: (subject, outcome code) of each leg
     tally: tuple[int, int, int] = (0, 0, 0)  # transformation: inputs consumed, recorded only, unattested
     moved: int = 0  # sequence of the last entry that changed anything but counts
@@ -203,6 +207,11 @@ def state_key(network: bytes, key: SubjectKey) -> bytes:
 def record_hash(network: bytes, record: Record) -> bytes:
     """What the state tree holds for a record."""
     return tagged_hash(Tag.RECORD, network, encode(record))
+
+
+def _last_from_wire(value: Any) -> LastEffect:
+    last = LastEffect(*value)
+    return last._replace(bindings=tuple(Binding(*binding) for binding in last.bindings))
 
 
 def _chain(value: Any) -> Chain:
@@ -226,7 +235,7 @@ def record_from_wire(value: tuple[Any, ...]) -> Record:
         permits=tuple(LivePermit(*permit) for permit in record.permits),
         bindings=tuple(Binding(*binding) for binding in record.bindings),
         contradictions=tuple(Contradiction(*contradiction) for contradiction in record.contradictions),
-        last=None if record.last is None else LastEffect(*record.last),
+        last=None if record.last is None else _last_from_wire(record.last),
         quantity=None if record.quantity is None else Quantity(*record.quantity),
         offers=tuple(Offer(*offer) for offer in record.offers),
         legs=_chain(record.legs),
