@@ -59,8 +59,12 @@ _DOCUMENT: Final = _Shape(
     elements=_Shape(_EVENT),
 )
 
-_SPACE: Final = re.compile(rb"[ \t\n\r]*")
-_STRING: Final = re.compile(rb'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})[^"\\\x00-\x1f]*)*"')
+_SPACES: Final = rb"[ \t\n\r]*"
+_QUOTED: Final = rb'"([^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})[^"\\\x00-\x1f]*)*)"'
+_SPACE: Final = re.compile(_SPACES)
+_STRING: Final = re.compile(_QUOTED)
+_MEMBER: Final = re.compile(_QUOTED + _SPACES + b":" + _SPACES)
+_COMMA: Final = re.compile(_SPACES + b"," + _SPACES)
 _NUMBER: Final = re.compile(rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _ESCAPE: Final = re.compile(r'\\(?:u([0-9A-Fa-f]{4})|(["\\/bfnrt]))')
 _SHORT: Final = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
@@ -148,7 +152,12 @@ class _Reader:
         """The value that begins at `at`."""
         first = self._data[at : at + 1]
         if first == b'"':
-            return self._string(at)
+            match = _STRING.match(self._data, at)
+            if match is None:
+                raise self.refuse(
+                    at, "a string without control characters or unknown escapes, closed by a quote"
+                )
+            return self._text(match), match.end()
         if first == b"{":
             return self._object(at, depth, None if shape is None else shape.members)
         if first == b"[":
@@ -158,9 +167,9 @@ class _Reader:
                 return meaning, at + len(word)
         return self._number(at)
 
-    def _marked(self, at: int, depth: int, shape: _Shape | None) -> tuple[Any, int]:
+    def _marked(self, at: int, depth: int, shape: _Shape) -> tuple[Any, int]:
         value, end = self.value(at, depth, shape)
-        if shape is None or shape.mark is None:
+        if shape.mark is None:
             return value, end
         self.marks.setdefault(shape.mark, []).append((at, end))
         return None, end
@@ -171,21 +180,23 @@ class _Reader:
         if self._data[at : at + 1] == b"}":
             return members, at + 1
         while True:
-            if self._data[at : at + 1] != b'"':
-                raise self.refuse(at, "a member name")
-            key, end = self._string(at)
+            match = _MEMBER.match(self._data, at)
+            if match is None:
+                raise self.refuse(at, "a member name and a colon")
+            key = self._text(match)
             if key in members:
                 raise FormError(
                     Code.DUPLICATE_KEY, f"expected each member once, got {key[:64]!a} again at offset {at}"
                 )
-            at = self.space(end)
-            if self._data[at : at + 1] != b":":
-                raise self.refuse(at, "a colon")
-            at = self.space(at + 1)
-            members[key], at = self._marked(at, depth - 1, None if shapes is None else shapes.get(key))
-            at, closed = self._next(at, b"}")
-            if closed:
-                return members, at
+            shape = None if shapes is None else shapes.get(key)
+            if shape is None:
+                members[key], at = self.value(match.end(), depth - 1, None)
+            else:
+                members[key], at = self._marked(match.end(), depth - 1, shape)
+            comma = _COMMA.match(self._data, at)
+            if comma is None:
+                return members, self._closed(at, b"}")
+            at = comma.end()
 
     def _array(self, at: int, depth: int, shape: _Shape | None) -> tuple[list[Any], int]:
         elements: list[Any] = []
@@ -193,11 +204,14 @@ class _Reader:
         if self._data[at : at + 1] == b"]":
             return elements, at + 1
         while True:
-            element, at = self._marked(at, depth - 1, shape)
+            element, at = (
+                self.value(at, depth - 1, None) if shape is None else self._marked(at, depth - 1, shape)
+            )
             elements.append(element)
-            at, closed = self._next(at, b"]")
-            if closed:
-                return elements, at
+            comma = _COMMA.match(self._data, at)
+            if comma is None:
+                return elements, self._closed(at, b"]")
+            at = comma.end()
 
     def _opened(self, at: int, depth: int) -> int:
         if depth == 0:
@@ -206,15 +220,11 @@ class _Reader:
             )
         return self.space(at + 1)
 
-    def _next(self, at: int, close: bytes) -> tuple[int, bool]:
-        """After a member or element: the offset of the next, or the offset after `close` and True."""
+    def _closed(self, at: int, close: bytes) -> int:
         at = self.space(at)
-        character = self._data[at : at + 1]
-        if character == close:
-            return at + 1, True
-        if character != b",":
+        if self._data[at : at + 1] != close:
             raise self.refuse(at, f"a comma or {close.decode('ascii')}")
-        return self.space(at + 1), False
+        return at + 1
 
     def _number(self, at: int) -> tuple[Number, int]:
         match = _NUMBER.match(self._data, at)
@@ -227,17 +237,13 @@ class _Reader:
             )
         return Number(match[0].decode("ascii")), end
 
-    def _string(self, at: int) -> tuple[str, int]:
-        match = _STRING.match(self._data, at)
-        if match is None:
-            raise self.refuse(at, "a string without control characters or unknown escapes, closed by a quote")
-        text = match[0][1:-1].decode("utf-8")
-        return self._unescaped(text, at) if "\\" in text else text, match.end()
-
-    def _unescaped(self, text: str, at: int) -> str:
-        joined = _ESCAPE.sub(lambda match: _SHORT[match[2]] if match[2] else chr(int(match[1], 16)), text)
+    def _text(self, match: re.Match[bytes]) -> str:
+        text = match[1].decode("utf-8")
+        if "\\" not in text:
+            return text
+        joined = _ESCAPE.sub(lambda escape: _SHORT[escape[2]] if escape[2] else chr(int(escape[1], 16)), text)
         # Escapes may spell a pair of surrogates in two halves; anything but a whole pair is refused.
         try:
             return joined.encode("utf-16-be", "surrogatepass").decode("utf-16-be")
         except UnicodeDecodeError:
-            raise self.refuse(at, "a string without lone surrogates") from None
+            raise self.refuse(match.start(), "a string without lone surrogates") from None
