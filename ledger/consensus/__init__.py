@@ -49,3 +49,8 @@ Whoever drives the machine (node/validator, the simulator) keeps these; safety h
 """
 
 from __future__ import annotations
+
+from ledger.consensus.interface import Setup, Start
+from ledger.consensus.machine import Consensus
+
+__all__ = ["Consensus", "Setup", "Start"]

@@ -1,0 +1,129 @@
+"""Batches this validator holds and no committed block has, and the window of recent ones (CONSENSUS 5, 14, 26).
+
+*Held* means whole, checked and stored; the driver says so. Order of arrival is order of proposal. A batch that stands
+in one of the last 64 committed blocks is neither held again nor proposed: without that a late copy of it would keep
+timers armed for work that nobody may propose.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
+
+from ledger.base.errors import Code, FormError
+from ledger.base.limits import (
+    BATCH_WINDOW_BLOCKS,
+    BATCHES_PER_BLOCK,
+    BLOCK_BYTES,
+    SUBJECTS_PER_BLOCK,
+    TRANSACTIONS_PER_BLOCK,
+    UNORDERED_BYTES_PER_ORIGIN,
+)
+from ledger.chain.block import transactions_root
+from ledger.consensus.interface import BatchHeld
+
+
+class BatchPool:
+    """Held, uncommitted batches by digest, in order of arrival; bytes charged per origin."""
+
+    def __init__(self, validators: int, recent: Sequence[tuple[bytes, ...]]) -> None:
+        self._held: dict[bytes, BatchHeld] = {}
+        self._charged = [0] * validators
+        self._window = deque(recent, maxlen=BATCH_WINDOW_BLOCKS)
+        self._committed = len(self._window)
+        self._place = {digest: place for place, digests in enumerate(self._window) for digest in digests}
+
+    def __contains__(self, digest: bytes) -> bool:
+        return digest in self._held
+
+    def __bool__(self) -> bool:
+        return bool(self._held)
+
+    @property
+    def window(self) -> tuple[tuple[bytes, ...], ...]:
+        """The batch digests of up to 64 committed blocks, oldest first."""
+        return tuple(self._window)
+
+    def digests(self, most: int, ordered: Collection[bytes] = ()) -> tuple[bytes, ...]:
+        """Up to `most` held digests, oldest first, less those in `ordered`."""
+        chosen: list[bytes] = []
+        for digest in self._held:
+            if len(chosen) == most:
+                break
+            if digest not in ordered:
+                chosen.append(digest)
+        return tuple(chosen)
+
+    def has_room(self, origin: int, size: int) -> bool:
+        """Whether `origin` may have `size` more unordered bytes held."""
+        return self._charged[origin] + size <= UNORDERED_BYTES_PER_ORIGIN
+
+    def is_recent(self, digest: bytes, blocks: int = BATCH_WINDOW_BLOCKS) -> bool:
+        """Whether one of the last `blocks` (at most 64) committed blocks has the batch."""
+        place = self._place.get(digest)
+        return place is not None and place >= self._committed - blocks
+
+    def add(self, batch: BatchHeld) -> bool:
+        """Hold a batch; False if it is known. Raises FormError for one that fits no block: it could never be ordered."""
+        if batch.digest in self._held or self.is_recent(batch.digest):
+            return False
+        if not batch.transactions or not _fits([batch]):
+            raise FormError(
+                Code.LIMIT,
+                f"expected a batch of 1 .. {TRANSACTIONS_PER_BLOCK} transactions, {BLOCK_BYTES} bytes and "
+                f"{SUBJECTS_PER_BLOCK} subjects at most, got {len(batch.transactions)}, {batch.size}, {batch.subjects}",
+            )
+        self._held[batch.digest] = batch
+        self._charged[batch.origin] += batch.size
+        return True
+
+    def select(self, ordered: Collection[bytes]) -> tuple[bytes, ...]:
+        """The batches for a fresh block: the oldest held ones that no block of `ordered` has, as many as fit."""
+        chosen: list[BatchHeld] = []
+        transactions = size = subjects = 0
+        for digest, batch in self._held.items():
+            if digest in ordered:
+                continue
+            transactions += len(batch.transactions)
+            size += batch.size
+            subjects += batch.subjects
+            if (
+                len(chosen) == BATCHES_PER_BLOCK
+                or transactions > TRANSACTIONS_PER_BLOCK
+                or size > BLOCK_BYTES
+                or subjects > SUBJECTS_PER_BLOCK
+            ):
+                break
+            chosen.append(batch)
+        return tuple(batch.digest for batch in chosen)
+
+    def fits(self, digests: Iterable[bytes]) -> bool:
+        """Whether these held batches together keep the caps of a block."""
+        return _fits([self._held[digest] for digest in digests])
+
+    def transactions_root(self, digests: Iterable[bytes]) -> bytes:
+        """The transactions root of a block of these held batches."""
+        return transactions_root([i for digest in digests for i in self._held[digest].transactions])
+
+    def commit(self, digests: tuple[bytes, ...]) -> None:
+        """A block with these batches is committed: they leave the pool and enter the window."""
+        for digest in digests:
+            batch = self._held.pop(digest, None)
+            if batch is not None:
+                self._charged[batch.origin] -= batch.size
+        oldest = self._committed - BATCH_WINDOW_BLOCKS
+        if len(self._window) == BATCH_WINDOW_BLOCKS:
+            for digest in self._window[0]:
+                if self._place[digest] == oldest:
+                    del self._place[digest]
+        self._window.append(digests)
+        self._place.update(dict.fromkeys(digests, self._committed))
+        self._committed += 1
+
+
+def _fits(batches: Sequence[BatchHeld]) -> bool:
+    return (
+        sum(len(batch.transactions) for batch in batches) <= TRANSACTIONS_PER_BLOCK
+        and sum(batch.size for batch in batches) <= BLOCK_BYTES
+        and sum(batch.subjects for batch in batches) <= SUBJECTS_PER_BLOCK
+    )
