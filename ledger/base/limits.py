@@ -71,3 +71,8 @@ BUNDLE_BYTES: Final = 64_000_000
 TRANSFORMATION_DEPTH: Final = 8
 # --- one message of any wire format
 DECODE_DEPTH: Final = 16
+# --- local: keys at rest, frames between processes
+KEY_FILE_BYTES: Final = 4_096
+KEY_PASSES: Final = 16  # what opening a key file may be made to cost, at most
+KEY_MEMORY_KIB: Final = 1_048_576
+FRAME_BYTES: Final = 16_000_000  # a batch of a whole block with its open bytes

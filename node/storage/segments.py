@@ -113,7 +113,9 @@ class SegmentLog:
     # ---- opening ----------------------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        self._files.make_folder(self._folder)
+        if not self._files.exists(self._folder):
+            self._files.make_folder(self._folder)
+            self._files.sync_folder(self._folder.rpartition("/")[0])
         numbers = self._find_segments()
         if not numbers:
             self._create(0, 0)

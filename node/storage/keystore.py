@@ -1,0 +1,133 @@
+"""The private keys of a node or a member: one 0600 file each in the `keys/` folder (STORAGE.md §8, `ledger.base.keyfile`).
+
+A key is written whole or not at all and never over another one. A file that others may read is refused, not mended: who
+could have copied it is for its owner to judge.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from ledger.base.errors import Code, FormError, SignatureError, StorageError
+from ledger.base.keyfile import (
+    NONCE_BYTES,
+    SALT_BYTES,
+    Cost,
+    KeyFile,
+    inspect_key,
+    open_key,
+    seal_key,
+    write_unsealed_key,
+)
+from ledger.base.keys import SEED_BYTES, SigningKey
+from ledger.base.limits import KEY_FILE_BYTES
+from node.storage.filesystem import Lock, RealFileSystem, storage_error, write_atomically
+
+SUFFIX = ".key"
+
+
+class Keystore:
+    """The keys in one folder, by name: `validator`, `transport`, `capture` ..."""
+
+    def __init__(self, folder: Path, *, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
+        self.folder = folder
+        self._random_bytes = random_bytes
+
+    def path(self, name: str) -> Path:
+        """Where the key of that name is or would be."""
+        if not name or not all(
+            character.isascii() and (character.isalnum() or character in "-_") for character in name
+        ):
+            raise StorageError(
+                Code.MALFORMED, f"expected a key name of letters, digits, - and _, got {name!r}"
+            )
+        return self.folder / f"{name}{SUFFIX}"
+
+    def names(self) -> tuple[str, ...]:
+        """The keys present."""
+        if not self.folder.is_dir():
+            return ()
+        return tuple(sorted(entry.name[: -len(SUFFIX)] for entry in self.folder.glob(f"*{SUFFIX}")))
+
+    def generate(
+        self, name: str, use: str, passphrase: bytes | None, *, cost: Cost | None = None
+    ) -> SigningKey:
+        """Make a key, store it and answer it. `passphrase` None stores it in the clear: ask before doing so."""
+        key = SigningKey.from_seed(self._random_bytes(SEED_BYTES))
+        self.save(name, key, use, passphrase, cost=cost)
+        return key
+
+    def save(
+        self, name: str, key: SigningKey, use: str, passphrase: bytes | None, *, cost: Cost | None = None
+    ) -> None:
+        """Store a key, sealed unless `passphrase` is None. StorageError when one of that name is there."""
+        path = self.path(name)
+        if passphrase is None:
+            data = write_unsealed_key(key, use)
+        else:
+            salt, nonce = self._random_bytes(SALT_BYTES), self._random_bytes(NONCE_BYTES)
+            data = seal_key(key, use, passphrase, salt=salt, nonce=nonce, cost=cost)
+        if path.exists():
+            raise StorageError(Code.USAGE, f"expected no key at {path}, there is one; move it away first")
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise storage_error(error, f"making {self.folder}") from error
+        write_atomically(RealFileSystem(self.folder), path.name, data)
+
+    def _read(self, name: str) -> bytes:
+        path = self.path(name)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            held = ", ".join(self.names()) or "none"
+            raise StorageError(
+                Code.UNKNOWN_KEY, f"expected a key at {path}, there is none (found: {held})"
+            ) from None
+        except OSError as error:
+            raise storage_error(error, f"opening {path}") from error
+        with os.fdopen(descriptor, "rb") as file:
+            mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+            if mode & 0o077:
+                raise StorageError(
+                    Code.BAD_KEY,
+                    f"expected {path} to be readable by its owner only (0600), its mode is {mode:04o}; "
+                    "if nobody else can have read it, run chmod 600 on it, else replace the key",
+                )
+            return file.read(KEY_FILE_BYTES + 1)
+
+    def lock(self, name: str) -> Lock:
+        """Hold a stored key against other processes that use the same file, from whatever folder; StorageError locked."""
+        path = self.path(name)
+        try:
+            return RealFileSystem(self.folder).lock(path.name)
+        except BlockingIOError:
+            raise StorageError(
+                Code.LOCKED, f"expected no other process to use the key {path}, one does; stop it first"
+            ) from None
+        except OSError as error:
+            raise storage_error(error, f"locking {path}") from error
+
+    def inspect(self, name: str) -> KeyFile:
+        """Use and public key of a stored key, without its passphrase."""
+        return inspect_key(self._read(name))
+
+    def load(self, name: str, passphrase: bytes | None = None, *, use: str | None = None) -> SigningKey:
+        """The key of that name; checked to be for `use` if given.
+
+        Raises StorageError (unknown_key, bad_key for its mode), FormError, SignatureError (bad_key, wrong_use); all name
+        the file, none shows a secret.
+        """
+        data = self._read(name)
+        try:
+            found, key = open_key(data, passphrase)
+        except (FormError, SignatureError) as error:
+            raise type(error)(error.code, f"{self.path(name)}: {error.message}") from None
+        if use is not None and found != use:
+            raise SignatureError(
+                Code.WRONG_USE, f"expected a {use} key at {self.path(name)}, found a {found} key"
+            )
+        return key

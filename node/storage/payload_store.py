@@ -1,0 +1,219 @@
+"""The events' bytes, apart from the chain, each erasable for good (DESIGN §4; STORAGE.md §6).
+
+Chain, audit and proofs stand without anything in here. An event is kept under its hash with the salt that the hash needs;
+erasing overwrites both with zeros on the disk, so that not even a guess at the bytes can be confirmed. Contexts are kept
+once, under their own hash.
+
+Why segments, and not rows of a database: a database leaves deleted bytes in free pages and in its journal, for who knows
+how long; here each byte stands in one known place. An LMDB table only finds the place. It is written now and then and
+brought up to date from the segments at opening, so it never needs a sync of its own.
+
+Erasing is three durable steps: a tombstone that names the place, zeros over the place, the index. Opening takes up the
+steps that a crash left out. Overwriting in place reaches the medium on ordinary file systems; copy-on-write ones,
+snapshots, backups and the spare cells of flash are beyond a program: STORAGE.md says so to whoever runs a node.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from ledger.base.encoding import decode, encode, take_array, take_ascii, take_bytes, take_optional_bytes
+from ledger.base.errors import Code, FormError, StorageError
+from ledger.base.hashing import HASH_BYTES
+from ledger.base.limits import CONTEXT_BYTES, EVENT_BYTES, IDENTIFIER_BYTES
+from node.storage.filesystem import FileSystem
+from node.storage.segments import RECORD_BYTES_MAX, SEGMENT_BYTES, Position, Record, SegmentLog
+from node.storage.state_store import Backend, StateStore
+
+SALT_BYTES_MAX: Final = 64
+READERS_MAX: Final = 256
+INDEX_TABLES: Final = ("events", "contexts")
+INDEX_OVERLAY_BYTES: Final = 8 * 1024 * 1024
+_EVENT: Final = 1
+_CONTEXT: Final = 2
+_TOMBSTONE: Final = 3
+_ERASED: Final = b"\0"
+
+
+class Payload(NamedTuple):
+    """One event's bytes and what goes with them."""
+
+    event_hash: bytes
+    salt: bytes
+    event: bytes
+    context_hash: bytes | None = None
+    readers: tuple[str, ...] | None = None
+    """None: open. Else the organisations that may read it."""
+
+    def is_readable_by(self, organisation: str) -> bool:
+        """Whether the event is open, or restricted to parties of which `organisation` is one."""
+        return self.readers is None or organisation in self.readers
+
+
+class PayloadStore:
+    """Events and contexts by hash."""
+
+    def __init__(
+        self,
+        files: FileSystem,
+        index: Backend,
+        network: bytes,
+        *,
+        folder: str = "payload",
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
+        """Open or begin the store; `index` must have INDEX_TABLES. Raises StorageError."""
+        self._log = SegmentLog(files, folder, "payload", network, segment_bytes=segment_bytes, erasable=True)
+        self._index = StateStore(index, INDEX_TABLES)
+        self._events = self._index.table("events")
+        self._contexts = self._index.table("contexts")
+        self._index.begin()
+        self._bring_index_up_to_date()
+
+    def _bring_index_up_to_date(self) -> None:
+        """Index what was stored since the index was last written, and finish what a crash interrupted."""
+        known = self._index.height
+        start = None if known is None else _unpack(known.to_bytes(8, "big"))
+        bad: set[Position] = set()
+        for record in self._log.scan(start, bad_bodies=bad.add):
+            place = self._take_up(record)
+            if place is None:
+                continue
+            if place not in bad:
+                self._log.erase(place)
+            bad.discard(place)
+        if bad:
+            segment, offset = min(bad)
+            raise StorageError(
+                Code.DAMAGED,
+                f"expected a whole payload at byte {offset} of segment {segment}, found damage that no erasure explains",
+            )
+
+    def _take_up(self, record: Record) -> Position | None:
+        """Index one record; the place to be erased if it is a tombstone that names one."""
+        try:
+            kind, key, *rest = take_array(decode(record.body, max_bytes=RECORD_BYTES_MAX), "payload record")
+            take_bytes(key, "hash", HASH_BYTES)
+            if kind == _EVENT:
+                self._events.put(key, _pack(record.position))
+            elif kind == _CONTEXT:
+                self._contexts.put(key, _pack(record.position))
+            elif kind == _TOMBSTONE:
+                self._events.put(key, _ERASED)
+                place = take_optional_bytes(rest[0], "place", 8)
+                return None if place is None else _unpack(place)
+            else:
+                raise FormError(Code.MALFORMED, "an unknown kind of record")
+        except (FormError, ValueError, IndexError) as error:
+            raise StorageError(
+                Code.DAMAGED, f"expected a payload record at {record.position}: {error}"
+            ) from error
+        return None
+
+    # ---- storing ----------------------------------------------------------------------------------------------
+
+    def put(self, payload: Payload) -> bool:
+        """Store an event; durable after `sync`. False, and nothing stored, if it is there or was erased.
+
+        The caller has checked that the bytes give the hash.
+        """
+        if self._events.get(payload.event_hash) is not None:
+            return False
+        _check(payload)
+        position = self._log.append(encode((_EVENT, *payload)))
+        self._events.put(payload.event_hash, _pack(position))
+        return True
+
+    def put_context(self, context_hash: bytes, context: bytes) -> bool:
+        """Store a context; durable after `sync`. False if it is there."""
+        if self._contexts.get(context_hash) is not None:
+            return False
+        take_bytes(context_hash, "context hash", HASH_BYTES)
+        take_bytes(context, "context", most=CONTEXT_BYTES)
+        self._contexts.put(context_hash, _pack(self._log.append(encode((_CONTEXT, context_hash, context)))))
+        return True
+
+    def sync(self) -> None:
+        """Make everything stored durable."""
+        self._log.sync()
+
+    def erase(self, event_hash: bytes) -> bool:
+        """Remove an event's bytes and salt for good, durably; whether there were any. It cannot be stored again."""
+        take_bytes(event_hash, "event hash", HASH_BYTES)
+        place = self._events.get(event_hash)
+        if place == _ERASED:
+            return False
+        self._log.sync()  # the tombstone must stand in a later group than what it erases
+        self._log.append(encode((_TOMBSTONE, event_hash, place)))
+        self._log.sync()
+        if place is not None:
+            self._log.erase(_unpack(place))
+        self._events.put(event_hash, _ERASED)
+        return place is not None
+
+    # ---- reading ----------------------------------------------------------------------------------------------
+
+    def get(self, event_hash: bytes) -> Payload | None:
+        """The event with that hash; None if it never came or was erased (`is_erased` tells)."""
+        place = self._events.get(event_hash)
+        if place is None or place == _ERASED:
+            return None
+        _, *members = self._read(place, _EVENT, event_hash, 6)
+        return Payload(*members)
+
+    def get_context(self, context_hash: bytes) -> bytes | None:
+        """The context with that hash, or None."""
+        place = self._contexts.get(context_hash)
+        return None if place is None else bytes(self._read(place, _CONTEXT, context_hash, 3)[2])
+
+    def _read(self, place: bytes, kind: int, key: bytes, length: int) -> tuple[Any, ...]:
+        position = _unpack(place)
+        try:
+            members = take_array(
+                decode(self._log.read(position), max_bytes=RECORD_BYTES_MAX), "payload", length
+            )
+        except FormError as error:
+            raise StorageError(Code.DAMAGED, f"expected a payload at {position}: {error.message}") from error
+        if members[:2] != (kind, key):
+            raise StorageError(Code.DAMAGED, f"expected payload {key.hex()} at {position}, found another")
+        return members
+
+    def is_erased(self, event_hash: bytes) -> bool:
+        """Whether the event was erased here."""
+        return self._events.get(event_hash) == _ERASED
+
+    # ---- index ------------------------------------------------------------------------------------------------
+
+    def write_index(self, *, least_bytes: int = INDEX_OVERLAY_BYTES) -> None:
+        """Write the index if it grew by `least_bytes` since: less memory, a faster opening. Call now and then."""
+        self._log.sync()
+        mark = int.from_bytes(_pack(self._log.synced_end), "big")
+        if self._index.height is None or mark > self._index.height:
+            self._index.commit(mark)
+            self._index.begin()
+        if self._index.overlay_bytes >= least_bytes:
+            self._index.flush(mark)
+
+    def close(self) -> None:
+        """Make everything durable and close."""
+        self.write_index(least_bytes=0)
+        self._index.close()
+        self._log.close()
+
+
+def _check(payload: Payload) -> None:
+    take_bytes(payload.event_hash, "event hash", HASH_BYTES)
+    take_bytes(payload.salt, "salt", most=SALT_BYTES_MAX)
+    take_bytes(payload.event, "event", most=EVENT_BYTES)
+    take_optional_bytes(payload.context_hash, "context hash", HASH_BYTES)
+    if payload.readers is not None:
+        for reader in take_array(payload.readers, "readers", most=READERS_MAX):
+            take_ascii(reader, "reader", IDENTIFIER_BYTES)
+
+
+def _pack(position: Position) -> bytes:
+    return position.segment.to_bytes(4, "big") + position.offset.to_bytes(4, "big")
+
+
+def _unpack(place: bytes) -> Position:
+    return Position(int.from_bytes(place[:4], "big"), int.from_bytes(place[4:], "big"))

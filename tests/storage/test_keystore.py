@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ledger.base.errors import Code, CustodyError, FormError, SignatureError, StorageError
+from ledger.base.keyfile import Cost, inspect_key, open_key, seal_key, write_unsealed_key
+from ledger.base.keys import SigningKey
+from node.storage.keystore import Keystore
+
+KEY = SigningKey.from_seed(bytes(range(32)))
+QUICK = Cost(1, 8)
+PASSPHRASE = "correct horse ñ".encode()
+
+
+def sealed(cost: Cost = QUICK) -> bytes:
+    return seal_key(KEY, "sign", PASSPHRASE, salt=bytes(16), nonce=bytes(24), cost=cost)
+
+
+def test_a_sealed_key_opens_with_its_passphrase_only() -> None:
+    assert open_key(sealed(), PASSPHRASE)[0] == "sign"
+    assert open_key(sealed(), PASSPHRASE)[1].public_key == KEY.public_key
+    for wrong in (b"", None, b"wrong", PASSPHRASE + b" "):
+        with pytest.raises(SignatureError) as caught:
+            open_key(sealed(), wrong)
+        assert caught.value.code is Code.BAD_KEY
+        assert "wrong" not in caught.value.message.split(";")[0]
+
+
+def test_the_format_stays_what_it_is() -> None:
+    """Salt, nonce and cost fixed: the bytes a second implementation must give."""
+    assert sealed().hex() == (
+        "96ab637573746f6479206b657901a47369676ec42003a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8"
+        "95a86172676f6e3269640108c41000000000000000000000000000000000c41800000000000000000000000000000000000000000000"
+        "0000c430" + sealed()[-48:].hex()
+    )
+
+
+def test_default_cost_is_that_of_rfc_9106() -> None:
+    assert Cost() == (3, 65_536)
+
+
+def test_every_flipped_byte_of_a_key_file_is_refused() -> None:
+    data = sealed()
+    for index in range(len(data)):
+        flipped = bytearray(data)
+        flipped[index] ^= 1
+        with pytest.raises((FormError, SignatureError)):
+            open_key(bytes(flipped), PASSPHRASE)
+
+
+def test_a_key_in_the_clear_says_so_and_is_checked() -> None:
+    data = write_unsealed_key(KEY, "device")
+    assert inspect_key(data) == ("device", KEY.public_key, False)
+    assert open_key(data, None)[1].public_key == KEY.public_key
+    with pytest.raises(SignatureError):
+        open_key(data[:-1] + b"\0", None)
+
+
+def test_a_file_cannot_ask_for_endless_work() -> None:
+    for cost in (Cost(17, 8), Cost(1, 1_048_577), Cost(0, 8), Cost(1, 7)):
+        data = sealed().replace(
+            b"\xa8argon2id\x01\x08", b"\xa8argon2id" + pack(cost.passes) + pack(cost.memory_kib)
+        )
+        with pytest.raises(FormError):
+            open_key(data, PASSPHRASE)
+
+
+def pack(number: int) -> bytes:
+    return bytes((number,)) if number < 128 else b"\xce" + number.to_bytes(4, "big")
+
+
+def test_an_empty_passphrase_seals_nothing() -> None:
+    with pytest.raises(FormError):
+        seal_key(KEY, "sign", b"", salt=bytes(16), nonce=bytes(24))
+
+
+def test_the_keystore_writes_0600_and_never_over_a_key(tmp_path: Path) -> None:
+    store = Keystore(tmp_path / "keys")
+    key = store.generate("validator", "validator", PASSPHRASE, cost=QUICK)
+    path = tmp_path / "keys" / "validator.key"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert store.names() == ("validator",)
+    assert store.load("validator", PASSPHRASE, use="validator").public_key == key.public_key
+    assert store.inspect("validator") == ("validator", key.public_key, True)
+    with pytest.raises(StorageError, match="move it away"):
+        store.generate("validator", "validator", None)
+    with pytest.raises(SignatureError) as caught:
+        store.load("validator", PASSPHRASE, use="sign")
+    assert caught.value.code is Code.WRONG_USE
+
+
+def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    store = Keystore(tmp_path)
+    store.generate("sign", "sign", None)
+    for mode in (0o644, 0o640, 0o602):
+        store.path("sign").chmod(mode)
+        with pytest.raises(StorageError, match="0600") as caught:
+            store.load("sign")
+        assert f"{mode:04o}" in caught.value.message
+    store.path("sign").chmod(0o400)
+    store.load("sign")
+
+
+def test_errors_name_the_file_and_show_no_secret(tmp_path: Path) -> None:
+    store = Keystore(tmp_path)
+    key = store.generate("sign", "sign", PASSPHRASE, cost=QUICK)
+    said = [repr(key), repr(store), repr(Cost())]
+    for wrong in ("guess", "horse"):
+        with pytest.raises(CustodyError) as caught:
+            store.load("sign", wrong.encode())
+        assert str(store.path("sign")) in caught.value.message
+        said.append(str(caught.value))
+        assert wrong not in str(caught.value)
+    store.path("sign").write_bytes(store.path("sign").read_bytes()[:-1])
+    with pytest.raises(FormError) as damaged:
+        store.load("sign", PASSPHRASE)
+    said.append(str(damaged.value))
+    assert all(key.seed.hex() not in text and repr(key.seed) not in text for text in said)
+    with pytest.raises(StorageError) as missing:
+        store.load("other")
+    assert missing.value.code is Code.UNKNOWN_KEY
+    assert "sign" in missing.value.message
+    for name in ("", "../sign", "a/b", "é"):
+        with pytest.raises(StorageError):
+            store.path(name)
+
+
+def test_one_process_holds_a_key(tmp_path: Path) -> None:
+    store = Keystore(tmp_path)
+    store.generate("validator", "validator", None)
+    held = store.lock("validator")
+    with pytest.raises(StorageError) as caught:
+        store.lock("validator")
+    assert caught.value.code is Code.LOCKED
+    held.release()
+    store.lock("validator").release()
