@@ -179,7 +179,7 @@ def container(number: str) -> Identifier:
     identifier = freight_container(plain)
     if identifier is not None:
         return identifier
-    if len(plain) == 11 and freight_container(plain[:10] + _expected_digit(plain[:10])) is not None:
+    if plain[10:] in DIGITS and freight_container(plain[:10] + _expected_digit(plain[:10])) is not None:
         raise FormError(
             Code.BAD_CHECK_DIGIT,
             f"expected check digit {_expected_digit(plain[:10])} after {plain[:10]}, got {plain[10]!a}",
