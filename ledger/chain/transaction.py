@@ -52,7 +52,7 @@ class Kind(IntEnum):
     """What a transaction's items are."""
 
     EVENTS = 0
-    MISMATCH = 1  # an event's bytes contradict the extract on the ledger
+    MISMATCH = 1  # an event's bytes contradict the extract on the ledger: [item, sequence, salt, context | nil, event]
     EVIDENCE = 2  # two contradictory signed messages of one validator
 
 
@@ -327,15 +327,16 @@ def transaction_from_wire(value: Any, network: bytes, size: int = 0) -> Transact
 
 
 def payload_leaves(network: bytes, kind: int, items: tuple[Any, ...]) -> list[bytes]:
-    """The leaf hashes of all items: of events the item hash, of other kinds the hash of the encoding.
+    """The leaf hashes of all items: item hashes, of evidence the hash of its encoding.
 
-    Only the outer shape of an event is checked here: six fields, an array of subjects. FormError otherwise.
+    A mismatch shows its item's hash only: the bytes beside it prove themselves. Only the outer shape of an event is
+    checked here: six fields, an array of subjects. FormError otherwise.
     """
-    if kind != Kind.EVENTS:
+    if kind == Kind.EVIDENCE:
         return [tagged_hash(Tag.ITEM, network, encode(item)) for item in items]
     hashes = []
     for item in items:
-        fields = take_array(item, "item", 6)
+        fields = take_array(take_array(item, "mismatch", 5)[0] if kind == Kind.MISMATCH else item, "item", 6)
         take_array(fields[1], "subjects", most=limits.SUBJECTS_PER_EVENT)
         hashes.append(item_hash(network, fields))
     return hashes

@@ -55,6 +55,7 @@ class Action(IntEnum):
     CONFIRM = 19  # 27: ruling
     DISMISS = 20  # 27: ruling
     CORRECT = 21  # 1: any + errorDeclaration
+    MISMATCH = 23  # `cites`' bytes contradict its extract; `counterparty` is its author's organisation id
     SAMPLE = 22  # 24: sampling; INPUT is what is sampled, OUTPUT the sample
 
 

@@ -149,3 +149,13 @@ def _undo(act: Act, at: Situation, last: LastEffect, view: View) -> Decision:
     record = record._replace(parent=last.parent, parent_generation=last.parent_generation)
     deltas = leaving(at) + entering(record, line)
     return Decision(Outcome.CORRECTED, record, deltas=deltas, left=(*unnamed_parent(at), restored.key))
+
+
+def mismatch(act: Act, leg: Leg, view: View) -> Decision:
+    """Bytes contradict an extract: a contradiction of its author's making, on every subject of either.
+
+    Execution checked the bytes against the original. It counts with the standing of the original's author, who alone
+    can have caused it: naming a stranger's goods in false bytes must not blacken them.
+    """
+    author = act._replace(organisation=act.statement.counterparty or "", authority=False)
+    return contradict(author, situation(view, leg.key), view, Outcome.BYTES_MISMATCH, row=28)

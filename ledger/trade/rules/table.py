@@ -19,6 +19,7 @@ from ledger.trade.rules.view import Act, Decision, Leg, View, identify, lot_key,
 from ledger.trade.statement import Action, Flag, Role, Subject
 from ledger.trade.vocabulary import Step
 
+TRANSFORMATION: Final = 102  # role of a transformation's own record
 Rule = Callable[[Act, Leg, View], Decision]
 
 
@@ -68,6 +69,7 @@ _GOODS: Final = (Role.OBJECT, Role.PARENT)
 
 RULES: Final[dict[tuple[int, int], Rule]] = {
     **{(Action.CORRECT, role): rulings.correct for role in _EVERY},
+    **{(Action.MISMATCH, role): rulings.mismatch for role in _EVERY},
     (Action.MAKE, Role.OBJECT): making.make,
     (Action.TRANSFORM, Role.INPUT): endings.consume,
     (Action.TRANSFORM, Role.OUTPUT): endings.produce,
@@ -100,7 +102,14 @@ RULES: Final[dict[tuple[int, int], Rule]] = {
     (Action.SAMPLE, Role.INPUT): measures.sample,
     (Action.SAMPLE, Role.OUTPUT): measures.sample_made,
 }
-_ON_ANY_RECORD: Final = (Action.HOLD, Action.RELEASE, Action.CONFIRM, Action.DISMISS, Action.CORRECT)
+_ON_ANY_RECORD: Final = (
+    Action.HOLD,
+    Action.RELEASE,
+    Action.CONFIRM,
+    Action.DISMISS,
+    Action.CORRECT,
+    Action.MISMATCH,
+)
 _BY_DELEGATE: Final = (
     Action.OBSERVE, Action.OFFER, Action.ACCEPT, Action.REJECT, Action.DISPUTE, Action.WITHDRAW, Action.BIND,
 )  # fmt: skip
@@ -143,7 +152,7 @@ def legs_of(act: Act, subjects: tuple[Subject, ...], view: View) -> list[Leg]:
         legs += _legs_of_subject(act, subject, view)
     if act.statement.action == Action.TRANSFORM:
         key = endings.transformation_key(act)
-        legs.append(Leg(key, Role.PARENT, None, key.identifier))
+        legs.append(Leg(key, TRANSFORMATION, None, key.identifier))
     unique: dict[SubjectKey, Leg] = {}
     for leg in legs:
         unique.setdefault(leg.key, leg)

@@ -1,0 +1,7 @@
+"""Execution: apply(block) -> outcome, receipts (PROTOCOL.md §7). The rules decide; this writes down what they decided.
+
+links    entries, links, chain heads and the related root: what one item leaves behind for good
+item     one item: its view of the records, its legs decided, the changes it makes
+block    one block: transactions, receipts, the outcome
+state    the state between blocks: records, tree, event log, remembered ids, and how a block is undone
+"""

@@ -1,0 +1,334 @@
+"""apply(block) -> outcome, receipts: one block executed on the state of its parent (PROTOCOL.md §7.2).
+
+Every transaction of a valid block is executed or fails; nothing in here makes a block invalid. A transaction fails as a
+whole when its key, organisation, use, expiry or id is wrong; an item is *refused* (wrong form, no entitlement, a limit)
+or gets an entry. In all-or-nothing mode one refused item takes the others with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ledger.base import limits, merkle
+from ledger.base.encoding import encode, take_array, take_bytes, take_int
+from ledger.base.errors import Code, CustodyError, EntitlementError, FormError, RuleError, SignatureError
+from ledger.base.hashing import ZERO_HASH, Tag, tagged_hash
+from ledger.chain import evidence
+from ledger.chain.block import Header, Outcome
+from ledger.chain.transaction import Item, Kind, Mode, Transaction, event_hash, is_attested, item_from_wire
+from ledger.chain.validators import ValidatorSet
+from ledger.members.members import Key, Members, Use
+from ledger.state.item import ItemChanges, evidence_changes, execute_item
+from ledger.state.links import Entry
+from ledger.state.state import BlockUndo, LedgerState, Tip
+from ledger.trade.extract import extract
+from ledger.trade.record import EMPTY, Record, Space, Status, SubjectKey
+from ledger.trade.rules import Act, check_entitled
+from ledger.trade.statement import Action, Extract, Openness, Subject
+
+ALLOW_PERSONS = "allow_persons"
+_SIGNING_USES = (Use.SIGN, Use.CAPTURE, Use.DELEGATE)
+
+
+class Receipt(NamedTuple):
+    """What executing one item did. `refusal`: an error code, "" if it got an entry."""
+
+    transaction: bytes
+    place: int
+    refusal: str
+    entry: bytes | None
+    outcomes: tuple[int, ...]  # one code per leg, in the order of the subjects
+
+
+class Execution(NamedTuple):
+    """A block executed: what to certify, what to store, and how to undo it."""
+
+    outcome: Outcome
+    receipts: tuple[Receipt, ...]
+    rows: tuple[ItemChanges, ...]
+    records: dict[SubjectKey, Record]
+    undo: BlockUndo
+
+
+class _Pending:
+    """Changes of a block, or of one transaction on top of it, not yet part of the state."""
+
+    def __init__(self, below: LedgerState | _Pending) -> None:
+        self._below = below
+        self.changes: dict[SubjectKey, Record] = {}
+        self.rows: list[ItemChanges] = []
+
+    def record(self, key: SubjectKey) -> Record:
+        found = self.changes.get(key)
+        return self._below.record(key) if found is None else found
+
+    def hash_of(self, key: SubjectKey, record: Record) -> bytes:
+        return self._below.hash_of(key, record)
+
+
+def apply_block(
+    state: LedgerState, header: Header, transactions: Sequence[Transaction], validators: ValidatorSet
+) -> Execution:
+    """Execute a block whose form was checked; `validators` is the set that certifies it.
+
+    The state moves on to the block; `state.undo(execution.undo)` takes it back.
+    """
+    block = _Pending(state)
+    receipts: list[Receipt] = []
+    members = state.members(header.height)
+    ids: dict[bytes, int] = {}
+    for transaction in transactions:
+        receipts += _apply_transaction(state, block, header, members, transaction, ids, validators)
+    log = state.log.copy()
+    for row in block.rows:
+        log.append(row.entry_hash)
+    outcome = Outcome(
+        header_hash=header.hash,
+        parent_outcome_hash=state.tip.outcome.hash_in(state.network),
+        receipts_root=merkle.root([receipt_leaf(state.network, receipt) for receipt in receipts]),
+        event_log_root=log.root(),
+        event_log_size=log.size,
+        state_root=state.update_tree(block.changes),
+        registry_root=state.registry.root,
+        validators_hash=validators.hash,
+        next_validators_hash=validators.hash,
+    )
+    undo = state.write(block.changes, log, ids, Tip(header, outcome))
+    rows = tuple(block.rows)
+    state.remember_rows(rows)
+    return Execution(outcome, tuple(receipts), rows, block.changes, undo)
+
+
+def receipt_leaf(network: bytes, receipt: Receipt) -> bytes:
+    """The leaf of the receipts tree."""
+    return tagged_hash(Tag.RECEIPT, network, encode(receipt))
+
+
+def _apply_transaction(
+    state: LedgerState,
+    block: _Pending,
+    header: Header,
+    members: Members,
+    transaction: Transaction,
+    ids: dict[bytes, int],
+    validators: ValidatorSet,
+) -> list[Receipt]:
+    count = transaction.header.item_count
+    try:
+        key = check_admissible(state, header, members, transaction, ids)
+    except CustodyError as error:
+        return [_refused(transaction, index, error.code) for index in range(count)]
+    ids[transaction.id] = transaction.header.expiry_ms
+    pending = _Pending(block)
+    receipts: list[Receipt] = []
+    failed = False
+    for index in range(count):
+        try:
+            row = _apply_item(state, block, pending, header, members, key, transaction, index, validators)
+        except CustodyError as error:
+            receipts.append(_refused(transaction, index, error.code))
+            failed = True
+        else:
+            codes = tuple(code for _, code in row.outcomes)
+            receipts.append(Receipt(transaction.id, index, "", row.entry_hash, codes))
+            pending.rows.append(row)
+            pending.changes.update(row.records)
+    if failed and transaction.header.mode == Mode.ALL_OR_NOTHING:
+        return [
+            receipt if receipt.refusal else _refused(transaction, receipt.place, Code.ROLLED_BACK)
+            for receipt in receipts
+        ]
+    block.changes.update(pending.changes)
+    block.rows.extend(pending.rows)
+    return receipts
+
+
+def _refused(transaction: Transaction, index: int, code: Code) -> Receipt:
+    return Receipt(transaction.id, index, code.value, None, ())
+
+
+def check_admissible(
+    state: LedgerState, header: Header, members: Members, transaction: Transaction, ids: dict[bytes, int]
+) -> Key:
+    """The registration of the transaction's key if it may be executed in this block; else the error it fails with."""
+    signed = transaction.header
+    if transaction.id in ids or transaction.id in state.remembered:
+        raise RuleError(Code.REPEATED, "expected a transaction that was not executed yet, got one again")
+    if signed.expiry_ms <= header.time_ms:
+        raise RuleError(
+            Code.EXPIRED, f"expected an expiry after block time {header.time_ms}, got {signed.expiry_ms}"
+        )
+    if signed.expiry_ms > header.time_ms + limits.EXPIRY_AHEAD_MS:
+        raise RuleError(
+            Code.EXPIRY_TOO_FAR,
+            f"expected an expiry at most {limits.EXPIRY_AHEAD_MS} ms ahead of {header.time_ms}, got {signed.expiry_ms}",
+        )
+    key = members.key(signed.public_key)
+    if key is None:
+        raise SignatureError(
+            Code.UNKNOWN_KEY, f"expected a registered key, got {signed.public_key.hex()[:16]}"
+        )
+    if key.organisation != signed.organisation:
+        raise EntitlementError(
+            Code.NOT_ENTITLED, f"expected a key of {signed.organisation}, got one of {key.organisation}"
+        )
+    if key.use not in _SIGNING_USES:
+        raise EntitlementError(Code.WRONG_USE, f"expected a signing key, got one for use {key.use}")
+    return key
+
+
+def _apply_item(
+    state: LedgerState,
+    block: _Pending,
+    pending: _Pending,
+    header: Header,
+    members: Members,
+    key: Key,
+    transaction: Transaction,
+    index: int,
+    validators: ValidatorSet,
+) -> ItemChanges:
+    sequence = state.log.size + len(block.rows) + len(pending.rows)
+    signed = transaction.header
+    entry = Entry(
+        sequence,
+        transaction.item_hashes[index],
+        transaction.id,
+        index,
+        header.height,
+        header.time_ms,
+        signed.organisation,
+        signed.public_key,
+        ZERO_HASH,
+    )
+    raw = transaction.items[index]
+    if signed.kind == Kind.EVENTS:
+        return _apply_event(state, pending, members, key, item_from_wire(raw), entry)
+    if signed.kind == Kind.MISMATCH:
+        return _apply_mismatch(state, block, pending, members, key, raw, entry)
+    return _apply_evidence(state.network, raw, entry, validators)
+
+
+def act_of(members: Members, item: Item, organisation: str, key: Key, time_ms: int, sequence: int) -> Act:
+    """The act that an item is, with the parties it names looked up in the registry."""
+    statement = item.statement
+    return Act(
+        statement,
+        item.event_hash,
+        organisation,
+        key.delegation,
+        time_ms,
+        sequence,
+        None if statement.counterparty is None else members.party(statement.counterparty),
+        None if statement.source is None else members.party(statement.source),
+        members.is_authority(organisation, statement.place),
+    )
+
+
+def _apply_event(
+    state: LedgerState, pending: _Pending, members: Members, key: Key, item: Item, entry: Entry
+) -> ItemChanges:
+    act = act_of(members, item, entry.organisation, key, entry.time_ms, entry.sequence)
+    check_entitled(act, item.subjects, allow_persons=bool(members.parameter(ALLOW_PERSONS)))
+    attested = _attestation_records(state, pending, members, item, entry)
+    changes = execute_item(state.network, pending, members, act, item, entry)
+    changes.records.update(attested)
+    return changes
+
+
+def _attestation_records(
+    state: LedgerState, pending: _Pending, members: Members, item: Item, entry: Entry
+) -> dict[SubjectKey, Record]:
+    """Check a device's attestation; the records that make (device, counter) execute once and let gaps show."""
+    attestation = item.attestation
+    if attestation is None:
+        return {}
+    device = members.key(attestation.device_key)
+    if device is None or device.use != Use.DEVICE or device.organisation != entry.organisation:
+        raise EntitlementError(
+            Code.UNKNOWN_KEY,
+            f"expected a device key of {entry.organisation}, got {attestation.device_key.hex()[:16]}",
+        )
+    if not is_attested(state.network, entry.organisation, item):
+        raise SignatureError(
+            Code.BAD_SIGNATURE, "expected an attestation that holds for this item, it does not"
+        )
+    name = attestation.device_key.hex()
+    once = SubjectKey(Space.ATTESTED, name, str(attestation.counter))
+    if pending.record(once) != EMPTY:
+        raise RuleError(
+            Code.ATTESTATION_REPEATED,
+            f"expected a new counter of this device, got {attestation.counter} again",
+        )
+    seen = SubjectKey(Space.DEVICE, name)
+    known = pending.record(seen)
+    return {
+        once: Record(status=Status.ENDED, moved=entry.sequence),
+        seen: known._replace(
+            status=Status.LIVE,
+            custodian=entry.organisation,
+            children=known.children + 1,
+            levels=max(known.levels, attestation.counter),
+            moved=entry.sequence,
+        ),
+    }
+
+
+def _apply_mismatch(
+    state: LedgerState, block: _Pending, pending: _Pending, members: Members, key: Key, raw: Any, entry: Entry
+) -> ItemChanges:
+    """An event's bytes contradict its extract; any holder of the bytes may publish it (DESIGN §4 Bytes)."""
+    fields = take_array(raw, "mismatch", 5)
+    item = item_from_wire(fields[0])
+    sequence = take_int(fields[1], "sequence")
+    salt = take_bytes(fields[2], "salt", most=64)
+    context = None if fields[3] is None else take_bytes(fields[3], "context", most=limits.CONTEXT_BYTES)
+    event = take_bytes(fields[4], "event", most=limits.EVENT_BYTES)
+    rows = {row.entry.sequence: row for row in (*block.rows, *pending.rows)}
+    original = rows.get(sequence) or state.entry_row(sequence)
+    if original is None or original.item is None:
+        raise FormError(Code.MALFORMED, f"expected the sequence of an event on the ledger, got {sequence}")
+    if event_hash(state.network, salt, context, event) != original.item.event_hash:
+        raise FormError(Code.MALFORMED, "expected the bytes whose hash stands on the ledger, got others")
+    stated = mismatch_extract(original.item, original.entry.organisation, event, context)
+    if item.extract != stated or item.event_hash != original.item.event_hash:
+        raise FormError(
+            Code.MALFORMED, "expected the extract of a mismatch that follows from the bytes, got another"
+        )
+    act = act_of(members, item, entry.organisation, key, entry.time_ms, entry.sequence)
+    return execute_item(state.network, pending, members, act, item, entry)
+
+
+def mismatch_extract(original: Item, organisation: str, event: bytes, context: bytes | None) -> Extract:
+    """The extract of a mismatch item: the original cited, every subject of its extract and of the derived one.
+
+    Raises FormError if the bytes agree with the original's extract.
+    """
+    try:
+        derived = extract(event, context, original.statement.version)
+    except CustodyError:
+        derived = None
+    if derived == original.extract:
+        raise FormError(Code.MALFORMED, "expected bytes that contradict the extract, they agree with it")
+    named = {subject.identifier: subject for subject in (derived.subjects if derived else ())}
+    named.update({subject.identifier: subject for subject in original.subjects})
+    subjects = tuple(Subject(named[name].role, name, None) for name in sorted(named))[
+        : limits.SUBJECTS_PER_EVENT
+    ]
+    statement = original.statement._replace(
+        action=Action.MISMATCH,
+        handover=0,
+        counterparty=organisation,
+        cites=original.event_hash,
+        measure=None,
+        permit=None,
+        openness=Openness.RESTRICTED,
+    )
+    return Extract(statement, subjects)
+
+
+def _apply_evidence(network: bytes, raw: Any, entry: Entry, validators: ValidatorSet) -> ItemChanges:
+    """Two contradictory signed messages of one validator: they stand on the event log and name the culprit."""
+    evidence.check_evidence(validators, evidence.parse_evidence(raw))
+    return evidence_changes(network, entry)

@@ -1,0 +1,121 @@
+"""What an item leaves behind for good: an entry, a link per subject, and the related root (DESIGN §4 Entry, Link).
+
+    entry = [sequence, item hash, transaction id, place in it, height, time_ms, organisation, public key, related root]
+    link  = [entry hash, outcome code, effective custodian]
+    head' = H(head || link)
+
+`sequence` is the entry's index in the event log, so it orders all entries of the ledger. The *related root* is the
+RFC 6962 root over one salted leaf for every record that the rules read for the item, as it stood before the item, in
+ascending order of key: `[salt, role, key, record hash]`, where role is the one by which the event names the subject, or
+255 for an ancestor that it does not name. An offline verifier opens only the leaves of its own subject.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from ledger.base import limits
+from ledger.base.encoding import encode, take_array, take_ascii, take_bytes, take_int
+from ledger.base.hashing import HASH_BYTES, Tag, tagged_hash
+from ledger.trade.record import Chain, Record, SubjectKey
+from ledger.trade.rules import is_applied
+
+SALT_BYTES: Final = 16
+CUSTODIAN_BYTES: Final = limits.IDENTIFIER_BYTES + 8
+
+
+class Entry(NamedTuple):
+    """One executed item on the event log."""
+
+    sequence: int
+    item_hash: bytes
+    transaction: bytes
+    place: int  # of the item in its transaction
+    height: int
+    time_ms: int  # block time
+    organisation: str
+    public_key: bytes
+    related_root: bytes
+
+
+class Link(NamedTuple):
+    """One element of a subject's chain."""
+
+    entry: bytes
+    code: int
+    custodian: str | None
+
+
+def entry_hash(network: bytes, entry: Entry) -> bytes:
+    """The hash of an entry: what links name and the event log's leaves are."""
+    return tagged_hash(Tag.ENTRY, network, encode(entry))
+
+
+def extended(network: bytes, chain: Chain, element: Any) -> Chain:
+    """The chain with one more element (a Link; for `legs` chains a (key, code) pair)."""
+    return Chain(chain.length + 1, tagged_hash(Tag.CHAIN_HEAD, network, chain.head + encode(element)))
+
+
+def related_salt(network: bytes, subject_salt: bytes, key: SubjectKey) -> bytes:
+    """The salt of one related leaf, 16 bytes; known only to those who know the whole item."""
+    return tagged_hash(Tag.RELATED_SALT, network, encode((subject_salt, key)))[:SALT_BYTES]
+
+
+def related_leaf(network: bytes, salt: bytes, role: int, key: SubjectKey, record_hash: bytes) -> bytes:
+    """The leaf of one record as it stood before the item."""
+    return tagged_hash(Tag.RELATED_LEAF, network, encode((salt, role, key, record_hash)))
+
+
+# A link is a move of its record if it changes any of these (DESIGN §4): ancestors' segments are walked on moves only.
+MOVE_FIELDS: Final = (
+    "status", "origin", "maker", "custodian", "claimed", "parent", "parent_generation", "generation", "unconfirmed",
+    "holds", "permits", "seals", "bindings", "contradictions", "quantity", "source",
+)  # fmt: skip
+# Summed up from below, changed without a link: taken from certified records, never re-derived.
+SUM_FIELDS: Final = ("children", "levels", "inside", "lots")
+_MOVE_INDEXES: Final = tuple(Record._fields.index(name) for name in MOVE_FIELDS)
+
+
+def is_move(before: Record, after: Record) -> bool:
+    """Whether the change belongs to the moves chain."""
+    return any(before[i] != after[i] for i in _MOVE_INDEXES)
+
+
+def linked(
+    network: bytes, before: Record, after: Record, link: Link, sequence: int, *, aside: bool
+) -> Record:
+    """The record after the event with its chains extended. An aside leaves the record before untouched but for its count."""
+    if aside:
+        return before._replace(asides=extended(network, before.asides, link))
+    links = extended(network, before.links, link)
+    if not is_move(before, after):
+        return after._replace(links=links, moves=before.moves, asides=before.asides)
+    moves = extended(network, before.moves, link)
+    return after._replace(links=links, moves=moves, asides=before.asides, moved=sequence)
+
+
+def entry_from_wire(value: Any) -> Entry:
+    """An Entry from a decoded array."""
+    fields = take_array(value, "entry", len(Entry._fields))
+    return Entry(
+        take_int(fields[0], "sequence"),
+        take_bytes(fields[1], "item_hash", HASH_BYTES),
+        take_bytes(fields[2], "transaction", HASH_BYTES),
+        take_int(fields[3], "place", 0, limits.ITEMS_PER_TRANSACTION),
+        take_int(fields[4], "height"),
+        take_int(fields[5], "time_ms"),
+        take_ascii(fields[6], "organisation", 32),
+        take_bytes(fields[7], "public_key", 32),
+        take_bytes(fields[8], "related_root", HASH_BYTES),
+    )
+
+
+def link_from_wire(value: Any) -> Link:
+    """A Link from a decoded array; the code must be a known one."""
+    entry, code, custodian = take_array(value, "link", 3)
+    is_applied(take_int(code, "code", 0, 100_000))
+    return Link(
+        take_bytes(entry, "entry", HASH_BYTES),
+        code,
+        None if custodian is None else take_ascii(custodian, "custodian", CUSTODIAN_BYTES),
+    )

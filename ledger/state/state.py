@@ -1,0 +1,182 @@
+"""The state between blocks, and how a block that did not become final is undone (PROTOCOL.md §7.1).
+
+`LedgerState` holds what execution reads: records (through a `Backing`, which knows what was final when it was opened),
+the state tree, the event log's frontier, and the ids of transactions that have not expired. Blocks are executed on top
+of each other before they are final; each leaves an `Undo`, and undoing goes strictly backwards.
+
+Invariants: the tree holds exactly the hashes of all records; `applied` heights are contiguous; nothing here depends on
+the order in which a mapping is iterated.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple, Protocol
+
+from ledger.base.buckets import BucketTree, StateProof, Undo
+from ledger.base.encoding import decode
+from ledger.base.errors import Code, ConsensusError
+from ledger.base.merkle import LogFrontier
+from ledger.chain.block import Header, Outcome, genesis_header, genesis_outcome
+from ledger.chain.genesis import Genesis
+from ledger.chain.validators import ValidatorSet
+from ledger.members.members import Members
+from ledger.members.registry import Registry
+from ledger.state.item import ItemChanges
+from ledger.trade.record import EMPTY, Record, SubjectKey, record_from_wire, record_hash, state_key
+
+RECORD_BYTES: Final = 1_000_000
+
+
+class Backing(Protocol):
+    """Where records that are final are read; the node's is LMDB, a test's a dictionary."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """The encoded record under a 32-byte state key, or None."""
+
+    def entry_row(self, sequence: int) -> ItemChanges | None:
+        """What the item with that place in the event log did, or None."""
+
+
+class Tip(NamedTuple):
+    """The block executed last."""
+
+    header: Header
+    outcome: Outcome
+
+
+class BlockUndo(NamedTuple):
+    """What it takes to undo one block."""
+
+    tip: Tip
+    tree: Undo
+    records: tuple[tuple[SubjectKey, tuple[Record, bytes] | None], ...]
+    log: LogFrontier
+    ids: tuple[bytes, ...]
+    expired: tuple[tuple[bytes, int], ...]
+
+
+class LedgerState:
+    """Records, tree, log and remembered ids as of the block executed last."""
+
+    def __init__(
+        self,
+        network: bytes,
+        registry: Registry,
+        backing: Backing,
+        tree: BucketTree,
+        log: LogFrontier,
+        tip: Tip,
+        remembered: dict[bytes, int],
+    ) -> None:
+        self.network = network
+        self.registry = registry
+        self.tree = tree
+        self.log = log
+        self.tip = tip
+        self.remembered = remembered  # transaction id -> expiry_ms
+        self._backing = backing
+        self._recent: dict[SubjectKey, tuple[Record, bytes]] = {}
+        self._hashes: dict[SubjectKey, bytes] = {}
+        self._pending_tree: Undo = []
+        self._rows: dict[int, ItemChanges] = {}
+
+    def members(self, height: int) -> Members:
+        """The registry as in force at `height`."""
+        return Members(self.registry, height)
+
+    def record(self, key: SubjectKey) -> Record:
+        """The record now, EMPTY if none."""
+        found = self._recent.get(key)
+        if found is not None:
+            return found[0]
+        data = self._backing.get(state_key(self.network, key))
+        if data is None:
+            return EMPTY
+        record = record_from_wire(decode(data, max_bytes=RECORD_BYTES))
+        self._recent[key] = (record, record_hash(self.network, record))
+        return record
+
+    def hash_of(self, key: SubjectKey, record: Record) -> bytes:
+        """The hash of `record`, remembered if it is the one now under `key`."""
+        found = self._recent.get(key)
+        if found is not None and found[0] is record:
+            return found[1]
+        return record_hash(self.network, record)
+
+    def entry_row(self, sequence: int) -> ItemChanges | None:
+        """What the item with that place in the event log did, or None."""
+        return self._rows.get(sequence) or self._backing.entry_row(sequence)
+
+    def prove(self, key: SubjectKey) -> StateProof:
+        """The proof of the record under `key`, or of its absence, under the state root of the block executed last."""
+        return self.tree.prove(state_key(self.network, key))
+
+    def write(
+        self, changes: dict[SubjectKey, Record], log: LogFrontier, ids: dict[bytes, int], tip: Tip
+    ) -> BlockUndo:
+        """Take over one executed block whose tree was already updated by `update_tree`; see `ledger.state.block`."""
+        previous = tuple((key, self._recent.get(key)) for key in changes)
+        expired = tuple(
+            (key, expiry) for key, expiry in self.remembered.items() if expiry <= tip.header.time_ms
+        )
+        undo = BlockUndo(self.tip, self._pending_tree, previous, self.log, tuple(ids), expired)
+        for key, record in changes.items():
+            self._recent[key] = (record, self._hashes[key])
+        for old, _ in expired:
+            del self.remembered[old]
+        self.remembered.update(ids)
+        self.log = log
+        self.tip = tip
+        return undo
+
+    def update_tree(self, changes: dict[SubjectKey, Record]) -> bytes:
+        """Put the changed records into the tree; the new state root."""
+        self._hashes = {key: record_hash(self.network, record) for key, record in changes.items()}
+        self._pending_tree = self.tree.update(
+            {state_key(self.network, key): hashed for key, hashed in self._hashes.items()}
+        )
+        return self.tree.root
+
+    def remember_rows(self, rows: tuple[ItemChanges, ...]) -> None:
+        """Keep the rows of a block until `forget` says that the backing has them."""
+        self._rows.update({row.entry.sequence: row for row in rows})
+
+    def undo(self, undo: BlockUndo) -> None:
+        """Undo the block executed last."""
+        if self.tip.header.height != undo.tip.header.height + 1:
+            raise ConsensusError(
+                Code.DIVERGED,
+                f"expected to undo the block after {undo.tip.header.height}, the last one is {self.tip.header.height}",
+            )
+        self.tree.revert(undo.tree)
+        for key, previous in undo.records:
+            if previous is None:
+                self._recent.pop(key, None)
+            else:
+                self._recent[key] = previous
+        for sequence in range(undo.log.size, self.log.size):
+            self._rows.pop(sequence, None)
+        for new in undo.ids:
+            self.remembered.pop(new, None)
+        self.remembered.update(undo.expired)
+        self.log = undo.log
+        self.tip = undo.tip
+
+    def forget(self, sequence: int, keep: int = 200_000) -> None:
+        """The backing now holds everything below `sequence`: drop what is only cached, once it is more than `keep`."""
+        for old in [number for number in self._rows if number < sequence]:
+            del self._rows[old]
+        if len(self._recent) > keep:
+            self._recent.clear()
+
+
+def genesis_state(genesis: Genesis, backing: Backing, validators: ValidatorSet) -> LedgerState:
+    """The state at height 0: no records, the genesis registry."""
+    network = genesis.network
+    registry = genesis.registry()
+    tree = BucketTree(network, genesis.state_depth)
+    header = genesis_header(network, genesis.time_ms)
+    outcome = genesis_outcome(
+        header, state_root=tree.root, registry_root=registry.root, validators_hash=validators.hash
+    )
+    return LedgerState(network, registry, backing, tree, LogFrontier(), Tip(header, outcome), {})
