@@ -143,9 +143,15 @@ def subject_leaves(network: bytes, subject_salt: bytes, subjects: tuple[Any, ...
     ]
 
 
-def extract_hash(network: bytes, extract: Extract) -> bytes:
-    """What a device attests to: the hash of a whole extract."""
-    return tagged_hash(Tag.EXTRACT, network, encode(extract))
+def extract_hash(network: bytes, statement: bytes, subjects_root: bytes, count: int) -> bytes:
+    """What a device attests to: statement hash, subjects root and count, so that one subject's proof can check it."""
+    return tagged_hash(Tag.EXTRACT, network, encode((statement, subjects_root, count)))
+
+
+def extract_hash_of(network: bytes, item: Item) -> bytes:
+    """The extract hash of a whole item."""
+    leaves = subject_leaves(network, item.subject_salt, item.subjects)
+    return extract_hash(network, statement_hash(network, item.statement), merkle.root(leaves), len(leaves))
 
 
 def item_hash_of(
@@ -192,19 +198,17 @@ def attestation_message(
     )
 
 
-def is_attested(network: bytes, organisation: str, item: Item) -> bool:
-    """Whether the item's attestation is a valid signature for this organisation (its key's standing is not judged)."""
-    attestation = item.attestation
+def is_attested(
+    network: bytes, organisation: str, event: bytes, extract: bytes, attestation: Attestation | None
+) -> bool:
+    """Whether an attestation is a valid signature for this organisation, event and extract hash.
+
+    The standing of the device's key is not judged here.
+    """
     if attestation is None:
         return False
     message = attestation_message(
-        network,
-        organisation,
-        item.event_hash,
-        extract_hash(network, item.extract),
-        attestation.device_key,
-        attestation.counter,
-        attestation.time_ms,
+        network, organisation, event, extract, attestation.device_key, attestation.counter, attestation.time_ms
     )
     return is_signature(attestation.device_key, message, attestation.signature)
 

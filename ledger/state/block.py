@@ -16,7 +16,7 @@ from ledger.base.errors import Code, CustodyError, EntitlementError, FormError, 
 from ledger.base.hashing import ZERO_HASH, Tag, tagged_hash
 from ledger.chain import evidence
 from ledger.chain.block import Header, Outcome
-from ledger.chain.transaction import Item, Kind, Mode, Transaction, event_hash, is_attested, item_from_wire
+from ledger.chain.transaction import Item, Kind, Mode, Transaction, event_hash, extract_hash_of, is_attested, item_from_wire
 from ledger.chain.validators import ValidatorSet
 from ledger.members.members import Key, Members, Use
 from ledger.state.item import ItemChanges, evidence_changes, execute_item
@@ -25,7 +25,7 @@ from ledger.state.state import BlockUndo, LedgerState, Tip
 from ledger.trade.extract import extract
 from ledger.trade.record import EMPTY, Record, Space, Status, SubjectKey
 from ledger.trade.rules import Act, check_entitled
-from ledger.trade.statement import Action, Extract, Openness, Subject
+from ledger.trade.statement import Action, Extract, Openness, Statement, Subject
 
 ALLOW_PERSONS = "allow_persons"
 _SIGNING_USES = (Use.SIGN, Use.CAPTURE, Use.DELEGATE)
@@ -210,26 +210,25 @@ def _apply_item(
     return _apply_evidence(state.network, raw, entry, validators)
 
 
-def act_of(members: Members, item: Item, organisation: str, key: Key, time_ms: int, sequence: int) -> Act:
-    """The act that an item is, with the parties it names looked up in the registry."""
-    statement = item.statement
+def act_of(members: Members, statement: Statement, event: bytes, entry: Entry, key: Key) -> Act:
+    """The act that an item is: `event` is its event hash; parties are looked up in the registry."""
     return Act(
         statement,
-        item.event_hash,
-        organisation,
+        event,
+        entry.organisation,
         key.delegation,
-        time_ms,
-        sequence,
+        entry.time_ms,
+        entry.sequence,
         None if statement.counterparty is None else members.party(statement.counterparty),
         None if statement.source is None else members.party(statement.source),
-        members.is_authority(organisation, statement.place),
+        members.is_authority(entry.organisation, statement.place),
     )
 
 
 def _apply_event(
     state: LedgerState, pending: _Pending, members: Members, key: Key, item: Item, entry: Entry
 ) -> ItemChanges:
-    act = act_of(members, item, entry.organisation, key, entry.time_ms, entry.sequence)
+    act = act_of(members, item.statement, item.event_hash, entry, key)
     check_entitled(act, item.subjects, allow_persons=bool(members.parameter(ALLOW_PERSONS)))
     attested = _attestation_records(state, pending, members, item, entry)
     changes = execute_item(state.network, pending, members, act, item, entry)
@@ -250,7 +249,8 @@ def _attestation_records(
             Code.UNKNOWN_KEY,
             f"expected a device key of {entry.organisation}, got {attestation.device_key.hex()[:16]}",
         )
-    if not is_attested(state.network, entry.organisation, item):
+    extract_digest = extract_hash_of(state.network, item)
+    if not is_attested(state.network, entry.organisation, item.event_hash, extract_digest, attestation):
         raise SignatureError(
             Code.BAD_SIGNATURE, "expected an attestation that holds for this item, it does not"
         )
@@ -296,7 +296,7 @@ def _apply_mismatch(
         raise FormError(
             Code.MALFORMED, "expected the extract of a mismatch that follows from the bytes, got another"
         )
-    act = act_of(members, item, entry.organisation, key, entry.time_ms, entry.sequence)
+    act = act_of(members, item.statement, item.event_hash, entry, key)
     return execute_item(state.network, pending, members, act, item, entry)
 
 

@@ -97,8 +97,8 @@ class ItemView:
         return self._roles.get(key, ANCESTOR)
 
     def named(self, role: int) -> SubjectKey | None:
-        """The first subject named by `role`."""
-        return next((key for key, known in self._roles.items() if known == role), None)
+        """The subject named by `role`, the lowest key if there are several."""
+        return min((key for key, known in self._roles.items() if known == role), default=None)
 
     def balance(self, lot: str, role: int) -> SubjectKey | None:
         """The balance of `lot` acted upon in that role."""
@@ -172,8 +172,11 @@ def execute_item(
             )
     _sum_up(view, decided, changes)
     _extend_legs(network, act, decided, changes)
-    for _, decision in decided:
-        changes.update(decision.writes)
+    for leg, decision in decided:
+        for key, record in decision.writes:
+            if key.space == Space.EPISODE:  # the episode ends with the link that ended it: proofs walk up to there
+                record = record._replace(links=changes[leg.key].links, moves=changes[leg.key].moves)
+            changes[key] = record
     outcomes = tuple((leg.key, decision.outcome) for leg, decision in decided)
     return ItemChanges(entry, hashed, item, related, tuple(links), changes, outcomes)
 

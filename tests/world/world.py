@@ -22,7 +22,7 @@ from ledger.chain.transaction import (
     Mode,
     Transaction,
     attestation_message,
-    extract_hash,
+    extract_hash_of,
     sign_transaction,
     transaction_from_wire,
 )
@@ -36,7 +36,7 @@ from ledger.state.block import Execution, apply_block
 from ledger.state.item import ItemChanges
 from ledger.state.state import genesis_state
 from ledger.trade.record import Record, SubjectKey
-from ledger.trade.statement import EXTRACTOR_VERSION, Extract, Measure, Permit, Quantity, Statement, Subject
+from ledger.trade.statement import EXTRACTOR_VERSION, Measure, Permit, Quantity, Statement, Subject
 
 START_MS = 1_700_000_000_000
 
@@ -209,7 +209,7 @@ class World:
         """The item with an attestation by the organisation's device."""
         device = self.devices[organisation]
         message = attestation_message(
-            self.network, organisation, item.event_hash, extract_hash(self.network, Extract(item.statement, item.subjects)),
+            self.network, organisation, item.event_hash, extract_hash_of(self.network, item),
             device.public_key, counter, item.statement.time_ms,
         )  # fmt: skip
         return item._replace(attestation=Attestation(device.public_key, counter, item.statement.time_ms, device.sign(message)))
