@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from ledger.base.errors import Code, FormError
-from ledger.base.limits import CONTEXT_BYTES
+from ledger.base.limits import CONTEXT_BYTES, IDENTIFIER_BYTES
 from ledger.trade.slices import Number, parse
 from ledger.trade.vocabulary import (
     CBV_NAMESPACE,
@@ -77,7 +77,10 @@ def _merged(bound: dict[str, str], context: Any) -> dict[str, str]:
         if type(part) is not dict:
             raise _redefines("each part of a context to be an address or an object", part)
         targets = {term: _target(term, meaning) for term, meaning in part.items()}
-        bound.update({term: text for term, text in targets.items() if text is not None and ":" not in term})
+        for term, text in targets.items():
+            bound.pop(term, None)
+            if text is not None and ":" not in term:
+                bound[term] = text
         for term, text in targets.items():
             if text is not None:
                 _bind(bound, term, text)
@@ -85,7 +88,7 @@ def _merged(bound: dict[str, str], context: Any) -> dict[str, str]:
 
 
 def _target(term: str, meaning: Any) -> str | None:
-    """The text `term` stands for, None where the entry defines no term of its own; FormError where it may not stand."""
+    """The text `term` stands for, None where it is a keyword or cleared; FormError where it may not be an author's."""
     if term in _HARMLESS_KEYWORDS:
         return None
     if term[:1] == "@" or term in RESERVED_TERMS or not term:
@@ -94,7 +97,7 @@ def _target(term: str, meaning: Any) -> str | None:
         raise _redefines(f"{term}: to begin a URI", meaning)
     if type(meaning) is dict:
         meaning = meaning.get("@id", meaning.get("@reverse"))
-    if meaning is None:
+    if meaning is None and term not in _FIXED:
         return term if ":" in term else None
     if type(meaning) is not str:
         raise _redefines(f"the meaning of {term!a} to be text", meaning)
@@ -117,6 +120,8 @@ def _bind(bound: dict[str, str], term: str, text: str) -> None:
 def _resolved(bound: Mapping[str, str], text: str) -> str:
     for _ in range(_CHAIN):
         prefix, separator, rest = text.partition(":")
+        if len(text) > IDENTIFIER_BYTES:
+            raise _redefines(f"prefixes of at most {IDENTIFIER_BYTES} characters", text)
         if not separator or rest.startswith("//") or prefix not in bound:
             return text
         text = bound[prefix] + rest

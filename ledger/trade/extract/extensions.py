@@ -46,10 +46,12 @@ class Extensions(NamedTuple):
             raise refused(f"custody:{name}", " or ".join(words), value)
         return None if value is None else f"{value}"
 
-    def reference(self, name: str, least: int) -> str:
-        """A reference (case, legal basis) of least .. TEXT_BYTES visible ASCII characters, "" where absent."""
+    def reference(self, name: str, *, needed: bool) -> str:
+        """A reference (case, legal basis) of at most TEXT_BYTES visible ASCII characters, "" where it may be absent."""
         value = self.terms.get(name, "")
-        return take_ascii(value, f"custody:{name}", limits.TEXT_BYTES, least=least)
+        if needed and value == "":
+            raise refused(f"custody:{name}", "the reference of an official act", None)
+        return take_ascii(value, f"custody:{name}", limits.TEXT_BYTES, least=0)
 
     def digest(self, name: str) -> bytes | None:
         """A hash in 64 lower-case hexadecimal digits, None where the term is absent."""
@@ -99,7 +101,7 @@ class Extensions(NamedTuple):
 
     def measure(self) -> Measure:
         """Case and legal basis of an official act."""
-        return Measure(self.reference("case", 1), self.reference("basis", 0))
+        return Measure(self.reference("case", needed=True), self.reference("basis", needed=False))
 
     def permit(self) -> Permit:
         """The terms of a permit: ordered legs, its end, and the seal it demands."""
