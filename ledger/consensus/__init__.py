@@ -16,7 +16,8 @@ Whoever drives the machine (node/validator, the simulator) keeps these; safety h
    in order. A `Persist` that nothing follows needs no sync of its own. A failed sync ends the process.
 2. **Batches.** A batch is handed in by `BatchHeld` only when it is *held*: complete, every signature, cap and
    transaction checked, every open item's bytes present and matching, all of it written to the payload store (the sync
-   of 1 then covers it). Its digest is the tagged hash (Tag.BATCH) of its exact bytes, authors' signatures included,
+   of 1 then covers it; the payload store is synced *before* the log's records are written, or both are one file, so
+   that no logged vote outlives the batch it speaks of). Its digest is the tagged hash (Tag.BATCH) of its exact bytes, authors' signatures included,
    open bytes not. The machine never sees the bytes. `origin` is who is charged for it: the own index, or the peer
    whose connection brought it. Before accepting a pushed batch ask `has_room(origin, size)`; a batch for which
    `wants_batch(digest)` is true is accepted whatever the room. New batches are pushed to all peers by the driver; the

@@ -111,5 +111,34 @@ class Fetcher:
         ]
 
 
+class Asked:
+    """Whom announced batches were asked from: an announcer that did not answer must not keep others from being asked."""
+
+    def __init__(self, interval_ms: int) -> None:
+        self._interval_ms = interval_ms
+        self._asked: dict[bytes, tuple[int, frozenset[int]]] = {}
+
+    def may_ask(self, digest: bytes, peer: int, now_ms: int) -> bool:
+        """Whether to ask `peer` for the batch it announced; if so that is remembered.
+
+        One peer is asked at a time, for half an interval; nobody twice until four intervals passed.
+        """
+        self._forget(now_ms)
+        at_ms, tried = self._asked.get(digest, (None, frozenset[int]()))
+        if at_ms is not None and (peer in tried or now_ms < at_ms + self._interval_ms // 2):
+            return False
+        self._asked.pop(digest, None)
+        self._asked[digest] = (now_ms, tried | {peer})
+        return True
+
+    def _forget(self, now_ms: int) -> None:
+        """Drop what was asked long ago; the oldest stand first."""
+        while self._asked:
+            digest, (at_ms, _) = next(iter(self._asked.items()))
+            if now_ms < at_ms + 4 * self._interval_ms:
+                break
+            del self._asked[digest]
+
+
 def _parts(members: list[_Member], size: int) -> list[list[_Member]]:
     return [members[start : start + size] for start in range(0, len(members), size)]

@@ -31,7 +31,7 @@ from ledger.chain.certificate import Certificate, check_certificate, make_certif
 from ledger.chain.evidence import make_evidence
 from ledger.chain.votes import Claim, Kind, Proposal, Vote, finalise, notarise, nullify
 from ledger.consensus.batches import BatchPool
-from ledger.consensus.fetching import Fetcher, Need, NeedBatch, NeedBlock, NeedRange
+from ledger.consensus.fetching import Asked, Fetcher, Need, NeedBatch, NeedBlock, NeedRange
 from ledger.consensus.interface import (
     Accuse,
     Alarm,
@@ -106,7 +106,7 @@ class Consensus:
         self._committed_view = 0
         self._finalise_views: list[dict[int, None]] = [{} for _ in setup.validators]
         self._accused: set[tuple[int, int]] = set()
-        self._asked_batches: dict[bytes, int] = {}
+        self._asked = Asked(self._pacing.base_ms)
         self._answered: dict[tuple[int, type], int] = {}
         self._records: list[Record] = []
         self._effects: list[Effect] = []
@@ -508,19 +508,18 @@ class Consensus:
             self._send(peer, answer)
 
     def _on_announcement(self, peer: int, announcement: Announcement) -> None:
-        """Fetch announced batches from the announcer, each at most once per t_l / 2."""
-        asked = self._asked_batches
-        since = self._now_ms - self._pacing.half_ms
-        for digest in [digest for digest, at_ms in asked.items() if at_ms <= since]:
-            del asked[digest]
-        missing = [
+        """Fetch announced batches from one announcer after another: the first may never answer."""
+        if not self._may_answer(peer, Announcement):
+            return
+        missing = tuple(
             digest
             for digest in announcement.digests
-            if digest not in self._batches and not self._batches.is_recent(digest) and digest not in asked
-        ]
+            if digest not in self._batches
+            and not self._batches.is_recent(digest)
+            and self._asked.may_ask(digest, peer, self._now_ms)
+        )
         for start in range(0, len(missing), BATCHES_PER_FETCH):
-            self._send(peer, FetchBatches(tuple(missing[start : start + BATCHES_PER_FETCH])))
-        asked.update(dict.fromkeys(missing, self._now_ms))
+            self._send(peer, FetchBatches(missing[start : start + BATCHES_PER_FETCH]))
 
     def _on_fetch_blocks(self, peer: int, request: FetchBlocks) -> None:
         nodes = {block_hash: self._tree.get(block_hash) for block_hash in request.hashes}

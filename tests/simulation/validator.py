@@ -205,10 +205,9 @@ class Validator:
             return
         if isinstance(message, Batch):
             wanted = self.machine.wants_batch(message.digest)
-            if message.digest not in self._stored or wanted:
-                if wanted or self.machine.has_room(peer, message.size):
-                    self._store(message)
-                    self.hold(message, peer)
+            if wanted or (message.digest not in self._stored and self.machine.has_room(peer, message.size)):
+                self._store(message)
+                self.hold(message, peer)
             return
         self.step(Received(peer, message))
 
