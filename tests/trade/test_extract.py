@@ -412,6 +412,10 @@ def test_permits_are_whole(change: dict[str, Any]) -> None:
 def test_counts_need_one_holder() -> None:
     assert read(thing(epcList=[CASE], **{"custody:count": 12})).subjects[0].quantity == Quantity(12, 0, "")
     assert code_of(thing(epcList=[CASE, PALLET], **{"custody:count": 12})) is Code.MALFORMED
+    for wrong in (-1, "3", True, [3]):
+        assert code_of(thing(epcList=[CASE], **{"custody:count": wrong})) is Code.MALFORMED
+    for terms in ({"custody:missing": ITEM}, {"custody:missing": []}, {"custody:missing": [7]}):
+        assert code_of(thing(step="receiving", **terms)) is Code.MALFORMED
     lot = [{"epcClass": LOT, "quantity": 3}]
     assert code_of(thing(epcList=[], quantityList=lot, **{"custody:count": 12})) is Code.MALFORMED
 

@@ -222,6 +222,8 @@ def test_qualifiers_in_the_query_leave_a_key_open() -> None:
     assert canonical(f"{gtin}/21/1?235=1").kind is Kind.OPAQUE
     assert canonical(f"{gtin}/21/1/235/1").kind is Kind.OPAQUE
     assert canonical(f"{gtin}/21/{'1' * 21}").kind is Kind.OPAQUE
+    assert canonical("https://id.gs1.org/01/1061414107/21/1").kind is Kind.OPAQUE
+    assert canonical("https://id.gs1.org/255/401234599999044A").kind is Kind.OPAQUE
     assert canonical("https://id.gs1.org/414/0614141073467?254=1").kind is Kind.OPAQUE
 
 

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from ledger.base.errors import Code, FormError
 from ledger.base.limits import QUANTITY_MAX, SCALE_MAX
-from ledger.trade.identifiers import Identifier, canonical
 from ledger.trade.identifiers.alphabet import DIGITS, UPPER, is_of
 from ledger.trade.slices import Number
 from ledger.trade.statement import Quantity
@@ -133,17 +132,11 @@ def scaled(number: Number, field: str) -> tuple[int, int]:
     if match[1] or scale > SCALE_MAX or scale < -_EXPONENT_MOST:
         raise refused(field, f"zero or more, with at most {SCALE_MAX} decimals", number)
     if scale < 0:
-        amount, scale = amount * 10**-scale, 0
+        zeros = -scale
+        amount, scale = amount * 10**zeros, 0
     if amount > QUANTITY_MAX:
         raise FormError(
             Code.TOO_LARGE,
             f"{field}: expected at most {QUANTITY_MAX} units of 10^-{scale}, got {number.text}",
         )
     return amount, scale
-
-
-def identifier_in(value: Any, field: str) -> Identifier:
-    """The canonical identifier of a text that must be one."""
-    if type(value) is not str:
-        raise refused(field, "an identifier", value)
-    return canonical(value)
