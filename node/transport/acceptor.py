@@ -1,0 +1,122 @@
+"""Taking connections from strangers, cheaply (WIRE_TRANSPORT.md §4).
+
+A handshake is work and memory given to somebody unknown. So a bounded number is under way at a time, each with a deadline;
+when one more comes, the one longest under way gives way: an honest handshake takes milliseconds, so it is hardly ever that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Final
+
+from ledger.base.errors import Code, UnavailableError
+
+_BACKLOG: Final = 128
+_PAUSE_S: Final = 0.2
+"""After an accept failed (no descriptors left): rather than spin."""
+
+
+class Acceptor:
+    """A listening socket whose connections finish their TLS handshake before anyone hears of them."""
+
+    def __init__(
+        self,
+        make_protocol: Callable[[], asyncio.Protocol],
+        make_context: Callable[[], ssl.SSLContext],
+        on_refused: Callable[[str, str], None],
+        *,
+        handshakes: int,
+        handshake_timeout_ms: int,
+        shutdown_timeout_ms: int,
+    ) -> None:
+        """`make_context` is asked at every connection, so that pins may change; `on_refused(whom, reason)`."""
+        self._make_protocol = make_protocol
+        self._make_context = make_context
+        self._on_refused = on_refused
+        self._most = handshakes
+        self._handshake_s = handshake_timeout_ms / 1000
+        self._shutdown_s = shutdown_timeout_ms / 1000
+        self._under_way: dict[asyncio.Task[None], socket.socket] = {}
+        self._listener: socket.socket | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, host: str, port: int) -> int:
+        """Listen; the port (chosen by the system for 0). UnavailableError port_in_use, unavailable."""
+        self._listener = _listen(host, port)
+        self._task = asyncio.create_task(self._accept(self._listener), name="accept")
+        return int(self._listener.getsockname()[1])
+
+    @property
+    def handshakes_under_way(self) -> int:
+        """How many connections have not finished their handshake."""
+        return len(self._under_way)
+
+    async def close(self) -> None:
+        """Stop listening and give up handshakes under way; finished connections stay."""
+        tasks = [*self._under_way] if self._task is None else [self._task, *self._under_way]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, address = await loop.sock_accept(listener)
+            except OSError as error:
+                self._on_refused("a connection", f"expected to take it: {error.strerror}")
+                await asyncio.sleep(_PAUSE_S)
+                continue
+            if len(self._under_way) >= self._most:
+                next(iter(self._under_way)).cancel()
+            task = asyncio.create_task(self._shake_hands(connection, f"{address[0]}:{address[1]}"))
+            self._under_way[task] = connection
+            task.add_done_callback(self._settle)
+
+    async def _shake_hands(self, connection: socket.socket, whom: str) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                self._make_protocol,
+                connection,
+                ssl=self._make_context(),
+                ssl_handshake_timeout=self._handshake_s,
+                ssl_shutdown_timeout=self._shutdown_s,
+            )
+        except OSError as error:  # also ssl.SSLError and TimeoutError
+            connection.close()
+            self._on_refused(whom, f"expected a TLS 1.3 handshake with a pinned key: {error}")
+
+    def _settle(self, task: asyncio.Task[None]) -> None:
+        connection = self._under_way.pop(task)
+        if task.cancelled():
+            connection.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)  # noqa: FBT003 - the socket module takes it by position only
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise UnavailableError(
+                Code.PORT_IN_USE,
+                f"expected to listen on {host}:{port}, another process does; choose another port",
+            ) from None
+        raise UnavailableError(
+            Code.UNAVAILABLE, f"expected to listen on {host}:{port}: {error.strerror}"
+        ) from error
+    return listener
