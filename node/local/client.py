@@ -1,0 +1,235 @@
+"""Asking the validator of this node, from another process (the gateway, the command line).
+
+    async with LocalClient(folder / "run" / "validator.sock") as validator:
+        (status,) = await validator.submit([Submission(data)], WaitFor.FINAL)
+        async for block in validator.follow(1): ...
+
+Requests on one connection overlap. When the validator goes away every outstanding request fails with
+UnavailableError(unavailable); the next request dials again. Errors of the validator come back as `CustodyError`s with
+their code. A stream that is read slowly holds up what else comes on its connection: follow on a client of its own. Not
+for several event loops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from ledger.base.errors import Code, CustodyError, UnavailableError
+from ledger.chain.certificate import Checkpoint
+from ledger.trade.record import SubjectKey
+from node.local import protocol
+from node.local.protocol import (
+    FinalBlock,
+    HistoryRow,
+    NodeStatus,
+    RecordAt,
+    Request,
+    StoredPayload,
+    Submission,
+    TransactionStatus,
+    WaitFor,
+)
+from node.transport.connection import Counters, FrameConnection, Lane, Outbox
+
+OUTBOX_BYTES: Final = 256_000_000
+STREAM_AHEAD: Final = 8
+"""Parts of a stream held for a slow reader before the connection is paused."""
+
+
+class LocalClient:
+    """A connection to the validator of a node."""
+
+    def __init__(self, socket: Path) -> None:
+        self._path = socket
+        self._connection: FrameConnection | None = None
+        self._dialling = asyncio.Lock()
+        self._answers: dict[int, asyncio.Future[Any]] = {}
+        self._streams: dict[int, asyncio.Queue[Any]] = {}
+        self._number = 0
+
+    async def __aenter__(self) -> Self:
+        await self._connected()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection; outstanding requests fail."""
+        connection = self._connection
+        if connection is not None:
+            connection.close()
+            await connection.lost.wait()
+
+    # ---- requests
+
+    async def submit(
+        self, submissions: Iterable[Submission], wait: WaitFor = WaitFor.FINAL
+    ) -> tuple[TransactionStatus, ...]:
+        """Hand in transactions; one status each, in order. What is refused says why in its status."""
+        return protocol.parse_statuses(await self._ask(protocol.Submit(tuple(submissions), wait)))
+
+    async def transactions(self, ids: Iterable[bytes]) -> tuple[TransactionStatus, ...]:
+        """The status of each transaction id."""
+        return protocol.parse_statuses(await self._ask(protocol.GetTransactions(tuple(ids))))
+
+    async def follow(self, from_height: int) -> AsyncIterator[FinalBlock]:
+        """Final blocks from a height on, past and future; ends only with an error or when the caller stops."""
+        connection = await self._connected()
+        number = self._next_number()
+        queue: asyncio.Queue[Any] = asyncio.Queue()
+        self._streams[number] = queue
+        connection.send(
+            protocol.REQUEST, protocol.encode_request(number, protocol.Follow(from_height)), Lane.BULK
+        )
+        try:
+            while True:
+                value = await queue.get()
+                if isinstance(value, CustodyError):
+                    raise value
+                if queue.qsize() < STREAM_AHEAD:
+                    connection.resume_reading()
+                yield protocol.parse_final_block(value)
+        finally:
+            del self._streams[number]
+            connection.resume_reading()
+            connection.send(protocol.CANCEL, protocol.encode_answer(number, None), Lane.BULK)
+
+    async def block(self, height: int) -> FinalBlock:
+        """The final block at a height; UnavailableError unknown_block."""
+        return protocol.parse_final_block(await self._ask(protocol.GetBlock(height)))
+
+    async def checkpoint(self, height: int | None = None) -> Checkpoint:
+        """The newest checkpoint, or the newest at or below a height."""
+        return protocol.parse_answered_checkpoint(await self._ask(protocol.GetCheckpoint(height)))
+
+    async def record(self, key: SubjectKey) -> RecordAt:
+        """A subject's record now."""
+        return protocol.parse_record_at(await self._ask(protocol.GetRecord(key)))
+
+    async def history(
+        self, key: SubjectKey, *, aside: bool = False, first: int = 1, most: int = protocol.HISTORY_ROWS
+    ) -> tuple[HistoryRow, ...]:
+        """Up to `most` links of a subject's chain from number `first` on, with their entries and items."""
+        return protocol.parse_history(await self._ask(protocol.GetHistory(key, aside, first, most)))
+
+    async def payloads(self, event_hashes: Iterable[bytes]) -> tuple[StoredPayload, ...]:
+        """The bytes this node holds of these events."""
+        return protocol.parse_payloads(await self._ask(protocol.GetPayloads(tuple(event_hashes))))
+
+    async def prove(self, keys: Iterable[SubjectKey]) -> bytes:
+        """A bundle over the subjects named."""
+        return protocol.parse_bytes(await self._ask(protocol.Prove(tuple(keys))))
+
+    async def genesis(self) -> bytes:
+        """The genesis file."""
+        return protocol.parse_bytes(await self._ask(protocol.GetGenesis()))
+
+    async def status(self) -> NodeStatus:
+        """How the validator is doing."""
+        return protocol.parse_status(await self._ask(protocol.GetStatus()))
+
+    async def metrics(self) -> bytes:
+        """Prometheus text format."""
+        return protocol.parse_bytes(await self._ask(protocol.GetMetrics()))
+
+    # ---- the connection
+
+    async def _ask(self, request: Request) -> Any:
+        connection = await self._connected()
+        number = self._next_number()
+        body = protocol.encode_request(number, request)
+        if len(body) > protocol.REQUEST_BYTES:
+            raise UnavailableError(
+                Code.TOO_LARGE,
+                f"expected a request of at most {protocol.REQUEST_BYTES} bytes, got {len(body)}",
+            )
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._answers[number] = answer
+        try:
+            if not connection.send(protocol.REQUEST, body, Lane.BULK):
+                raise UnavailableError(
+                    Code.OVERLOADED, "expected fewer outstanding requests to the validator; try again later"
+                )
+            return await answer
+        except asyncio.CancelledError:
+            connection.send(protocol.CANCEL, protocol.encode_answer(number, None), Lane.BULK)
+            raise
+        finally:
+            self._answers.pop(number, None)
+
+    def _next_number(self) -> int:
+        self._number += 1
+        return self._number
+
+    async def _connected(self) -> FrameConnection:
+        async with self._dialling:
+            if self._connection is None or self._connection.is_closing:
+                self._connection = await self._dial()
+            return self._connection
+
+    async def _dial(self) -> FrameConnection:
+        counters = Counters()
+
+        def make() -> FrameConnection:
+            return FrameConnection(
+                protocol.ANSWER_CAPS,
+                Outbox(OUTBOX_BYTES, OUTBOX_BYTES, counters),
+                counters,
+                self._frame_came,
+                lambda: None,
+                self._lost,
+            )
+
+        try:
+            _, connection = await asyncio.get_running_loop().create_unix_connection(make, str(self._path))
+        except OSError as error:
+            raise UnavailableError(
+                Code.UNAVAILABLE,
+                f"expected a running validator at {self._path}: {error.strerror or error}; start it, or try again later",
+            ) from None
+        return connection
+
+    def _lost(self, reason: Exception | None) -> None:
+        error = UnavailableError(
+            Code.UNAVAILABLE,
+            f"expected the validator at {self._path} to answer, it went away ({reason or 'closed'})",
+        )
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(error)
+        for queue in self._streams.values():
+            queue.put_nowait(error)
+
+    def _frame_came(self, kind: int, body: bytes) -> None:
+        if kind == protocol.FAULT:
+            number, code, message = protocol.decode_fault(body)
+            self._settle(number, UnavailableError(code, message))
+            return
+        number, value = protocol.decode_answer(body)
+        if kind == protocol.PART:
+            queue = self._streams.get(number)
+            if queue is not None:
+                queue.put_nowait(value)
+                if queue.qsize() >= STREAM_AHEAD and self._connection is not None:
+                    self._connection.pause_reading()
+            return
+        self._settle(number, value)
+
+    def _settle(self, number: int, value: Any) -> None:
+        queue = self._streams.get(number)
+        if queue is not None:
+            queue.put_nowait(value)
+        answer = self._answers.get(number)
+        if answer is None or answer.done():
+            return
+        if isinstance(value, CustodyError):
+            answer.set_exception(value)
+        else:
+            answer.set_result(value)
