@@ -414,8 +414,9 @@ def test_counts_need_one_holder() -> None:
     assert code_of(thing(epcList=[CASE, PALLET], **{"custody:count": 12})) is Code.MALFORMED
     for wrong in (-1, "3", True, [3]):
         assert code_of(thing(epcList=[CASE], **{"custody:count": wrong})) is Code.MALFORMED
-    for terms in ({"custody:missing": ITEM}, {"custody:missing": []}, {"custody:missing": [7]}):
-        assert code_of(thing(step="receiving", **terms)) is Code.MALFORMED
+    wrong_lists: tuple[Any, ...] = (ITEM, [], [7])
+    for wrong in wrong_lists:
+        assert code_of(thing(step="receiving", **{"custody:missing": wrong})) is Code.MALFORMED
     lot = [{"epcClass": LOT, "quantity": 3}]
     assert code_of(thing(epcList=[], quantityList=lot, **{"custody:count": 12})) is Code.MALFORMED
 
@@ -483,6 +484,16 @@ def test_a_lot_named_in_the_event_is_not_named_again() -> None:
         assert len(read(thing("ADD", ilmd=ilmd)).subjects) == 1
     assert len(read(thing("ADD", epcList=[CASE], ilmd={"cbvmda:lotNumber": "L77"})).subjects) == 1
     assert len(read(thing("OBSERVE", ilmd={"cbvmda:lotNumber": "L77"})).subjects) == 1
+
+
+def test_serials_of_several_lots_name_none() -> None:
+    link = "https://example.com/01/09521141012345/10/{}/21/{}"
+    for lots, named in ((("L77", "L77"), LOT), (("L77", "L78"), None)):
+        found = read(thing("ADD", epcList=[link.format(lot, number) for number, lot in enumerate(lots)]))
+        assert [subject.identifier for subject in found.subjects if subject.role == Role.LOT] == (
+            [named] if named else []
+        )
+    assert len(read(thing("ADD", epcList=[link.format("L77", 1), ITEM])).subjects) == 2
 
 
 def test_numbers_of_subjects_and_documents_are_capped() -> None:

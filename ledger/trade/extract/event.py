@@ -29,7 +29,7 @@ from ledger.trade.extract.fields import (
     text_of,
     time_ms,
 )
-from ledger.trade.extract.subjects import Named, Subjects, add_objects, extra, lots_of, names_in
+from ledger.trade.extract.subjects import Named, Subjects, add_objects, extra, lot_made_from, names_in
 from ledger.trade.identifiers import Kind, canonical, document
 from ledger.trade.slices import parse
 from ledger.trade.statement import (
@@ -258,8 +258,9 @@ class _Reading:
             subjects.add(Role.MISSING, *extra(self.extensions, "missing"))
         if action in _BINDING:
             subjects.add(Role.DOCUMENT, *self.documents)
-        if action == Action.MAKE:
-            subjects.add_lots(lots_of(self.names, self.members, self.prefixes))
+        lot = lot_made_from(self.names, self.members, self.prefixes) if action == Action.MAKE else None
+        if lot is not None:
+            subjects.add_lot(*lot)
         count = self.extensions.counted()
         if count is not None:
             subjects.count(count)

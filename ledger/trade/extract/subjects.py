@@ -99,11 +99,10 @@ class Subjects:
                 Code.TOO_LARGE, f"expected at most {SUBJECTS_PER_EVENT} subjects in an event, got more"
             )
 
-    def add_lots(self, counts: dict[str, int]) -> None:
-        """Add the lots that serials come from, except where the event names the lot itself."""
-        for text, count in counts.items():
-            if text not in self._found:
-                self.add(Role.LOT, Named(canonical(text), Quantity(count, 0, ""), text))
+    def add_lot(self, lot: Identifier, count: int) -> None:
+        """Add the lot that `count` serials come from, except where the event names the lot itself."""
+        if lot.text not in self._found:
+            self.add(Role.LOT, Named(lot, Quantity(count, 0, ""), lot.text))
 
     def count(self, number: int) -> None:
         """Put the number of contents counted on the one parent or object. FormError malformed where it is not clear."""
@@ -147,18 +146,21 @@ def extra(extensions: Extensions, name: str) -> tuple[Named, ...]:
     return tuple(_either(element, extensions.prefixes, f"custody:{name}") for element in value)
 
 
-def lots_of(names: Names, members: Event, prefixes: Prefixes) -> dict[str, int]:
-    """How many of the serials made come from which lot: AI 10 beside the serial, else the event's lot number (ilmd)."""
+def lot_made_from(names: Names, members: Event, prefixes: Prefixes) -> tuple[Identifier, int] | None:
+    """The one lot that all serials made come from, and their number; None where they come from none or several.
+
+    A serial's lot is AI 10 beside it in the link as written, else the event's lot number (ilmd) with its GTIN.
+    """
     number = _lot_number(members, prefixes)
-    counts: dict[str, int] = {}
+    lots: set[Identifier | None] = set()
+    count = 0
     for identifier, _quantity, written in names.objects:
         if identifier.kind is Kind.ITEM:
             lot = lot_beside(prefixes.expanded(written))
-            if lot is None and number is not None:
-                lot = lot_of(identifier, number)
-            if lot is not None:
-                counts[lot.text] = counts.get(lot.text, 0) + 1
-    return counts
+            lots.add(lot if lot is not None or number is None else lot_of(identifier, number))
+            count += 1
+    only = lots.pop() if len(lots) == 1 else None
+    return None if only is None else (only, count)
 
 
 def _lot_number(members: Event, prefixes: Prefixes) -> str | None:
