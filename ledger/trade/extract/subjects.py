@@ -152,15 +152,13 @@ def lot_made_from(names: Names, members: Event, prefixes: Prefixes) -> tuple[Ide
     A serial's lot is AI 10 beside it in the link as written, else the event's lot number (ilmd) with its GTIN.
     """
     number = _lot_number(members, prefixes)
-    lots: set[Identifier | None] = set()
-    count = 0
+    lots: list[Identifier | None] = []
     for identifier, _quantity, written in names.objects:
         if identifier.kind is Kind.ITEM:
             lot = lot_beside(prefixes.expanded(written))
-            lots.add(lot if lot is not None or number is None else lot_of(identifier, number))
-            count += 1
-    only = lots.pop() if len(lots) == 1 else None
-    return None if only is None else (only, count)
+            lots.append(lot if lot is not None or number is None else lot_of(identifier, number))
+    first = lots[0] if lots else None
+    return (first, len(lots)) if first is not None and lots.count(first) == len(lots) else None
 
 
 def _lot_number(members: Event, prefixes: Prefixes) -> str | None:
