@@ -1,7 +1,8 @@
 """The state tree: a full 4-ary tree over 2^depth buckets (DESIGN §4 State tree; PROOF.md §3).
 
-A key (32 bytes, already a tagged hash) belongs to the bucket of its first `depth` bits. A bucket's hash is the RFC 6962
-root over its entries `key || value hash` in ascending order of key; an inner node is
+A key (32 bytes, already a tagged hash) belongs to the bucket of its first `depth` bits. A bucket's hash is
+SHA-256(tag || network || number of entries (4 bytes) || RFC 6962 root over its entries `key || value hash` in ascending
+order of key); the number is bound because RFC 6962 roots do not bind it. An inner node is
 SHA-256(tag || network || its four children). So presence, absence ("these two neighbours are adjacent") and "this is
 the latest" are one kind of proof, and an update costs one path, done level by level once per block.
 
@@ -47,11 +48,12 @@ class BucketTree:
         if depth not in DEPTHS:
             raise FormError(Code.MALFORMED, f"expected a state tree depth of {DEPTHS}, got {depth}")
         self.depth = depth
+        self._network = network
         self._prefix = Tag.STATE_NODE + network
         self._shift = 256 - depth
         self._buckets: dict[int, dict[bytes, bytes]] = {}
         self._levels: list[bytearray] = []
-        value = merkle.EMPTY_ROOT
+        value = bucket_hash(network, 0, merkle.EMPTY_ROOT)
         for bits in range(depth, -1, -_ARITY_BITS):
             self._levels.append(bytearray(value * (1 << bits)))
             value = self._node(value * 4)
@@ -107,7 +109,8 @@ class BucketTree:
         level = self._levels[0]
         for index in dirty:
             bucket = self._buckets.get(index, {})
-            level[index * 32 : index * 32 + 32] = merkle.root([key + bucket[key] for key in sorted(bucket)])
+            entries = merkle.root([key + bucket[key] for key in sorted(bucket)])
+            level[index * 32 : index * 32 + 32] = bucket_hash(self._network, len(bucket), entries)
         positions = set(dirty)
         for below, above in zip(self._levels, self._levels[1:], strict=False):
             positions = {position >> _ARITY_BITS for position in positions}
@@ -136,15 +139,20 @@ class BucketTree:
         return StateProof(len(keys), neighbours, tuple(siblings))
 
 
+def bucket_hash(network: bytes, size: int, entries_root: bytes) -> bytes:
+    """The hash of a bucket of `size` entries."""
+    return hashlib.sha256(Tag.STATE_BUCKET + network + size.to_bytes(4, "big") + entries_root).digest()
+
+
 def verify_state(network: bytes, depth: int, root: bytes, key: bytes, proof: StateProof) -> bytes | None:
     """The value hash under `key` that `proof` shows under `root`, or None if it shows absence; else ProofError."""
     if len(proof.siblings) != 3 * (depth // _ARITY_BITS):
         raise ProofError(
             Code.NOT_PROVEN, f"expected {3 * (depth // 2)} state path hashes, got {len(proof.siblings)}"
         )
-    value, bucket_root = _verify_bucket(key, proof)
+    value, entries_root = _verify_bucket(key, proof)
     index = int.from_bytes(key[:4], "big") >> (32 - depth)
-    current = bucket_root
+    current = bucket_hash(network, proof.size, entries_root)
     for level in range(depth // _ARITY_BITS):
         children = list(proof.siblings[3 * level : 3 * level + 3])
         children.insert(index & 3, current)

@@ -70,6 +70,13 @@ class Code(StrEnum):
     PORT_IN_USE = "port_in_use"
     CLOCK = "clock"
     USAGE = "usage"
+    # Interfaces
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    NOT_ACCEPTABLE = "not_acceptable"
+    TIMED_OUT = "timed_out"
+    INTERNAL = "internal"
 
 
 class CustodyError(Exception):

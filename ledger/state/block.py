@@ -16,7 +16,16 @@ from ledger.base.errors import Code, CustodyError, EntitlementError, FormError, 
 from ledger.base.hashing import ZERO_HASH, Tag, tagged_hash
 from ledger.chain import evidence
 from ledger.chain.block import Header, Outcome
-from ledger.chain.transaction import Item, Kind, Mode, Transaction, event_hash, extract_hash_of, is_attested, item_from_wire
+from ledger.chain.transaction import (
+    Item,
+    Kind,
+    Mode,
+    Transaction,
+    event_hash,
+    extract_hash_of,
+    is_attested,
+    item_from_wire,
+)
 from ledger.chain.validators import ValidatorSet
 from ledger.members.members import Key, Members, Use
 from ledger.state.item import ItemChanges, evidence_changes, execute_item

@@ -13,7 +13,16 @@ from ledger.base import limits, merkle
 from ledger.base.errors import Code, RuleError
 from ledger.chain.transaction import Item
 from ledger.members.members import Members
-from ledger.state.links import Entry, Link, entry_hash, extended, linked, related_leaf, related_salt
+from ledger.state.links import (
+    Entry,
+    Link,
+    entry_hash,
+    extended,
+    linked,
+    related_leaf,
+    related_root,
+    related_salt,
+)
 from ledger.trade.record import Chain, Origin, Record, Space, SubjectKey
 from ledger.trade.rules import (
     ANCESTOR,
@@ -69,6 +78,8 @@ class ItemChanges(NamedTuple):
     links: tuple[NewLink, ...]
     records: dict[SubjectKey, Record]
     outcomes: tuple[tuple[SubjectKey, int], ...]
+    legs: tuple[tuple[SubjectKey, tuple[SubjectKey, int]], ...]
+    """What documents and transformations (first) gained: (subject, outcome code)."""
 
 
 class ItemView:
@@ -140,7 +151,7 @@ def execute_item(
         )
         for leaf in related
     ]
-    entry = entry._replace(related_root=merkle.root(leaves))
+    entry = entry._replace(related_root=related_root(network, len(leaves), merkle.root(leaves)))
     hashed = entry_hash(network, entry)
     changes: dict[SubjectKey, Record] = {}
     links: list[NewLink] = []
@@ -171,14 +182,18 @@ def execute_item(
                 aside=False,
             )
     _sum_up(view, decided, changes)
-    _extend_legs(network, act, decided, changes)
+    legs = _extend_legs(network, act, decided, changes)
     for leg, decision in decided:
         for key, record in decision.writes:
-            if key.space == Space.EPISODE:  # the episode ends with the link that ended it: proofs walk up to there
-                record = record._replace(links=changes[leg.key].links, moves=changes[leg.key].moves)
+            if (
+                key.space == Space.EPISODE
+            ):  # the episode ends with the link that ended it: proofs walk up to there
+                ending = changes[leg.key]
+                changes[key] = record._replace(links=ending.links, moves=ending.moves)
+                continue
             changes[key] = record
     outcomes = tuple((leg.key, decision.outcome) for leg, decision in decided)
-    return ItemChanges(entry, hashed, item, related, tuple(links), changes, outcomes)
+    return ItemChanges(entry, hashed, item, related, tuple(links), changes, outcomes, legs)
 
 
 def _summed(decision: Decision) -> tuple[SubjectKey, ...]:
@@ -247,10 +262,11 @@ _LEG_ROLES: Final = (Role.OBJECT, Role.PARENT, Role.INPUT, Role.OUTPUT)
 
 def _extend_legs(
     network: bytes, act: Act, decided: list[tuple[Leg, Decision]], changes: dict[SubjectKey, Record]
-) -> None:
+) -> tuple[tuple[SubjectKey, tuple[SubjectKey, int]], ...]:
     """A document or transformation keeps one element per subject of the event, so that it can list them all."""
     if act.statement.action not in (Action.BIND, Action.UNBIND, Action.TRANSFORM):
-        return
+        return ()
+    gained: list[tuple[SubjectKey, tuple[SubjectKey, int]]] = []
     elements = [
         (leg, decision)
         for leg, decision in decided
@@ -268,14 +284,16 @@ def _extend_legs(
         consumed, recorded, unattested = record.tally
         for element, outcome in elements:
             chain = extended(network, chain, (element.key, outcome.outcome))
+            gained.append((leg.key, (element.key, int(outcome.outcome))))
             if element.role == Role.INPUT:
                 consumed += is_applied(outcome.outcome)
                 recorded += not is_applied(outcome.outcome)
                 unattested += outcome.record.origin != Origin.ATTESTED
         changes[leg.key] = record._replace(legs=chain, tally=(consumed, recorded, unattested))
+    return tuple(gained)
 
 
 def evidence_changes(network: bytes, entry: Entry) -> ItemChanges:
     """Evidence stands on the event log and touches no record."""
-    entry = entry._replace(related_root=merkle.EMPTY_ROOT)
-    return ItemChanges(entry, entry_hash(network, entry), None, (), (), {}, ())
+    entry = entry._replace(related_root=related_root(network, 0, merkle.EMPTY_ROOT))
+    return ItemChanges(entry, entry_hash(network, entry), None, (), (), {}, (), ())

@@ -5,7 +5,7 @@
     head' = H(head || link)
 
 `sequence` is the entry's index in the event log, so it orders all entries of the ledger. The *related root* is the
-RFC 6962 root over one salted leaf for every record that the rules read for the item, as it stood before the item, in
+hash of the number and the RFC 6962 root of one salted leaf for every record that the rules read for the item, as it stood before the item, in
 ascending order of key: `[salt, role, key, record hash]`, where role is the one by which the event names the subject, or
 255 for an ancestor that it does not name. An offline verifier opens only the leaves of its own subject.
 """
@@ -64,6 +64,11 @@ def related_salt(network: bytes, subject_salt: bytes, key: SubjectKey) -> bytes:
 def related_leaf(network: bytes, salt: bytes, role: int, key: SubjectKey, record_hash: bytes) -> bytes:
     """The leaf of one record as it stood before the item."""
     return tagged_hash(Tag.RELATED_LEAF, network, encode((salt, role, key, record_hash)))
+
+
+def related_root(network: bytes, count: int, root: bytes) -> bytes:
+    """What the entry commits to: the number of related leaves and their RFC 6962 root, which does not bind it."""
+    return tagged_hash(Tag.RELATED_ROOT, network, encode((count, root)))
 
 
 # A link is a move of its record if it changes any of these (DESIGN §4): ancestors' segments are walked on moves only.

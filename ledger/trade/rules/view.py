@@ -69,8 +69,10 @@ class View(Protocol):
     """Records before the event, what the event says of each, and the registry."""
 
     members: Members
-    documents: tuple[str, ...]
-    """Identifiers of the documents that the event binds (role DOCUMENT)."""
+
+    @property
+    def documents(self) -> tuple[str, ...]:
+        """Identifiers of the documents that the event binds (role DOCUMENT), sorted."""
 
     def record(self, key: SubjectKey) -> Record:
         """The record before the event (EMPTY if none)."""

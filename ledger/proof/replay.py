@@ -1,0 +1,459 @@
+"""The custody rules re-run over one subject's whole chain, and over its containers while it was inside (PROOF.md §4).
+
+The same replay serves both sides. The prover runs it over its stores, which tells exactly what a bundle has to hold; the
+verifier runs it over the bundle. What it establishes for the subject asked for:
+
+1. Its links, from the first to the last, fold into the chain heads of its certified record: nothing is missing.
+2. Each link names an entry; the entry's item names the subject (or a child of it left); the rules, run again on the
+   records certified before the event, give the link's outcome and custodian, and the next certified record.
+3. While it was in a container, the container's moves between the two certified ends fold from one head to the other,
+   each re-run in the same way, and so on outwards: a container's custody cannot have changed unseen.
+4. The effective custodian before each event is the one after the last event shown: no change is unexplained.
+
+Taken as certified, not re-derived: other subjects' records before an event, and the sums and member lists that a record
+keeps of what lies below it (CERTIFIED_FIELDS).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+from ledger.base.errors import Code, CustodyError, ProofError
+from ledger.members.members import Key, Members
+from ledger.state.block import act_of
+from ledger.state.links import SUM_FIELDS, Entry, Link, extended, is_move, linked
+from ledger.trade.record import EMPTY, Chain, Record, Space, SubjectKey
+from ledger.trade.rules import ANCESTOR, Act, Decision, Leg, Outcome, custodian_after, decide
+from ledger.trade.rules.endings import transformation_key
+from ledger.trade.rules.lots import DESTINATION, SOURCE
+from ledger.trade.rules.table import TRANSFORMATION, key_of
+from ledger.trade.rules.view import episode_key, situation, thing
+from ledger.trade.statement import Action, Quantity, Role, Statement, Subject
+
+CERTIFIED_FIELDS: Final = (*SUM_FIELDS, "legs", "tally")
+_CERTIFIED_INDEXES: Final = frozenset(Record._fields.index(name) for name in CERTIFIED_FIELDS)
+
+
+class Opened(NamedTuple):
+    """An item behind an entry, as far as it is shown; all of it already checked against the entry hash."""
+
+    entry: Entry
+    statement: Statement
+    event_hash: bytes
+    attested: bool
+    """Whether a device attested to it; the signature was checked."""
+    device_key: bytes | None
+    subjects: tuple[Subject, ...]
+    related: dict[SubjectKey, tuple[int, Record]]
+    """Records before the event, with the role by which the event names each (ANCESTOR if not at all)."""
+
+
+class Evidence(Protocol):
+    """What a replay reads: a prover's stores, or a bundle whose every part was checked."""
+
+    network: bytes
+
+    def current(self, key: SubjectKey) -> Record:
+        """The record at the checkpoint, EMPTY if there is none."""
+
+    def chain(self, key: SubjectKey, *, aside: bool) -> Sequence[Link]:
+        """All links of the main or the aside chain."""
+
+    def moves(self, key: SubjectKey, first: int, last: int) -> Sequence[Link]:
+        """The moves number `first` .. `last` (from 1)."""
+
+    def open(self, entry: bytes) -> Opened:
+        """The item behind an entry."""
+
+    def elements(self, key: SubjectKey) -> Sequence[tuple[SubjectKey, int]]:
+        """All legs of a document or transformation: (subject, outcome code)."""
+
+    def members(self, height: int) -> Members:
+        """The registry as in force at `height`."""
+
+    def use_subject(self, entry: bytes, subject: Subject) -> None:
+        """The replay relies on this subject being named by the item."""
+
+    def use_related(self, entry: bytes, key: SubjectKey) -> None:
+        """The replay relies on this record as it stood before the item."""
+
+
+class Step(NamedTuple):
+    """One link of the subject, or one move of a container it was in, re-run."""
+
+    key: SubjectKey
+    link: Link
+    opened: Opened
+    act: Act
+    signer: Key
+    role: int
+    before: Record
+    after: Record
+    aside: bool
+    inside: bool
+    """Whether this is a container's move while the subject asked for was inside."""
+
+
+class Replayed(NamedTuple):
+    """A subject replayed: its certified record, and all steps in order of the ledger."""
+
+    key: SubjectKey
+    record: Record
+    custodian: str | None
+    """The effective custodian at the checkpoint."""
+    whole: tuple[Record, ...]
+    """Its record and those of its containers at the checkpoint, stale parents resolved."""
+    steps: tuple[Step, ...]
+    complete: bool
+    """Whether the replay starts at the first link (else at a certified record)."""
+
+
+def _refused(what: str) -> ProofError:
+    return ProofError(Code.NOT_PROVEN, what)
+
+
+class ReplayView:
+    """The rules' view of an item of which only some records are shown; what it is asked for, it reports."""
+
+    def __init__(self, evidence: Evidence, opened: Opened, act: Act, members: Members, link: Link) -> None:
+        self.members = members
+        self._opened = opened
+        self._act = act
+        self._used: Callable[[SubjectKey], None] = lambda key: evidence.use_related(link.entry, key)
+        self._name: Callable[[Subject], None] = lambda subject: evidence.use_subject(link.entry, subject)
+        self._decisions: dict[SubjectKey, Decision] = {}
+
+    @property
+    def documents(self) -> tuple[str, ...]:
+        """The documents that the event binds, sorted."""
+        return tuple(sorted(key.identifier for key in self._with_role(Role.DOCUMENT)))
+
+    def _with_role(self, role: int) -> list[SubjectKey]:
+        keys = sorted(key for key, (known, _) in self._opened.related.items() if known == role)
+        for key in keys:
+            self._used(key)
+        return keys
+
+    def record(self, key: SubjectKey) -> Record:
+        """The record before the event; ProofError if it is not shown."""
+        found = self._opened.related.get(key)
+        if found is None:
+            raise ProofError(
+                Code.INCOMPLETE,
+                f"expected the record of {key.identifier} before entry {self._opened.entry.sequence}",
+            )
+        self._used(key)
+        return found[1]
+
+    def role(self, key: SubjectKey) -> int:
+        """The role by which the event names `key`."""
+        found = self._opened.related.get(key)
+        if found is None:
+            return ANCESTOR
+        self._used(key)
+        return found[0]
+
+    def named(self, role: int) -> SubjectKey | None:
+        """The subject named by `role`."""
+        return next(iter(self._with_role(role)), None)
+
+    def balance(self, lot: str, role: int) -> SubjectKey | None:
+        """The balance of `lot` acted upon in that role."""
+        return next(
+            (key for key in self._with_role(role) if key.space == Space.BALANCE and key.identifier == lot),
+            None,
+        )
+
+    def decision(self, key: SubjectKey) -> Decision:
+        """What the event does to a key that it names, decided once."""
+        found = self._decisions.get(key)
+        if found is None:
+            found = self._decisions[key] = decide(self._act, self.leg(key), self)
+        return found
+
+    def leg(self, key: SubjectKey) -> Leg:
+        """The leg of a key that the event names, with its quantity from the subject shown."""
+        role = self.role(key)
+        if key.space not in (Space.LOT, Space.BALANCE):
+            return Leg(key, role, None, key.identifier)  # the rules weigh quantities of lots only
+        subject = next((s for s in self._opened.subjects if s.identifier == key.identifier), None)
+        if subject is not None:
+            self._name(subject)
+            return Leg(key, role, subject.quantity, key.identifier)
+        return Leg(key, role, self._emptied_quantity(key), key.identifier)
+
+    def _emptied_quantity(self, key: SubjectKey) -> Quantity | None:
+        """What an unpack-all moves: the whole balance of the container it empties (`rules.lots.emptied_legs`)."""
+        source = self.balance(key.identifier, SOURCE)
+        held = None if source is None else self.record(source).quantity
+        return None if held is None else Quantity(held.attested + held.unattested, held.scale, held.unit)
+
+
+class _Point(NamedTuple):
+    """A place on the ledger at which records are certified: before an entry, or at the checkpoint (`opened` None)."""
+
+    sequence: int
+    entry: bytes | None
+    opened: Opened | None
+
+
+class Replay:
+    """One subject's replay over some evidence."""
+
+    def __init__(self, evidence: Evidence, key: SubjectKey, height: int, log_size: int) -> None:
+        self._evidence = evidence
+        self._network = evidence.network
+        self._key = key
+        self._height = height
+        self._log_size = log_size
+        self._steps: list[Step] = []
+        self._end = _Point(log_size, None, None)
+
+    def run(self) -> Replayed:
+        """Replay the whole chain; ProofError names what does not hold."""
+        key, evidence = self._key, self._evidence
+        final = evidence.current(key)
+        steps = self._own_steps(final)
+        points = [_Point(step.opened.entry.sequence, step.link.entry, step.opened) for step in steps]
+        afters = [step.after for step in steps]
+        self._steps += steps
+        for place, after in enumerate(afters):
+            following = points[place + 1] if place + 1 < len(points) else self._end
+            self._walk_parent(after, points[place], following)
+        ordered = tuple(sorted(self._steps, key=lambda step: (step.opened.entry.sequence, step.inside)))
+        view = _CurrentView(evidence, self._height)
+        at = situation(view, key)
+        if ordered and _last_custodian(ordered, None) != at.custodian:
+            raise _refused(
+                f"expected the custodian at the checkpoint to be explained by the events shown: {at.custodian}"
+            )
+        self._check_custodians(steps, ordered)
+        return Replayed(key, final, at.custodian, tuple(at.whole), ordered, complete=True)
+
+    # --- the subject's own chain
+
+    def _own_steps(self, final: Record) -> list[Step]:
+        evidence, key = self._evidence, self._key
+        main, asides = evidence.chain(key, aside=False), evidence.chain(key, aside=True)
+        self._check_fold(main, Chain(0, EMPTY.links.head), final.links, "history")
+        self._check_fold(asides, Chain(0, EMPTY.asides.head), final.asides, "third-party reports")
+        opened = [(evidence.open(link.entry), link, False) for link in main]
+        opened += [(evidence.open(link.entry), link, True) for link in asides]
+        opened.sort(key=lambda shown: shown[0].entry.sequence)
+        steps: list[Step] = []
+        record, last = EMPTY, -1
+        for item, link, aside in opened:
+            if item.entry.sequence <= last:
+                raise _refused("expected each entry to stand once and in order")
+            last = item.entry.sequence
+            step = self._rerun(key, link, item, record, aside=aside, inside=False)
+            steps.append(step)
+            record = step.after
+        _check_same(record, final, "the certified record at the checkpoint")
+        return steps
+
+    def _check_fold(self, links: Sequence[Link], start: Chain, end: Chain, what: str) -> None:
+        chain = start
+        for link in links:
+            chain = extended(self._network, chain, link)
+        if chain != end:
+            raise ProofError(
+                Code.NOT_PROVEN,
+                f"expected the {what} to fold into the certified head of {end.length} links, it does not",
+            )
+
+    def _rerun(
+        self, key: SubjectKey, link: Link, item: Opened, expected: Record | None, *, aside: bool, inside: bool
+    ) -> Step:
+        """Run the rules again for one link; `expected`: the record the previous step left, None if unknown."""
+        entry = item.entry
+        if entry.height > self._height or entry.sequence >= self._log_size:
+            raise _refused(f"expected entries up to height {self._height}, got one of height {entry.height}")
+        members = self._evidence.members(entry.height)
+        signer = members.key(entry.public_key)
+        if signer is None or signer.organisation != entry.organisation:
+            raise _refused(
+                f"expected the key of entry {entry.sequence} to be registered for {entry.organisation}"
+            )
+        act = act_of(members, item.statement, item.event_hash, entry, signer)
+        view = ReplayView(self._evidence, item, act, members, link)
+        before = view.record(key)
+        if expected is not None:
+            _check_same(expected, before, f"the record certified before entry {entry.sequence}")
+        role = view.role(key)
+        try:
+            if role == ANCESTOR:
+                decision = Decision(Outcome.CHILD_LEFT, before)
+            else:
+                self._check_named(key, role, act, item, link)
+                decision = view.decision(key)
+            custodian = custodian_after(view, decision.record)
+        except ProofError:
+            raise
+        except CustodyError as error:
+            raise _refused(f"expected rules that accept entry {entry.sequence}: {error.message}") from None
+        if (decision.outcome, custodian, decision.aside) != (link.code, link.custodian, aside):
+            raise _refused(
+                f"expected outcome {int(decision.outcome)} and custodian {custodian} of entry {entry.sequence},"
+                f" got {link.code} and {link.custodian}"
+            )
+        after = linked(self._network, before, decision.record, link, entry.sequence, aside=aside)
+        return Step(key, link, item, act, signer, role, before, after, aside, inside)
+
+    def _check_named(self, key: SubjectKey, role: int, act: Act, item: Opened, link: Link) -> None:
+        """The item must name the subject in that role, by a leaf the author signed."""
+        if role == TRANSFORMATION:
+            if key != transformation_key(act):
+                raise _refused("expected the transformation that the event states, got another")
+            return
+        emptied = role in (SOURCE, DESTINATION) and act.statement.action in (
+            Action.UNPACK_ALL,
+            Action.END,
+            Action.TRANSFORM,
+        )
+        subject = next((s for s in item.subjects if s.identifier == key.identifier), None)
+        if subject is None:
+            if emptied:
+                return
+            raise _refused(
+                f"expected entry {item.entry.sequence} to name {key.identifier}, it is not shown to"
+            )
+        self._evidence.use_subject(link.entry, subject)
+        if role not in (SOURCE, DESTINATION) and (
+            subject.role != role or key_of(role, subject.identifier) != key
+        ):
+            raise _refused(
+                f"expected the role of {key.identifier} in entry {item.entry.sequence} to be the author's"
+            )
+
+    # --- containers
+
+    def _at(self, point: _Point, key: SubjectKey) -> Record:
+        """The record of `key` certified at that point."""
+        if point.opened is None or point.entry is None:
+            return self._evidence.current(key)
+        found = point.opened.related.get(key)
+        if found is None:
+            raise ProofError(
+                Code.INCOMPLETE,
+                f"expected the record of container {key.identifier} at entry {point.sequence}",
+            )
+        self._evidence.use_related(point.entry, key)
+        return found[1]
+
+    def _walk_parent(self, record: Record, start: _Point, end: _Point) -> None:
+        """Walk the container that `record` is in from the event at `start` to the next certified point."""
+        if record.parent is None:
+            return
+        parent = thing(record.parent)
+        first = self._at(start, parent)
+        if first.generation != record.parent_generation:
+            return  # it was emptied before: the subject is out, in the custody that the episode names
+        last = self._at(end, parent)
+        emptied = last.generation != record.parent_generation
+        if emptied:
+            last = self._at(end, episode_key(record.parent, record.parent_generation))
+        self._walk(parent, first, start, last.moves, end, emptied=emptied)
+
+    def _walk(
+        self, key: SubjectKey, first: Record, start: _Point, until: Chain, end: _Point, *, emptied: bool
+    ) -> None:
+        """Re-run the moves of a container from `first` until its moves chain is `until`, and of what it is in."""
+        links = self._evidence.moves(key, first.moves.length + 1, until.length)
+        self._check_fold(links, first.moves, until, f"moves of {key.identifier}")
+        record, point = first, start
+        for link in links:
+            item = self._evidence.open(link.entry)
+            if not point.sequence <= item.entry.sequence <= end.sequence:
+                raise _refused("expected a container's moves in the order of the ledger")
+            step = self._rerun(key, link, item, None, aside=False, inside=True)
+            if not is_move(step.before, step.after):
+                raise _refused("expected only moves in a chain of moves")
+            if is_move(record, step.before):
+                raise _refused(f"expected no change of {key.identifier} between its moves, there is one")
+            here = _Point(item.entry.sequence, link.entry, item)
+            if here.entry != point.entry:
+                self._walk_parent(record, point, here)
+            self._steps.append(step)
+            record, point = step.after, here
+        if not emptied:
+            self._walk_parent(record, point, end)
+
+    # --- custodians
+
+    def _check_custodians(self, own: list[Step], ordered: tuple[Step, ...]) -> None:
+        for step in own[1:]:
+            members = self._evidence.members(step.opened.entry.height)
+            view = ReplayView(self._evidence, step.opened, step.act, members, step.link)
+            before = situation(view, self._key).custodian
+            if _last_custodian(ordered, step.opened.entry.sequence) != before:
+                raise _refused(
+                    f"expected the custodian before entry {step.opened.entry.sequence} to be explained: {before}"
+                )
+
+
+def _last_custodian(steps: Sequence[Step], before: int | None) -> str | None:
+    """The effective custodian after the last step below sequence `before` (None: after all)."""
+    custodian = None
+    for step in steps:
+        if before is not None and step.opened.entry.sequence >= before:
+            break
+        custodian = step.link.custodian
+    return custodian
+
+
+def _check_same(one: Record, other: Record, what: str) -> None:
+    """Raise unless two records agree in everything but CERTIFIED_FIELDS."""
+    for index, (left, right) in enumerate(zip(one, other, strict=True)):
+        if left != right and index not in _CERTIFIED_INDEXES:
+            raise _refused(
+                f"expected {what} to follow from the events shown, {Record._fields[index]} does not"
+            )
+
+
+class _CurrentView:
+    """A view of the records at the checkpoint, for reading the situation there."""
+
+    def __init__(self, evidence: Evidence, height: int) -> None:
+        self.members = evidence.members(height)
+        self._evidence = evidence
+
+    @property
+    def documents(self) -> tuple[str, ...]:
+        """No event binds anything."""
+        return ()
+
+    def record(self, key: SubjectKey) -> Record:
+        """The record at the checkpoint."""
+        return self._evidence.current(key)
+
+    def role(self, key: SubjectKey) -> int:  # noqa: ARG002 - no event
+        """No event names it."""
+        return ANCESTOR
+
+    def named(self, role: int) -> SubjectKey | None:  # noqa: ARG002
+        """No event names anything."""
+        return None
+
+    def balance(self, lot: str, role: int) -> SubjectKey | None:  # noqa: ARG002
+        """No event names anything."""
+        return None
+
+    def decision(self, key: SubjectKey) -> Decision:
+        """Nothing is decided at a checkpoint."""
+        raise _refused(f"expected no decision about {key.identifier} outside an event")
+
+
+def replay(evidence: Evidence, key: SubjectKey, height: int, log_size: int) -> Replayed:
+    """Replay one subject up to the checkpoint; ProofError names what does not hold."""
+    return Replay(evidence, key, height, log_size).run()
+
+
+def check_legs(network: bytes, record: Record, elements: Sequence[tuple[Any, int]]) -> None:
+    """Raise unless `elements` (key, outcome code) are all legs of a document or transformation, in order."""
+    chain = EMPTY.legs
+    for element in elements:
+        chain = extended(network, chain, element)
+    if chain != record.legs:
+        raise _refused(f"expected the list of all {record.legs.length} subjects, it is not that")
