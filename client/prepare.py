@@ -1,0 +1,107 @@
+"""From an event's bytes to what a transaction carries: the item, and the bytes beside it (DESIGN §4 Item, Bytes).
+
+Two salts are drawn for every event. The event's salt hides its bytes behind the event hash and is erased with them; the
+subject salt lets one subject be shown without the others. Both are drawn here and nowhere else, from the system.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from client.events.draft import Draft
+from ledger.base.encoding import take_array, take_bytes
+from ledger.base.errors import Code, FormError
+from ledger.base.limits import CONTEXT_BYTES, EVENT_BYTES
+from ledger.chain.transaction import SALT_BYTES, Item, context_hash, event_hash, item_from_wire
+from ledger.trade.extract import extract
+from ledger.trade.slices import document_slices
+from ledger.trade.statement import EXTRACTOR_VERSION, Openness
+
+RandomBytes = Callable[[int], bytes]
+
+
+class Payload(NamedTuple):
+    """The bytes behind an event hash. Wire form: an array of these fields."""
+
+    salt: bytes
+    context: bytes | None
+    event: bytes
+
+
+class Prepared(NamedTuple):
+    """An event ready to be attested or signed."""
+
+    network: bytes
+    item: Item
+    payload: Payload
+
+
+def prepare(network: bytes, draft: Draft, *, random_bytes: RandomBytes = os.urandom) -> Prepared:
+    """The item and payload of a draft on the network with that id (32 bytes)."""
+    salt, subject_salt = random_bytes(SALT_BYTES), random_bytes(SALT_BYTES)
+    item = Item(
+        draft.extract.statement,
+        draft.extract.subjects,
+        subject_salt,
+        event_hash(network, salt, draft.context, draft.event),
+        context_hash(network, draft.context),
+        None,
+    )
+    return Prepared(network, item, Payload(salt, draft.context, draft.event))
+
+
+def prepare_document(
+    network: bytes, data: bytes, *, openness: Openness = Openness.OPEN, random_bytes: RandomBytes = os.urandom
+) -> tuple[Prepared, ...]:
+    """Every event of an EPCIS document, its bytes unchanged. FormError names the first event that is none."""
+    slices = document_slices(data)
+    found = []
+    for number, event in enumerate(slices.events, 1):
+        try:
+            draft = Draft(event, slices.context, extract(event, slices.context, openness=openness))
+        except FormError as error:
+            raise FormError(error.code, f"event {number} of {len(slices.events)}: {error.message}") from None
+        found.append(prepare(network, draft, random_bytes=random_bytes))
+    return tuple(found)
+
+
+def payload_from_wire(value: Any) -> Payload:
+    """A payload from a decoded array; FormError otherwise."""
+    salt, context, event = take_array(value, "payload", 3)
+    return Payload(
+        take_bytes(salt, "salt", SALT_BYTES),
+        None if context is None else take_bytes(context, "context", most=CONTEXT_BYTES),
+        take_bytes(event, "event", most=EVENT_BYTES),
+    )
+
+
+def prepared_from_wire(network: bytes, value: Any) -> Prepared:
+    """A prepared event from `[item, payload]`, checked to say what its bytes say; FormError otherwise."""
+    item_value, payload_value = take_array(value, "prepared event", 2)
+    prepared = Prepared(network, item_from_wire(item_value), payload_from_wire(payload_value))
+    check_prepared(prepared)
+    return prepared
+
+
+def check_prepared(prepared: Prepared) -> None:
+    """Raise FormError unless hashes and extract of the item follow from the payload."""
+    item, (salt, context, event) = prepared.item, prepared.payload
+    if item.event_hash != event_hash(prepared.network, salt, context, event):
+        raise FormError(
+            Code.EXTRACT_DIFFERS, "expected the event's bytes to give the event hash, they do not"
+        )
+    if item.context_hash != context_hash(prepared.network, context):
+        raise FormError(
+            Code.EXTRACT_DIFFERS, "expected the context's bytes to give the context hash, they do not"
+        )
+    if item.extract != extract(event, context, EXTRACTOR_VERSION, Openness(item.statement.openness)):
+        raise FormError(
+            Code.EXTRACT_DIFFERS, "expected the extract that follows from the event's bytes, got another"
+        )
+
+
+def wire_of(events: Sequence[Prepared]) -> tuple[Any, ...]:
+    """Prepared events in wire form."""
+    return tuple((prepared.item, prepared.payload) for prepared in events)
