@@ -27,14 +27,14 @@ class Acceptor:
     def __init__(
         self,
         make_protocol: Callable[[], asyncio.Protocol],
-        make_context: Callable[[], ssl.SSLContext],
+        make_context: Callable[[], ssl.SSLContext | None],
         on_refused: Callable[[str, str], None],
         *,
         handshakes: int,
         handshake_timeout_ms: int,
         shutdown_timeout_ms: int,
     ) -> None:
-        """`make_context` is asked at every connection, so that pins may change; `on_refused(whom, reason)`."""
+        """`make_context` is asked at every connection, so that pins may change; None: no TLS. `on_refused(whom, reason)`."""
         self._make_protocol = make_protocol
         self._make_context = make_context
         self._on_refused = on_refused
@@ -45,11 +45,10 @@ class Acceptor:
         self._listener: socket.socket | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def start(self, host: str, port: int) -> int:
-        """Listen; the port (chosen by the system for 0). UnavailableError port_in_use, unavailable."""
-        self._listener = _listen(host, port)
-        self._task = asyncio.create_task(self._accept(self._listener), name="accept")
-        return int(self._listener.getsockname()[1])
+    def start(self, listener: socket.socket) -> None:
+        """Take connections from a listening, non-blocking socket, which is ours from now on."""
+        self._listener = listener
+        self._task = asyncio.create_task(self._accept(listener), name="accept")
 
     @property
     def handshakes_under_way(self) -> int:
@@ -77,22 +76,24 @@ class Acceptor:
                 continue
             if len(self._under_way) >= self._most:
                 next(iter(self._under_way)).cancel()
-            task = asyncio.create_task(self._shake_hands(connection, f"{address[0]}:{address[1]}"))
+            whom = ":".join(str(part) for part in address[:2]) if address else "a local process"
+            task = asyncio.create_task(self._shake_hands(connection, whom))
             self._under_way[task] = connection
             task.add_done_callback(self._settle)
 
     async def _shake_hands(self, connection: socket.socket, whom: str) -> None:
+        context = self._make_context()
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
                 self._make_protocol,
                 connection,
-                ssl=self._make_context(),
-                ssl_handshake_timeout=self._handshake_s,
-                ssl_shutdown_timeout=self._shutdown_s,
+                ssl=context,
+                ssl_handshake_timeout=self._handshake_s if context else None,
+                ssl_shutdown_timeout=self._shutdown_s if context else None,
             )
         except OSError as error:  # also ssl.SSLError and TimeoutError
             connection.close()
-            self._on_refused(whom, f"expected a TLS 1.3 handshake with a pinned key: {error}")
+            self._on_refused(whom, f"expected a finished handshake: {error}")
 
     def _settle(self, task: asyncio.Task[None]) -> None:
         connection = self._under_way.pop(task)
@@ -100,7 +101,8 @@ class Acceptor:
             connection.close()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A listening TCP socket (port 0: chosen by the system). UnavailableError port_in_use, unavailable."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:

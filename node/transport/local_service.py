@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ledger.base.errors import Code, StorageError, UnavailableError
+from node.transport.acceptor import Acceptor
 from node.transport.connection import Counters, FrameConnection, Lane, Outbox
 
 REQUESTS_UNDER_WAY: Final = 256
@@ -123,7 +124,15 @@ class LocalServer:
         self._on_lost = on_lost
         self._requests = requests
         self._connections: set[LocalConnection] = set()
-        self._server: asyncio.Server | None = None
+        self._is_listening = False
+        self._acceptor = Acceptor(
+            self._connection,
+            lambda: None,
+            lambda whom, reason: None,  # noqa: ARG005 - without TLS nobody is refused
+            handshakes=_BACKLOG,
+            handshake_timeout_ms=0,
+            shutdown_timeout_ms=0,
+        )
 
     async def start(self) -> None:
         """Listen. A socket left by a dead process is replaced; StorageError locked if one is alive behind it."""
@@ -148,6 +157,8 @@ class LocalServer:
         except BaseException:
             listener.close()
             raise
+        self._acceptor.start(listener)
+        self._is_listening = True
 
     def _connection(self) -> LocalConnection:
         return LocalConnection(
@@ -166,8 +177,9 @@ class LocalServer:
 
     async def close(self, *, within_ms: int = 1_000) -> None:
         """Stop listening, send what waits, end what is under way."""
-        if self._server is not None:
-            self._server.close()
+        await self._acceptor.close()
+        if self._is_listening:
+            self._is_listening = False
             self._path.unlink(missing_ok=True)
         connections = tuple(self._connections)
         for connection in connections:
@@ -180,7 +192,6 @@ class LocalServer:
             if not connection.lost.is_set():
                 connection.abort()
                 await connection.lost.wait()
-        self._server = None
 
 
 async def connect_local(

@@ -24,7 +24,7 @@ from typing import Final
 from ledger.base.encoding import decode, encode, take_array, take_bytes, take_int
 from ledger.base.errors import Code, CustodyError, EntitlementError, SignatureError, UnavailableError
 from ledger.base.hashing import HASH_BYTES
-from node.transport.acceptor import Acceptor
+from node.transport.acceptor import Acceptor, listen
 from node.transport.connection import Counters, FrameConnection, Lane, Outbox
 from node.transport.identity import Identity, peer_key
 
@@ -147,7 +147,9 @@ class Mesh:
 
     async def start(self) -> None:
         """Listen and begin to dial. UnavailableError port_in_use when another process listens there."""
-        self._port = self._acceptor.start(self._host, self._port)
+        listener = listen(self._host, self._port)
+        self._port = int(listener.getsockname()[1])
+        self._acceptor.start(listener)
         self._keeping_alive = asyncio.create_task(self._keep_alive(), name="keep alive")
         self._start_dials()
 
