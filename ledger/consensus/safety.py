@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from ledger.base.hashing import ZERO_HASH
 from ledger.base.limits import (
     BATCH_WINDOW_BLOCKS,
     CERTIFICATES_PER_FETCH,
@@ -28,6 +27,7 @@ from ledger.chain.block import PROTOCOL_VERSION, Block, Header, batches_hash
 from ledger.chain.votes import Kind, Proposal
 from ledger.consensus.batches import BatchPool
 from ledger.consensus.fetching import Need, NeedBatch, NeedBlock, NeedCertificate
+from ledger.consensus.finality import Finality
 from ledger.consensus.interface import Setup
 from ledger.consensus.tree import Node, Tree
 from ledger.consensus.views import View, Views
@@ -84,10 +84,13 @@ def may_finalise(view: View, final_view: int) -> bool:
 class Rules:
     """Judges proposals, and finds what to propose, over what is held right now."""
 
-    def __init__(self, setup: Setup, views: Views, tree: Tree, batches: BatchPool) -> None:
+    def __init__(
+        self, setup: Setup, views: Views, tree: Tree, finality: Finality, batches: BatchPool
+    ) -> None:
         self._setup = setup
         self._views = views
         self._tree = tree
+        self._finality = finality
         self._batches = batches
 
     # ---- proposals of others (rules 12, 14)
@@ -180,13 +183,7 @@ class Rules:
         """Whether a fresh block may stand on the last block of `path` (rule 18); else only re-proposals may."""
         if sum(not node.is_executed for node in path) >= UNEXECUTED_BLOCKS:
             return False
-        return sum(node.height > self.final_height() for node in path) < UNFINAL_BLOCKS
-
-    def final_height(self) -> int:
-        """The height of the newest block known to be final."""
-        certificate = self._views.final_certificate
-        node = None if certificate is None else self._tree.get(certificate.claim.block or ZERO_HASH)
-        return self._tree.root.height if node is None else max(self._tree.root.height, node.height)
+        return sum(node.height > self._finality.height() for node in path) < UNFINAL_BLOCKS
 
     # ---- the own proposal (rule 11)
 

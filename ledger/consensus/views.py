@@ -12,6 +12,7 @@ from enum import Enum
 from ledger.chain.certificate import Certificate
 from ledger.chain.evidence import is_contradiction
 from ledger.chain.votes import Claim, Kind, Proposal, Vote
+from ledger.consensus.fetching import Need
 
 
 class Ballot:
@@ -51,6 +52,8 @@ class View:
         self.own_proposal: Proposal | None = None
         self.own: dict[Kind, Vote] = {}
         self.reason: Reason | None = None
+        self.needs: tuple[Need, ...] = ()
+        """What the proposal waits for."""
         self.is_invalid = False
         self.is_alarmed = False
 
