@@ -104,9 +104,9 @@ class Replayed(NamedTuple):
     """The effective custodian at the checkpoint."""
     whole: tuple[Record, ...]
     """Its record and those of its containers at the checkpoint, stale parents resolved."""
+    containers: tuple[str, ...]
+    """Identifiers of what it is in at the checkpoint, nearest first."""
     steps: tuple[Step, ...]
-    complete: bool
-    """Whether the replay starts at the first link (else at a certified record)."""
 
 
 def _refused(what: str) -> ProofError:
@@ -229,7 +229,8 @@ class Replay:
                 f"expected the custodian at the checkpoint to be explained by the events shown: {at.custodian}"
             )
         self._check_custodians(steps, ordered)
-        return Replayed(key, final, at.custodian, tuple(at.whole), ordered, complete=True)
+        containers = tuple(above.identifier for above, _ in at.ancestors)
+        return Replayed(key, final, at.custodian, tuple(at.whole), containers, ordered)
 
     # --- the subject's own chain
 
