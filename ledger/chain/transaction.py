@@ -261,8 +261,8 @@ def header_from_wire(value: Any) -> Header:
         take_bytes(fields[3], "public_key", PUBLIC_KEY_BYTES),
         take_bytes(fields[4], "nonce", NONCE_BYTES),
         take_int(fields[5], "expiry_ms", 0, 2**53),
-        take_int(fields[6], "kind", 0, max(Kind)),
-        take_int(fields[7], "mode", 0, max(Mode)),
+        take_int(fields[6], "kind", 0, Kind.EVIDENCE),
+        take_int(fields[7], "mode", 0, Mode.EACH_ON_ITS_OWN),
         take_bytes(fields[8], "payload_root", HASH_BYTES),
         take_int(fields[9], "item_count", 1, limits.ITEMS_PER_TRANSACTION),
     )

@@ -165,6 +165,11 @@ class Extract(NamedTuple):
     subjects: tuple[Subject, ...]
 
 
+_ACTIONS: Final = int(max(Action))
+_ROLES: Final = int(max(Role))
+_FLAGS: Final = sum(Flag)
+
+
 def statement_from_wire(value: Any) -> Statement:
     """A Statement from a decoded array; FormError names the field that is wrong."""
     fields = take_array(value, "statement", len(Statement._fields))
@@ -173,8 +178,8 @@ def statement_from_wire(value: Any) -> Statement:
         raise FormError(
             Code.UNSUPPORTED_VERSION, f"expected extractor version {EXTRACTOR_VERSION}, got {version}"
         )
-    action = take_int(fields[1], "action", 0, max(Action))
-    handover = take_int(fields[2], "handover", 0, max(Action))
+    action = take_int(fields[1], "action", 0, _ACTIONS)
+    handover = take_int(fields[2], "handover", 0, _ACTIONS)
     if handover not in (0, Action.OFFER, Action.ACCEPT) or (handover and action != Action.BIND):
         raise FormError(
             Code.MALFORMED, f"handover: expected offer or accept, in a binding only, got {handover}"
@@ -193,7 +198,7 @@ def statement_from_wire(value: Any) -> Statement:
         take_optional_ascii(fields[7], "source", ident),
         take_optional_ascii(fields[8], "place", ident),
         tuple(take_ascii(document, "documents", ident) for document in documents),
-        take_int(fields[10], "flags", 0, 511),
+        take_int(fields[10], "flags", 0, _FLAGS),
         take_int(fields[11], "openness", 0, 1),
         take_optional_bytes(fields[12], "cites", HASH_BYTES),
         _measure_from_wire(fields[13]),
@@ -235,7 +240,7 @@ def subject_from_wire(value: Any) -> Subject:
     """A Subject from a decoded array; FormError names the field that is wrong."""
     role, identifier, quantity = take_array(value, "subject", 3)
     return Subject(
-        take_int(role, "role", 0, max(Role)),
+        take_int(role, "role", 0, _ROLES),
         take_ascii(identifier, "identifier", limits.IDENTIFIER_BYTES),
         None if quantity is None else _quantity_from_wire(quantity),
     )
