@@ -78,3 +78,6 @@ KEY_MEMORY_KIB: Final = 1_048_576
 FRAME_BYTES: Final = 16_000_000  # a batch of a whole block with its open bytes
 TRANSFORMATION_INPUTS: Final = 256
 """How many inputs, over all levels, a proof opens; the verdict says how many it did not."""
+# --- local: one request to a gateway
+SUBMISSION_BYTES: Final = 8_000_000
+SUBMISSION_TRANSACTIONS: Final = 1_000

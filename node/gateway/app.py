@@ -1,0 +1,68 @@
+"""The application: routes, errors as problems, the OpenAPI document (API.md).
+
+OpenAPI is served at /openapi.json; there is no page that loads scripts from elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+
+from ledger.base.errors import CustodyError
+from node.gateway import contract, edge
+from node.gateway.routes import chain, operations, subjects, transactions
+from node.gateway.service import Gateway
+
+VERSION: Final = "1"
+_DESCRIPTION: Final = """Who held which item, agreed by a quorum of independent validators and provable in one file.
+
+What an answer says is this node's word. A *bundle* proves it offline: that a quorum agreed on the record and its order, not
+that the record is true; what nobody reported cannot be known.
+
+Errors are problem documents (RFC 9457) whose `type` is `urn:custody:<code>` and whose `detail` names what was expected and what
+came. 429 and 503 carry `Retry-After`; the same request may be sent again.
+"""
+
+
+def create_app(gateway: Gateway) -> FastAPI:
+    """The ASGI application over a gateway."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await gateway.close()
+
+    app = FastAPI(
+        title="Custody ledger",
+        version=VERSION,
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        exception_handlers={
+            CustodyError: edge.custody_error,
+            HTTPException: edge.http_error,
+            RequestValidationError: edge.parameter_error,
+        },
+    )
+    app.add_middleware(edge.Edge, metrics=gateway.metrics)
+    for part in (transactions, subjects, chain, operations):
+        app.include_router(part.router(gateway))
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = get_openapi(
+                title=app.title, version=app.version, description=app.description, routes=app.routes
+            )
+            app.openapi_schema = contract.completed(document)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    return app

@@ -1,0 +1,143 @@
+"""What is known of a subject: its record, its chain, the bundle that proves it (API.md §6)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response
+
+from ledger.base.errors import Code, UnavailableError
+from ledger.base.limits import IDENTIFIER_BYTES
+from ledger.trade.identifiers import canonical, document
+from ledger.trade.record import EMPTY, Space, SubjectKey
+from ledger.trade.rules.table import key_of
+from ledger.trade.statement import Role
+from node.gateway import examples
+from node.gateway.answers import BUNDLE, LongAnswer, json_answer
+from node.gateway.contract import SECURED, answer, binary, merged, problems
+from node.gateway.rendering import key_json, record_at_json, row_json
+from node.gateway.service import Gateway
+from node.local.protocol import HISTORY_ROWS
+
+SUBJECTS_PER_BUNDLE: Final = 100
+_LINKS: Final = 100
+_POSITION_MAX: Final = 2**53
+
+_SPELLINGS: Final = "An identifier in any spelling: EPC URN, GS1 Digital Link of any host, another URI; with `type`, a document's bare number."
+Id = Annotated[
+    str,
+    Query(description=_SPELLINGS, min_length=1, max_length=4 * IDENTIFIER_BYTES, examples=[examples.ITEM]),
+]
+Ids = Annotated[
+    list[str],
+    Query(
+        alias="id",
+        description=_SPELLINGS + f" Up to {SUBJECTS_PER_BUNDLE}; repeat the parameter.",
+        min_length=1,
+        max_length=SUBJECTS_PER_BUNDLE,
+        examples=[[examples.ITEM]],
+    ),
+]
+Type = Annotated[
+    Literal["mrn", "ucr", "bol", "seal"] | None,
+    Query(description="What sort of document `id` is the bare number of."),
+]
+Holder = Annotated[
+    str | None,
+    Query(
+        description="Of a lot: the balance with this holder, an organisation or `container|generation`.",
+        min_length=1,
+        max_length=2 * IDENTIFIER_BYTES,
+        pattern="^[!-~]+$",
+    ),
+]
+
+
+def subject_key(text: str, kind: str | None, holder: str | None) -> SubjectKey:
+    """The record that an identifier in any spelling names. FormError bad_identifier."""
+    identifier = document(kind, text) if kind else canonical(text)
+    key = key_of(Role.DOCUMENT if kind else Role.OBJECT, identifier.text)
+    return key if holder is None else SubjectKey(Space.BALANCE, identifier.text, holder)
+
+
+def router(gateway: Gateway) -> APIRouter:
+    """GET /v1/subjects, /v1/subjects/history, /v1/bundle."""
+    routes = APIRouter(tags=["subjects"], dependencies=[Depends(gateway.check_reader)])
+    reading = problems(
+        Code.MALFORMED, Code.BAD_IDENTIFIER, Code.UNAUTHORISED, Code.UNKNOWN_SUBJECT, Code.OVERLOADED, Code.UNAVAILABLE
+    )  # fmt: skip
+
+    @routes.get(
+        "/v1/subjects",
+        summary="The record of a subject, as of the last final block",
+        response_class=Response,
+        openapi_extra=SECURED,
+        responses=merged({200: answer("The record.", "RecordAt", examples.RECORD)}, reading),
+    )
+    async def record(id: Id, type: Type = None, holder: Holder = None) -> Response:  # noqa: A002 - names in the address
+        """What custody is now. The answer is this node's word; for a proof ask for a bundle."""
+        key = subject_key(id, type, holder)
+        found = await gateway.ask(lambda: gateway.validator.record(key))
+        if found.record == EMPTY:
+            raise _unknown(key)
+        return json_answer(record_at_json(key, found))
+
+    @routes.get(
+        "/v1/subjects/history",
+        summary="The chain of a subject: what was recorded of it, in order",
+        response_class=Response,
+        openapi_extra=SECURED,
+        responses=merged(
+            {200: answer("Links with their entries and statements.", "History", examples.HISTORY)},
+            reading,
+            problems(Code.HISTORY_INCOMPLETE),
+        ),
+    )
+    async def history(
+        id: Id,  # noqa: A002
+        type: Type = None,  # noqa: A002
+        holder: Holder = None,
+        aside: Annotated[
+            bool, Query(description="Reports by third parties instead of the chain itself.")
+        ] = False,
+        first: Annotated[
+            int,
+            Query(alias="from", description="Position of the first link, from 1.", ge=1, le=_POSITION_MAX),
+        ] = 1,
+        limit: Annotated[int, Query(description="At most so many links.", ge=1, le=HISTORY_ROWS)] = _LINKS,
+    ) -> Response:
+        """`next` is the position to go on from, null at the end of the chain."""
+        key = subject_key(id, type, holder)
+        rows = await gateway.ask(lambda: gateway.validator.history(key, aside=aside, first=first, most=limit))
+        if not rows and (await gateway.ask(lambda: gateway.validator.record(key))).record == EMPTY:
+            raise _unknown(key)
+        following = rows[-1].position + 1 if len(rows) == limit else None
+        links = [row_json(row, key) for row in rows]
+        return json_answer({"subject": key_json(key), "aside": aside, "links": links, "next": following})
+
+    @routes.get(
+        "/v1/bundle",
+        summary="One file that proves the history of subjects, for verification without a network",
+        response_class=Response,
+        openapi_extra=SECURED,
+        responses=merged(
+            {200: binary("A bundle (PROOF.md).", BUNDLE)}, reading, problems(Code.HISTORY_INCOMPLETE)
+        ),
+    )
+    async def bundle(ids: Ids, type: Type = None) -> Response:  # noqa: A002
+        """What it proves is about the record: a quorum agreed on the record and its order, not on its truth. A node
+        that lacks part of a history answers 503 `history_incomplete`, never with less.
+        """
+        keys = list(dict.fromkeys(subject_key(text, type, None) for text in ids))
+        data = await gateway.prove(lambda: gateway.validator.prove(keys))
+        disposition = 'attachment; filename="bundle.custody"'
+        return LongAnswer(data, media_type=BUNDLE, headers={"Content-Disposition": disposition})
+
+    return routes
+
+
+def _unknown(key: SubjectKey) -> UnavailableError:
+    return UnavailableError(
+        Code.UNKNOWN_SUBJECT, f"expected a subject that something was recorded of, got {key.identifier}"
+    )

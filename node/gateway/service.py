@@ -1,0 +1,113 @@
+"""What the routes share: the validator, asked with deadlines and within caps, and who may read (API.md §2).
+
+A validator that hangs costs an answer and not the gateway: every question has a deadline, and no more than so many are open at
+a time. Beyond that a client is told to come again, at once and cheaply.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+import structlog
+from starlette.requests import Request
+
+from ledger.base.errors import Code, CustodyError, UnavailableError
+from node.gateway.access import ReaderToken
+from node.gateway.follow import Followers
+from node.gateway.metrics import Metrics
+from node.gateway.submission import Intake
+from node.local.client import LocalClient
+
+READ_S: Final = 5.0
+PROOF_S: Final = 60.0
+PROBE_S: Final = 1.0
+READS: Final = 256
+PROOFS: Final = 4
+
+_T = TypeVar("_T")
+
+
+class Caller:
+    """Questions of one sort, at most so many at a time."""
+
+    def __init__(self, most: int, within_s: float, on_outcome: Callable[[bool], None]) -> None:
+        """`on_outcome` hears after each question whether the validator could be reached."""
+        self._left = most
+        self._most = most
+        self._within_s = within_s
+        self._on_outcome = on_outcome
+
+    async def __call__(self, question: Callable[[], Awaitable[_T]]) -> _T:
+        """The validator's answer. UnavailableError: overloaded, unavailable; and what the validator raises."""
+        if self._left <= 0:
+            raise UnavailableError(
+                Code.OVERLOADED, f"expected fewer than {self._most} such questions at a time; try again"
+            )
+        self._left -= 1
+        is_reachable = False
+        try:
+            async with asyncio.timeout(self._within_s):
+                answer = await question()
+            is_reachable = True
+            return answer
+        except TimeoutError:
+            raise UnavailableError(
+                Code.UNAVAILABLE,
+                f"expected the validator to answer within {self._within_s:g} s, it did not; try again later",
+            ) from None
+        except CustodyError as error:
+            is_reachable = error.code != Code.UNAVAILABLE
+            raise (error if is_reachable else away(error)) from None
+        finally:
+            self._left += 1
+            self._on_outcome(is_reachable)
+
+
+def away(error: CustodyError) -> UnavailableError:
+    """What clients are told when the validator cannot be reached: not where its socket is."""
+    structlog.get_logger("gateway").warning("validator away", detail=error.message)
+    return UnavailableError(
+        Code.UNAVAILABLE,
+        "expected a running validator behind this gateway, it does not answer; start it, or try again later",
+    )
+
+
+class Gateway:
+    """What all routes stand on."""
+
+    def __init__(
+        self,
+        network: bytes,
+        token: ReaderToken,
+        validator: LocalClient,
+        follower: LocalClient,
+        *,
+        reads: int = READS,
+        read_s: float = READ_S,
+    ) -> None:
+        """`validator` and `follower`: two clients of the same validator, the second for the stream of blocks."""
+        self.network = network
+        self.token = token
+        self.validator = validator
+        self.follower = follower
+        self.metrics = Metrics()
+        self.intake = Intake(self.metrics)
+        self.followers = Followers(follower, self.metrics)
+        self.ask = Caller(reads, read_s, self._heard)
+        self.prove = Caller(PROOFS, PROOF_S, self._heard)
+        self.probe = Caller(reads, PROBE_S, self._heard)
+
+    def _heard(self, is_reachable: bool) -> None:
+        self.metrics.is_connected.set(is_reachable)
+
+    async def check_reader(self, request: Request) -> None:
+        """Raise EntitlementError(unauthorised) unless the request bears the reader's token."""
+        self.token.check(request.headers.get("authorization"))
+
+    async def close(self) -> None:
+        """End streams and connections."""
+        await self.followers.close()
+        await self.validator.close()
+        await self.follower.close()

@@ -1,0 +1,206 @@
+"""Transactions in, receipts out (API.md §5). The hot path: no models, no copies, the ledger's own decoders only.
+
+A body is canonical msgpack: [[transaction, [payload | nil for each item]], ...], payload = [salt, context | nil, event].
+Form, network and signature of every transaction are checked before the validator hears of any; a body with one bad
+transaction is refused as a whole, so sending it again when mended is safe: a transaction is known by its id, and what is
+final already is answered with its receipts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from starlette.requests import Request
+
+from ledger.base import limits
+from ledger.base.encoding import decode, take_array, take_bytes
+from ledger.base.errors import Code, CustodyError, FormError, UnavailableError
+from ledger.chain.transaction import Kind, Transaction, transaction_from_bytes
+from ledger.trade.statement import Openness
+from node.gateway.metrics import Metrics
+from node.local.protocol import SALT_BYTES_MAX, OpenBytes, Submission
+
+BODY_S: Final = 30
+"""How long a body may take to arrive."""
+GRACE_S: Final = 2
+"""How long it may take even when memory is short."""
+FINAL_S: Final = 30
+"""How long a request waits for finality before it is answered with what is known."""
+MEDIA_TYPES: Final = ("application/msgpack", "application/x-msgpack", "application/vnd.msgpack")
+BODIES_BYTES: Final = 64_000_000
+"""Of all bodies in memory together; beyond it 429."""
+WAITING: Final = 2_000
+"""Requests that may wait for finality at a time; beyond it 429."""
+_OPENNESS_FIELD: Final = 11
+
+
+class Intake:
+    """Memory and places given to submissions, bounded over all clients."""
+
+    def __init__(self, metrics: Metrics, *, bodies_bytes: int = BODIES_BYTES, waiting: int = WAITING) -> None:
+        self._metrics = metrics
+        self._bytes_left = bodies_bytes
+        self._places_left = waiting
+        self._arriving: dict[Body, None] = {}  # the longest under way first
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """A place among those who wait for their transactions. UnavailableError overloaded."""
+        if self._places_left <= 0:
+            raise UnavailableError(
+                Code.OVERLOADED, "expected fewer requests at a time, all places are taken; try again"
+            )
+        self._places_left -= 1
+        self._metrics.awaiting_final.inc()
+        try:
+            yield
+        finally:
+            self._places_left += 1
+            self._metrics.awaiting_final.dec()
+
+    @contextmanager
+    def body(self, *, most: int = limits.SUBMISSION_BYTES, within_s: float = BODY_S) -> Iterator[Body]:
+        """Room for one request's body."""
+        body = Body(self, most, within_s)
+        try:
+            yield body
+        finally:
+            self._bytes_left += body.held
+            self._metrics.body_bytes.dec(body.held)
+
+    @contextmanager
+    def _arrival(self, body: Body) -> Iterator[None]:
+        self._arriving[body] = None
+        try:
+            yield
+        finally:
+            del self._arriving[body]
+
+    def _take(self, count: int) -> None:
+        """Reserve memory; where there is none, the body longest on its way gives way to whoever asks next."""
+        if count > self._bytes_left:
+            next(iter(self._arriving)).give_way()
+            raise UnavailableError(
+                Code.OVERLOADED,
+                f"expected room for {count} more bytes, other requests take it all; try again",
+            )
+        self._bytes_left -= count
+        self._metrics.body_bytes.inc(count)
+
+
+class Body:
+    """One request's body. Memory grows with the bytes that came, never with a length announced."""
+
+    def __init__(self, intake: Intake, most: int, within_s: float) -> None:
+        self._intake = intake
+        self._most = most
+        self._within_s = within_s
+        self._timeout: asyncio.Timeout | None = None
+        self._began = 0.0
+        self.held = 0
+
+    async def read(self, request: Request) -> bytes:
+        """All of it. Raises FormError too_large, UnavailableError overloaded or timed_out, ClientDisconnect."""
+        announced = request.headers.get("content-length", "")
+        if announced.isascii() and announced.isdigit():
+            self._check(int(announced[:20]))
+        chunks = []
+        try:
+            with self._intake._arrival(self):  # noqa: SLF001 - two halves of one thing
+                async with asyncio.timeout(self._within_s) as self._timeout:
+                    self._began = asyncio.get_running_loop().time()
+                    async for chunk in request.stream():
+                        self._check(self.held + len(chunk))
+                        self._intake._take(len(chunk))  # noqa: SLF001
+                        self.held += len(chunk)
+                        chunks.append(chunk)
+        except TimeoutError:
+            raise UnavailableError(
+                Code.TIMED_OUT,
+                f"expected the whole body within {self._within_s} s, or sooner while others wait; got {self.held} bytes",
+            ) from None
+        return b"".join(chunks)
+
+    def give_way(self) -> None:
+        """Fail with timed_out unless it began just now."""
+        now = asyncio.get_running_loop().time()
+        if self._timeout is not None and now - self._began > GRACE_S:
+            self._timeout.reschedule(now)
+
+    def _check(self, count: int) -> None:
+        if count > self._most:
+            raise FormError(
+                Code.TOO_LARGE,
+                f"expected a body of at most {self._most} bytes, got {count} or more; send several",
+            )
+
+
+def check_media_type(content_type: str | None) -> None:
+    """Raise FormError(unsupported_media_type) unless the body is declared as msgpack."""
+    name = (content_type or "").partition(";")[0].strip().lower()
+    if name not in MEDIA_TYPES:
+        raise FormError(
+            Code.UNSUPPORTED_MEDIA_TYPE,
+            f"expected a body of type {MEDIA_TYPES[0]}, got {(name or 'none')[:80]!a}",
+        )
+
+
+def parse_submissions(body: bytes, network: bytes) -> tuple[list[Submission], list[bytes]]:
+    """What to hand to the validator, and the transactions' ids. CustodyError names the transaction that is wrong."""
+    pairs = take_array(
+        decode(body, max_bytes=limits.SUBMISSION_BYTES), "body", most=limits.SUBMISSION_TRANSACTIONS
+    )
+    if not pairs:
+        raise FormError(Code.MALFORMED, "expected at least one transaction in the body, got none")
+    submissions = []
+    ids = []
+    for place, pair in enumerate(pairs):
+        try:
+            data, payloads = take_array(pair, "submission", 2)
+            transaction = transaction_from_bytes(take_bytes(data, "transaction"), network)
+            transaction.check_signature()
+            submissions.append(_submission(data, transaction, payloads))
+        except CustodyError as error:
+            raise type(error)(error.code, f"transaction {place}: {error.message}") from None
+        ids.append(transaction.id)
+    return submissions, ids
+
+
+def _submission(data: bytes, transaction: Transaction, payloads: Any) -> Submission:
+    """The transaction with its payloads, contexts kept once."""
+    given = take_array(payloads, "payloads", transaction.header.item_count)
+    if transaction.header.kind != Kind.EVENTS and any(payload is not None for payload in given):
+        raise FormError(Code.MALFORMED, "payloads: expected nil for items that are no events, got a payload")
+    contexts: dict[bytes, int] = {}
+    taken = []
+    owner = (transaction.header.organisation,)
+    for item, payload in zip(transaction.items, given, strict=True):
+        if payload is None:
+            continue
+        salt, context, event = take_array(payload, "payload", 3)
+        taken.append(
+            OpenBytes(
+                take_bytes(salt, "payload salt", most=SALT_BYTES_MAX),
+                None if context is None else contexts.setdefault(_context(context), len(contexts)),
+                take_bytes(event, "payload event", most=limits.EVENT_BYTES),
+                owner if _is_restricted(item) else None,
+            )
+        )
+    return Submission(data, tuple(contexts), tuple(taken))
+
+
+def _context(value: Any) -> bytes:
+    return take_bytes(value, "payload context", most=limits.CONTEXT_BYTES)
+
+
+def _is_restricted(item: Sequence[Any]) -> bool:
+    """Whether an item of yet unjudged form says that its bytes are restricted: then this node keeps them for its author."""
+    statement = item[0]
+    return (
+        type(statement) is tuple
+        and len(statement) > _OPENNESS_FIELD
+        and statement[_OPENNESS_FIELD] == Openness.RESTRICTED
+    )
