@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from client.files import write_once
 from ledger.base.errors import Code, FormError, SignatureError, StorageError
 from ledger.base.keyfile import (
     NONCE_BYTES,
@@ -101,28 +101,6 @@ def create_key(path: Path, use: str, passphrase: bytes | None, *, cost: Cost | N
     )
     write_once(path, data)
     return key
-
-
-def write_once(path: Path, data: bytes) -> None:
-    """Write a 0600 file durably, whole or not at all, and never over one that is there. StorageError otherwise."""
-    partial = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(partial, path)
-    except FileExistsError:
-        raise StorageError(
-            Code.USAGE, f"expected no file at {path}, there is one; move it away first"
-        ) from None
-    except OSError as error:
-        raise StorageError(Code.UNAVAILABLE, f"expected to write {path}: {error.strerror}") from None
-    finally:
-        with suppress(OSError):
-            partial.unlink()
 
 
 def read_private(path: Path, most: int) -> bytes:

@@ -40,6 +40,7 @@ FILE_BYTES: Final = 256_000_000
 PREPARED: Final = "custody prepared"
 SUBMISSION: Final = "custody submission"
 _VERSION: Final = 1
+_PAYLOAD_BYTES: Final = 40  # salt and heads of a payload's members
 _HEADER_BYTES: Final = 1_000  # more than header, signature and array heads of a transaction take
 
 
@@ -77,10 +78,9 @@ class Submission(NamedTuple):
         held: list[Signed] = []
         size = 0
         for one in self.signed:
-            weight = one.transaction.size + sum(
-                len(payload.event) + len(payload.context or b"") for payload in one.payloads
-            )
-            if held and size + weight > limits.BLOCK_BYTES:
+            weight = one.transaction.size + sum(_weight(payload) for payload in one.payloads)
+            is_full = size + weight > limits.SUBMISSION_BYTES - _HEADER_BYTES
+            if held and (is_full or len(held) == limits.SUBMISSION_TRANSACTIONS):
                 yield Submission(self.network, tuple(held))
                 held, size = [], 0
             held.append(one)
@@ -109,6 +109,11 @@ class PreparedFile(NamedTuple):
 
 def _pairs(signed: Signed) -> Iterator[tuple[Any, Payload]]:
     return zip(signed.transaction.items, signed.payloads, strict=True)
+
+
+def _weight(payload: Payload) -> int:
+    """At least what a payload adds to a request."""
+    return _PAYLOAD_BYTES + len(payload.event) + len(payload.context or b"")
 
 
 def travelling(item: Any, payload: Payload) -> Payload | None:
@@ -159,23 +164,26 @@ def sign(
 
 def _grouped(events: Sequence[Prepared]) -> Iterator[list[Prepared]]:
     group: list[Prepared] = []
-    subjects = size = 0
+    subjects = size = carried = 0
     for prepared in events:
         if prepared.network != events[0].network:
             raise SignatureError(Code.WRONG_NETWORK, "expected events of one network, got several")
         more = len(prepared.item.subjects)
         weight = len(encode(prepared.item))
+        beside = _weight(prepared.payload)
         is_full = (
             len(group) == limits.ITEMS_PER_TRANSACTION
             or subjects + more > limits.SUBJECTS_PER_TRANSACTION
             or size + weight > limits.TRANSACTION_BYTES - _HEADER_BYTES
+            or size + weight + carried + beside > limits.SUBMISSION_BYTES - 2 * _HEADER_BYTES
         )
         if group and is_full:
             yield group
-            group, subjects, size = [], 0, 0
+            group, subjects, size, carried = [], 0, 0, 0
         group.append(prepared)
         subjects += more
         size += weight
+        carried += beside
     if group:
         yield group
 
