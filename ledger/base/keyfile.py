@@ -1,4 +1,4 @@
-"""A private key at rest, as bytes (WIRE.md, key file).
+"""A private key at rest, as bytes (STORAGE.md §8).
 
     ["custody key", 1, use, public key (32), protection, body]
     protection = nil                                             body = seed (32)

@@ -97,8 +97,11 @@ class NodeFolder:
 
 
 def _read_network(files: RealFileSystem) -> bytes | None:
-    if not files.exists(NETWORK_FILE):
-        return None
+    try:
+        if not files.exists(NETWORK_FILE):
+            return None
+    except OSError as error:
+        raise storage_error(error, f"looking into {files.root}") from error
     data = read_whole(files, NETWORK_FILE, most=2 * HASH_BYTES + 1)
     try:
         network = bytes.fromhex(data.decode("ascii").strip())

@@ -326,17 +326,16 @@ class SegmentLog:
     def drop_before(self, segment: int) -> None:
         """Remove whole segments below `segment` (never the last one), oldest first."""
         self._check_usable()
-        first = self.first_segment
         try:
             while self.first_segment < min(segment, self.last_segment):
                 file = self._open_files.pop(self.first_segment, None)
                 if file is not None:
                     file.close()
                 self._files.remove(self._path(self.first_segment))
+                # One by one: removals that became durable out of order would leave a gap in the numbers.
+                self._files.sync_folder(self._folder)
                 del self._salts[self.first_segment]
                 self.first_segment += 1
-            if self.first_segment > first:
-                self._files.sync_folder(self._folder)
         except OSError as error:
             raise self._fail(error, f"removing {self._path(self.first_segment)}") from error
 

@@ -111,6 +111,13 @@ class Table:
                 return layer.changes[key]
         return self._backend.get(self.name, key)
 
+    def get_committed(self, key: bytes) -> bytes | None:
+        """The value of `key` after the last committed block, whatever undoable blocks say."""
+        for layer in (self.layers[1], self.layers[0]):
+            if key in layer.changes:
+                return layer.changes[key]
+        return self._backend.get(self.name, key)
+
     def put(self, key: bytes, value: bytes) -> None:
         """Set a key, in the block begun last."""
         self._top().set(key, value)

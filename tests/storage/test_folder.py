@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import contextlib
+import random
 from pathlib import Path
 
 import pytest
 
 from ledger.base.errors import Code, StorageError
 from node.storage.block_store import StoredBlock
-from node.storage.filesystem import RealFileSystem
+from node.storage.filesystem import RealFileSystem, read_whole, write_atomically
 from node.storage.folder import NodeFolder
 from node.storage.payload_store import Payload
 from node.storage.stores import open_stores
+from tests.storage.memory_files import MemoryFileSystem
 
 NETWORK = bytes(range(32))
 OTHER = bytes(32)
@@ -118,3 +121,41 @@ def test_paths_never_leave_the_root(tmp_path: Path) -> None:
     for path in ("../x", "/etc/passwd", "a//b", "a/./b", "a/../../b"):
         with pytest.raises(ValueError, match="plain relative path"):
             files.open(path)
+
+
+def test_whoever_cannot_be_locked_out_is_named(tmp_path: Path) -> None:
+    """A folder that is a file, a keys folder that cannot be made, a network file that is too long."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError):
+        NodeFolder.create(tmp_path / "file" / "node", NETWORK)
+    (tmp_path / "network.id").write_text("00" * 200)
+    with pytest.raises(StorageError, match="at most"):
+        NodeFolder.open(tmp_path)
+
+
+def test_a_small_file_is_put_in_place_whole_or_not_at_all() -> None:
+    for seed in range(60):
+        draw = random.Random(seed)
+        files = MemoryFileSystem()
+        write_atomically(files, "name", b"before" * 200)
+        left = draw.randrange(5)
+
+        def fault(operation: str, path: str) -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise OSError(28, "no")
+
+        files.fault = fault
+        with contextlib.suppress(StorageError):
+            write_atomically(files, "name", b"after" * 200)
+        after = files.crash(draw.randrange)
+        assert read_whole(after, "name", most=2000) in (b"before" * 200, b"after" * 200)
+        write_atomically(after, "name", b"again")
+        assert read_whole(after.crash(), "name", most=10) == b"again"
+
+
+def test_reading_a_file_that_is_not_there() -> None:
+    with pytest.raises(StorageError) as caught:
+        read_whole(MemoryFileSystem(), "name", most=10)
+    assert caught.value.code is Code.DAMAGED

@@ -285,20 +285,24 @@ def test_erased_bodies_are_gone_from_the_disk_and_reported() -> None:
         open_log(files.crash())
 
 
-@given(st.lists(st.binary(min_size=1, max_size=300), max_size=30), st.integers(100, 1500), st.data())
+@given(
+    st.lists(st.tuples(st.binary(min_size=1, max_size=300), st.booleans()), max_size=20),
+    st.integers(100, 1500),
+    st.integers(0, 2**32),
+)
 def test_any_records_any_sizes_any_crash(
-    written: list[bytes], segment_bytes: int, data: st.DataObject
+    steps: list[tuple[bytes, bool]], segment_bytes: int, seed: int
 ) -> None:
     files = MemoryFileSystem()
     log = open_log(files, segment_bytes)
+    written = [body for body, _ in steps]
     synced = 0
-    for index, body in enumerate(written):
+    for index, (body, is_synced) in enumerate(steps):
         log.append(body)
-        if data.draw(st.booleans()):
+        if is_synced:
             log.sync()
             synced = index + 1
-    choose = random.Random(data.draw(st.integers(0, 2**32))).randrange
-    found = bodies(open_log(files.crash(choose), segment_bytes))
+    found = bodies(open_log(files.crash(random.Random(seed).randrange), segment_bytes))
     assert found == written[: len(found)]
     assert len(found) >= synced
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import lmdb
 import pytest
 
 from ledger.base.errors import Code, StorageError
@@ -192,6 +193,54 @@ def draw_count(height: int) -> int:
     return 37 * height % 400
 
 
+def test_a_map_that_is_full_only_when_written_grows_when_settled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = LmdbBackend(tmp_path, NETWORK, TABLES, map_bytes=1 << 20)
+    store = StateStore(backend, TABLES)
+    store.begin()
+    store.table("links").put(b"a", b"1")
+    store.commit(1)
+    commit = backend._commit
+    calls = 0
+
+    def full_twice() -> None:
+        nonlocal calls
+        calls += 1
+        if calls <= 2:
+            raise lmdb.MapFullError("full")
+        commit()
+
+    monkeypatch.setattr(backend, "_commit", full_twice)
+    assert store.flush(1)
+    assert backend.map_bytes == 4 << 20
+    assert backend.get("links", b"a") == b"1"
+    store.close()
+    again = StateStore(LmdbBackend(tmp_path, NETWORK, TABLES), TABLES)
+    assert again.height == 1
+    again.close()
+
+
+def test_a_change_that_fails_while_staged_changes_nothing(tmp_path: Path) -> None:
+    store = StateStore(LmdbBackend(tmp_path, NETWORK, TABLES), TABLES)
+    store.begin()
+    store.table("records").put(b"a", b"1")
+    store.commit(1)
+    store.flush(1)
+    store.begin()
+    store.table("records").put(b"a", b"2")
+    store.table("records").put(bytes(600), b"a key too long for the tables")
+    store.commit(2)
+    with pytest.raises(StorageError):
+        store.flush(2)
+    assert (store.height, store.durable_height) == (2, 1)
+    assert store.table("records").get(b"a") == b"2"
+    store.close()
+    again = StateStore(LmdbBackend(tmp_path, NETWORK, TABLES), TABLES)
+    assert again.table("records").get(b"a") == b"1"
+    again.close()
+
+
 def test_reads_go_on_while_another_thread_writes(tmp_path: Path) -> None:
     store = StateStore(LmdbBackend(tmp_path, NETWORK, TABLES), TABLES)
     table = store.table("records")
@@ -234,13 +283,10 @@ while True:
     store.flush(height)
     print(height, flush=True)
 """
-    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=ROOT)
-    assert process.stdout is not None
-    seen = 0
-    for _ in range(20):
-        seen = int(process.stdout.readline())
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None
+        seen = [int(process.stdout.readline()) for _ in range(20)][-1]
+        process.send_signal(signal.SIGKILL)
     store = StateStore(LmdbBackend(tmp_path, bytes(32), ("records",)), ("records",))
     assert store.height is not None
     assert store.height >= seen
