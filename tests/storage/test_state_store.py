@@ -71,6 +71,7 @@ def test_random_blocks_undone_committed_and_flushed_against_a_dictionary(backend
         current = stack[-1] if stack else final
         number = draw.randrange(700)
         assert table.get(key(number)) == current.get(key(number))
+        assert table.get_committed(key(number)) == final.get(key(number))
         if draw.random() < 0.1:
             low, high = sorted((key(draw.randrange(700)), key(draw.randrange(700))))
             expected = sorted((k, v) for k, v in current.items() if low <= k < high)
