@@ -108,6 +108,7 @@ class World:
         delegates: dict[str, tuple[str, str, int]] | None = None,
         successors: dict[str, str] | None = None,
         simulated: Iterable[str] = (),
+        parties: dict[str, str] | None = None,
         persons: bool = False,
         depth: int = 8,
         name: str = "test",
@@ -130,6 +131,7 @@ class World:
         entries += [(RegistryKind.JURISDICTION, authority, ("*",)) for authority in authorities]
         entries += [(RegistryKind.GRANT, digits, organisation) for digits, organisation in self.grants.items()]
         entries += [(RegistryKind.ISSUER, part, organisation) for part, organisation in (issuers or {}).items()]
+        entries += [(RegistryKind.PARTY, identifier, organisation) for identifier, organisation in (parties or {}).items()]
         entries += [(RegistryKind.SUCCESSOR, old, new) for old, new in (successors or {}).items()]
         for key_name, (organisation, document, until_ms) in (delegates or {}).items():
             key = self.delegates[key_name]

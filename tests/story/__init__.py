@@ -1,0 +1,1 @@
+"""The demonstration's story, played on a ledger in memory."""
