@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 from client.events.draft import Draft
 from ledger.chain.genesis import Genesis
+from ledger.proof.history import Payload
 from ledger.trade.identifiers import Identifier
 
 
@@ -42,6 +43,9 @@ class Stage(Protocol):
 
         With `device_since_ms` the organisation's device attested to the events at that time, offline.
         """
+
+    def payload(self, event_hash: bytes) -> Payload:
+        """The bytes of an event submitted here, as its author keeps them."""
 
     def bundle(self, subjects: Sequence[Identifier], *, payloads: bool = False) -> bytes:
         """The bundle that proves the subjects now."""

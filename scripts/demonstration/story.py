@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
+from demonstration import cast
+from demonstration.stage import Played, Stage
+
 from client.events.documents import bind
 from client.events.draft import Circumstances, Draft
 from client.events.goods import make, pack, unpack
@@ -12,8 +15,6 @@ from client.events.handover import accept, offer
 from client.events.notes import observe
 from client.events.official import hold, permit, release
 from client.spelling import Thing
-from demonstration import cast
-from demonstration.stage import Played, Stage
 from ledger.trade.identifiers import Identifier, container, declaration
 from ledger.trade.identifiers.alphabet import iso6346_check_digit
 from ledger.trade.rules.outcomes import BOUND_TOO, Outcome
@@ -82,7 +83,8 @@ def _at_the_factory(goods: cast.Shipment) -> Iterator[Scene]:
         cases = _things(*(cast.case(number) for number in range(1, CASES + 1)))
         sealed = _at(stage, who, new_seals=[cast.SEAL])
         return stage.submit(
-            who, [pack(_at(stage, who), cast.PALLET, cases), pack(sealed, goods.container, _things(cast.PALLET))]
+            who,
+            [pack(_at(stage, who), cast.PALLET, cases), pack(sealed, goods.container, _things(cast.PALLET))],
         )
 
     def declare(stage: Stage) -> list[Played]:
@@ -92,7 +94,11 @@ def _at_the_factory(goods: cast.Shipment) -> Iterator[Scene]:
         "Commissioned", f"{cast.ITEMS:,} items get their serial numbers", who, commission, (Outcome.MADE,)
     )
     yield Scene(
-        "Packed", f"into {CASES} cases of {cast.ITEMS_PER_CASE}", who, fill_cases, (Outcome.PARENT_BORN, Outcome.PACKED)
+        "Packed",
+        f"into {CASES} cases of {cast.ITEMS_PER_CASE}",
+        who,
+        fill_cases,
+        (Outcome.PARENT_BORN, Outcome.PACKED),
     )
     yield Scene(
         "Loaded", f"{CASES} cases on a pallet, the pallet into container {cast.CONTAINER}, seal {cast.SEAL}",
@@ -125,7 +131,9 @@ def _on_the_road(goods: cast.Shipment) -> Iterator[Scene]:
         "Offered", "the manufacturer hands the container to the forwarder", cast.MANUFACTURER,
         _offer(cast.MANUFACTURER, cast.FORWARDER), (Outcome.OFFERED,),
     )  # fmt: skip
-    yield Scene("Accepted", "first handover, both sides signed", cast.FORWARDER, collected, (Outcome.ACCEPTED,))
+    yield Scene(
+        "Accepted", "first handover, both sides signed", cast.FORWARDER, collected, (Outcome.ACCEPTED,)
+    )
     yield Scene(
         "Offered", "the forwarder hands it to the carrier", cast.FORWARDER,
         _offer(cast.FORWARDER, cast.CARRIER), (Outcome.OFFERED,),
@@ -145,7 +153,9 @@ def _under_customs(goods: cast.Shipment) -> Iterator[Scene]:
     def allow_transit(stage: Stage) -> list[Played]:
         leg = (cast.party(cast.CARRIER), cast.party(cast.FORWARDER))
         until = stage.now_ms() + 48 * HOUR_MS
-        drafted = permit(_at(stage, customs), box, case=cast.CASE, basis=cast.BASIS, legs=[leg], until_ms=until)
+        drafted = permit(
+            _at(stage, customs), box, case=cast.CASE, basis=cast.BASIS, legs=[leg], until_ms=until
+        )
         return stage.submit(customs, [drafted])
 
     def send_on(stage: Stage) -> list[Played]:
@@ -177,13 +187,19 @@ def _under_customs(goods: cast.Shipment) -> Iterator[Scene]:
         "Bonded transit", "customs permit one movement under hold, carrier to forwarder", customs, allow_transit,
         (Outcome.PERMITTED,),
     )  # fmt: skip
-    yield Scene("Offered", "the carrier hands over under the permit", cast.CARRIER, send_on, (Outcome.OFFERED,))
+    yield Scene(
+        "Offered", "the carrier hands over under the permit", cast.CARRIER, send_on, (Outcome.OFFERED,)
+    )
     yield Scene(
         "Received with reservation", f"third handover: two items short, and the seal reads {cast.OTHER_SEAL}",
         cast.FORWARDER, short_and_resealed, (Outcome.ACCEPTED_WITH_RESERVATION, Outcome.MISSING, Outcome.MISSING),
     )  # fmt: skip
     yield Scene(
-        "One case seized", "customs hold case 7 and take it off the pallet", customs, hold_one_case, (Outcome.HELD,)
+        "One case seized",
+        "customs hold case 7 and take it off the pallet",
+        customs,
+        hold_one_case,
+        (Outcome.HELD,),
     )
     yield Scene("Inspected", "customs look at the container", customs, seen, (Outcome.INTERVENED,))
     yield Scene("Released", "the rest may go", customs, let_go, (Outcome.RELEASED,))
@@ -199,5 +215,3 @@ def differs(scene: Scene, played: Sequence[Played]) -> str | None:
         wanted, got = (", ".join(code.name.lower() for code in both) for both in (scene.expected, codes))
         return f"{scene.title}: expected {wanted}, got {got}"
     return None
-
-

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from demonstration import cast
+from demonstration.stage import Played
+from demonstration.story import shipment
+
 from client.attest import attest
 from client.events.draft import Draft
 from client.prepare import prepare
 from client.signing import sign
-from demonstration import cast
-from demonstration.stage import Played
-from demonstration.story import shipment
 from ledger.chain.transaction import Transaction
 from ledger.proof.build import build
 from ledger.proof.history import Payload
@@ -64,7 +65,11 @@ class MemoryStage:
             self._counter += 1
             prepared = [
                 attest(
-                    self.world.devices[organisation], one, organisation, counter=self._counter + place, time_ms=device_since_ms
+                    self.world.devices[organisation],
+                    one,
+                    organisation,
+                    counter=self._counter + place,
+                    time_ms=device_since_ms,
                 )
                 for place, one in enumerate(prepared)
             ]
@@ -76,6 +81,9 @@ class MemoryStage:
             Played(receipt.refusal, receipt.outcomes, one.item.event_hash)
             for receipt, one in zip(execution.receipts, prepared, strict=True)
         ]
+
+    def payload(self, event_hash: bytes) -> Payload:
+        return self.payloads[event_hash]
 
     def bundle(self, subjects: Sequence[Identifier], *, payloads: bool = False) -> bytes:
         keys = [key_of(Role.OBJECT, subject.text) for subject in subjects]
