@@ -1,13 +1,15 @@
 """What the routes share: the validator, asked with deadlines and within caps, and who may read (API.md §2).
 
 A validator that hangs costs an answer and not the gateway: every question has a deadline, and no more than so many are open at
-a time. Beyond that a client is told to come again, at once and cheaply.
+a time. Beyond that a client is told to come again, at once and cheaply. Submissions, which wait for finality, questions, and
+the stream of blocks each have a connection of their own, so that none holds up another.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Final, TypeVar
 
 import structlog
@@ -15,9 +17,9 @@ from starlette.requests import Request
 
 from ledger.base.errors import Code, CustodyError, UnavailableError
 from node.gateway.access import ReaderToken
-from node.gateway.follow import Followers
+from node.gateway.follow import HEARTBEAT_S, Followers
 from node.gateway.metrics import Metrics
-from node.gateway.submission import Intake
+from node.gateway.submission import BODY_S, FINAL_S, Intake
 from node.local.client import LocalClient
 
 READ_S: Final = 5.0
@@ -81,20 +83,24 @@ class Gateway:
         self,
         network: bytes,
         token: ReaderToken,
-        validator: LocalClient,
-        follower: LocalClient,
+        socket: Path,
         *,
         reads: int = READS,
         read_s: float = READ_S,
+        final_s: float = FINAL_S,
+        body_s: float = BODY_S,
+        heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
-        """`validator` and `follower`: two clients of the same validator, the second for the stream of blocks."""
+        """`socket`: the validator's. `final_s`: how long a submission waits before it is answered with what is known."""
         self.network = network
         self.token = token
-        self.validator = validator
-        self.follower = follower
+        self.final_s = final_s
+        self.validator = LocalClient(socket)
+        self.submitter = LocalClient(socket)
+        self._follower = LocalClient(socket)
         self.metrics = Metrics()
-        self.intake = Intake(self.metrics)
-        self.followers = Followers(follower, self.metrics)
+        self.intake = Intake(self.metrics, body_s=body_s)
+        self.followers = Followers(self._follower, self.metrics, heartbeat_s=heartbeat_s)
         self.ask = Caller(reads, read_s, self._heard)
         self.prove = Caller(PROOFS, PROOF_S, self._heard)
         self.probe = Caller(reads, PROBE_S, self._heard)
@@ -109,5 +115,5 @@ class Gateway:
     async def close(self) -> None:
         """End streams and connections."""
         await self.followers.close()
-        await self.validator.close()
-        await self.follower.close()
+        for client in (self.validator, self.submitter, self._follower):
+            await client.close()

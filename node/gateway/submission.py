@@ -40,8 +40,16 @@ _OPENNESS_FIELD: Final = 11
 class Intake:
     """Memory and places given to submissions, bounded over all clients."""
 
-    def __init__(self, metrics: Metrics, *, bodies_bytes: int = BODIES_BYTES, waiting: int = WAITING) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        *,
+        bodies_bytes: int = BODIES_BYTES,
+        waiting: int = WAITING,
+        body_s: float = BODY_S,
+    ) -> None:
         self._metrics = metrics
+        self._body_s = body_s
         self._bytes_left = bodies_bytes
         self._places_left = waiting
         self._arriving: dict[Body, None] = {}  # the longest under way first
@@ -62,9 +70,9 @@ class Intake:
             self._metrics.awaiting_final.dec()
 
     @contextmanager
-    def body(self, *, most: int = limits.SUBMISSION_BYTES, within_s: float = BODY_S) -> Iterator[Body]:
+    def body(self) -> Iterator[Body]:
         """Room for one request's body."""
-        body = Body(self, most, within_s)
+        body = Body(self, self._body_s)
         try:
             yield body
         finally:
@@ -94,9 +102,8 @@ class Intake:
 class Body:
     """One request's body. Memory grows with the bytes that came, never with a length announced."""
 
-    def __init__(self, intake: Intake, most: int, within_s: float) -> None:
+    def __init__(self, intake: Intake, within_s: float) -> None:
         self._intake = intake
-        self._most = most
         self._within_s = within_s
         self._timeout: asyncio.Timeout | None = None
         self._began = 0.0
@@ -131,10 +138,10 @@ class Body:
             self._timeout.reschedule(now)
 
     def _check(self, count: int) -> None:
-        if count > self._most:
+        if count > limits.SUBMISSION_BYTES:
             raise FormError(
                 Code.TOO_LARGE,
-                f"expected a body of at most {self._most} bytes, got {count} or more; send several",
+                f"expected a body of at most {limits.SUBMISSION_BYTES} bytes, got {count} or more; send several",
             )
 
 

@@ -14,7 +14,7 @@ from node.gateway.answers import MSGPACK, json_answer
 from node.gateway.contract import SECURED, answer, merged, problems
 from node.gateway.rendering import transaction_json
 from node.gateway.service import Gateway, away
-from node.gateway.submission import FINAL_S, check_media_type, parse_submissions
+from node.gateway.submission import check_media_type, parse_submissions
 from node.local.protocol import State, Submission, TransactionStatus, WaitFor
 
 TransactionId = Annotated[
@@ -105,12 +105,18 @@ async def _submit(
 ) -> tuple[TransactionStatus, ...]:
     """Hand in and wait; when finality takes longer than a client should wait, what is known by then."""
     try:
-        async with asyncio.timeout(FINAL_S):
-            return await gateway.validator.submit(submissions, wait)
+        async with asyncio.timeout(gateway.final_s):
+            return await gateway.submitter.submit(submissions, wait)
     except TimeoutError:
-        return await gateway.ask(lambda: gateway.validator.transactions(ids))
+        statuses = await gateway.ask(lambda: gateway.validator.transactions(ids))
     except CustodyError as error:
         raise (away(error) if error.code == Code.UNAVAILABLE else error) from None
+    if any(status.state == State.UNKNOWN for status in statuses):
+        raise UnavailableError(
+            Code.UNAVAILABLE,
+            f"expected the validator to take the transactions within {gateway.final_s:g} s; send the same body again",
+        )
+    return statuses
 
 
 def _submitted(gateway: Gateway, statuses: tuple[TransactionStatus, ...]) -> Response:
@@ -119,5 +125,5 @@ def _submitted(gateway: Gateway, statuses: tuple[TransactionStatus, ...]) -> Res
     shown = [transaction_json(status) for status in statuses]
     for one in shown:
         gateway.metrics.transactions.labels(one["status"]).inc()
-    is_open = any(status.state in (State.PENDING, State.UNKNOWN) for status in statuses)
+    is_open = any(status.state == State.PENDING for status in statuses)
     return json_answer({"transactions": shown}, status=202 if is_open else 200)
