@@ -112,8 +112,10 @@ class Scenario:
 
     def _slow(self, duration_us: int) -> None:
         instance = self.random.choice(list(self.world.instances())).instance
+        if instance in self.world.slow_us:
+            return
         self.world.slow_us[instance] = self.random.choice((20_000, 200_000))
-        self.world.after(duration_us, self.world.slow_us.pop, instance, None)
+        self.world.after(duration_us, self.world.slow_us.__delitem__, instance)
 
     def _crash(self, duration_us: int) -> None:
         self._crash_one(self.random.choice(self.world.honest()), duration_us)
