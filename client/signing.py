@@ -151,7 +151,7 @@ def sign(
             key,
             network,
             organisation,
-            tuple(prepared.item for prepared in group),
+            decode(encode([prepared.item for prepared in group]), max_bytes=limits.TRANSACTION_BYTES),
             nonce=random_bytes(NONCE_BYTES),
             expiry_ms=now_ms + lifetime_ms,
             mode=mode,

@@ -1,0 +1,120 @@
+"""Real files for the client's tests: events built by the client, put on an in-memory ledger, and proven in bundles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from client.events import Circumstances, Draft, accept, bind, hold, make, offer, pack
+from client.prepare import Payload, prepare
+from client.signing import sign
+from client.spelling import Thing, subject
+from ledger.base.buckets import StateProof
+from ledger.chain.certificate import Checkpoint
+from ledger.members.registry import Registry
+from ledger.proof import history
+from ledger.proof.build import build
+from ledger.state.item import ItemChanges
+from ledger.state.links import Link
+from ledger.trade.identifiers import canonical
+from ledger.trade.record import Record, Space, SubjectKey
+from tests.world.world import World, place, serial, sscc
+
+CONTAINER = "urn:epc:id:bic:CSQU3054383"
+ITEM = serial("9521234", 1, 1)
+PALLET = sscc("9521234", 1)
+DECLARATION = "urn:custody:doc:ucr:4NL123456789-A7"
+
+
+class WorldHistory:
+    """The past of a test world, for a prover."""
+
+    def __init__(self, world: World, payloads: dict[bytes, Payload]) -> None:
+        self.network = world.network
+        self.depth = world.genesis.state_depth
+        self.registry: Registry = world.genesis.registry()
+        self.checkpoint: Checkpoint = world.checkpoints[-1]
+        self._world = world
+        self._payloads = payloads
+        self._rows = {row.changes.entry_hash: row.changes for row in world.rows}
+        self._links: dict[tuple[SubjectKey, bool, int], Link] = {}
+        self._moves: dict[tuple[SubjectKey, int], Link] = {}
+        for row in world.rows:
+            for new in row.changes.links:
+                self._links[new.key, new.aside, new.position] = new.link
+                if new.move:
+                    self._moves[new.key, new.move] = new.link
+
+    def record(self, key: SubjectKey) -> Record:
+        return self._world.record(key)
+
+    def state_proof(self, key: SubjectKey) -> StateProof:
+        return self._world.state.prove(key)
+
+    def link(self, key: SubjectKey, position: int, *, aside: bool) -> Link:
+        return self._links[key, aside, position]
+
+    def move(self, key: SubjectKey, position: int) -> Link:
+        return self._moves[key, position]
+
+    def row(self, entry_hash: bytes) -> ItemChanges:
+        return self._rows[entry_hash]
+
+    def payload(self, event_hash: bytes) -> history.Payload | None:
+        found = self._payloads.get(event_hash)
+        return None if found is None else history.Payload(*found)
+
+
+class Ledger:
+    """A world whose events come from the client: built, prepared, signed, read back."""
+
+    def __init__(self, world: World | None = None) -> None:
+        self.world = world or World()
+        self.payloads: dict[bytes, Payload] = {}
+
+    def at(self, number: int = 1, **fields: object) -> Circumstances:
+        return Circumstances(self.world.now_ms, 60, canonical(place(number)))._replace(**fields)  # type: ignore[arg-type]
+
+    def record(self, organisation: str, draft: Draft, *, advance_ms: int = 3_600_000) -> tuple[int, ...]:
+        """Put an event on the ledger; the outcome codes of its legs."""
+        world = self.world
+        prepared = prepare(world.network, draft, random_bytes=world.salt)
+        submission = sign(
+            world.keys[organisation], organisation, [prepared], now_ms=world.now_ms + advance_ms, random_bytes=world.salt
+        )
+        self.payloads[prepared.item.event_hash] = prepared.payload
+        execution = world.commit(submission.signed[0].transaction, advance_ms=advance_ms)
+        assert not execution.receipts[0].refusal, execution.receipts[0].refusal
+        return execution.receipts[0].outcomes
+
+    def bundle(self, *identifiers: str, payloads: bool = True) -> bytes:
+        keys = [
+            SubjectKey(Space.DOCUMENT if text.startswith("urn:custody:doc:") else Space.THING, text)
+            for text in identifiers
+        ]
+        return build(WorldHistory(self.world, self.payloads), keys, payloads=payloads)
+
+
+def shipped(ledger: Ledger, *, held: bool = False) -> Ledger:
+    """Item made, packed on a pallet and into a container, declared, handed over twice, perhaps detained."""
+    item, pallet, container = (Thing(canonical(text)) for text in (ITEM, PALLET, CONTAINER))
+    to = {name: canonical(ledger.world.party_of(name)) for name in ledger.world.organisations}
+    others = [Thing(canonical(serial("9521234", 1, number))) for number in range(2, 5)]
+    ledger.record("maker", make(ledger.at(), [item, *others], lot="L7"))
+    ledger.record("maker", pack(ledger.at(), pallet.identifier, [item, *others], count=4))
+    ledger.record("maker", pack(ledger.at(seals=("NL-4711",)), container.identifier, [pallet]))
+    ledger.record("maker", bind(ledger.at(), [subject("ucr:4NL123456789-A7")], [container]))
+    ledger.record("maker", offer(ledger.at(), [container], to["forwarder"], sender=to["maker"]))
+    ledger.record("forwarder", accept(ledger.at(2), [container], sender=to["maker"], count=1))
+    ledger.record("forwarder", offer(ledger.at(2), [container], to["carrier"], sender=to["forwarder"]))
+    ledger.record("carrier", accept(ledger.at(3, other_seals=("NL-4712",)), [container], sender=to["forwarder"]))
+    if held:
+        ledger.record("customs", hold(ledger.at(4), [container], case="2023/0815", basis="UCC-Art-198"))
+    return ledger
+
+
+def write_files(folder: Path, ledger: Ledger, *identifiers: str) -> tuple[Path, Path]:
+    """(bundle file, genesis file) of a ledger."""
+    bundle, genesis = folder / "shipment.custody", folder / "genesis.custody"
+    bundle.write_bytes(ledger.bundle(*identifiers))
+    genesis.write_bytes(ledger.world.genesis.to_bytes())
+    return bundle, genesis
