@@ -26,6 +26,7 @@ from ledger.chain.certificate import Certificate, Checkpoint
 from ledger.chain.evidence import Evidence, make_evidence
 from ledger.chain.transaction import Item, item_hash, leaf_salt, subject_leaves
 from ledger.chain.votes import finalise
+from ledger.members.registry import Kind
 from ledger.proof import bundle as wire
 from ledger.proof.anchor import Anchor
 from ledger.state.links import Entry, Link, entry_hash, linked, related_leaf, related_root, related_salt
@@ -130,9 +131,9 @@ def segment_left_out(loot: Loot) -> bytes:
 
 
 def repacked_left_out(loot: Loot) -> bytes:
-    """Cut the moves in which customs seized the case and took it off the pallet."""
+    """Cut the container's last move before customs took the item's case off the pallet."""
     bundle = wire.bundle_from_bytes(loot.repacked)
-    return _without_last(bundle, SubjectKey(0, shipment().held_case.text), wire.MOVES, 2).to_bytes()
+    return _without_last(bundle, SubjectKey(0, shipment().container.text), wire.MOVES, 1).to_bytes()
 
 
 def _without_last(bundle: wire.Bundle, key: SubjectKey, kind: int, number: int) -> wire.Bundle:
@@ -199,7 +200,15 @@ def unsigned_receipt(loot: Loot) -> bytes:
             ),
         ),
     )
+    wanted = {
+        (Kind.KEY, loot.receiver_key.hex()),
+        (Kind.ORGANISATION, cast.FORWARDER),
+        (Kind.JURISDICTION, cast.FORWARDER),
+    }
+    known = {(one.kind, one.name): one for one in wire.bundle_from_bytes(loot.item).registry}
+    lookups = {one[:3]: one for one in (*bundle.registry, *(known[name] for name in wanted))}
     return bundle._replace(
+        registry=tuple(lookups[name] for name in sorted(lookups)),
         records=tuple(one._replace(record=forged) if one.key == key else one for one in bundle.records),
         chains=tuple(
             one._replace(links=(*one.links, link)) if (one.key, one.kind) == (key, wire.MAIN) else one

@@ -27,6 +27,7 @@ ITEMS_PER_CASE: Final = 50
 CONTAINER: Final = "CSQU3054383"
 SEAL: Final = "ML-4471"
 OTHER_SEAL: Final = "ML-9002"
+CUSTOMS_SEAL: Final = "NLC-3381"
 CASE: Final = "2026-0117"
 BASIS: Final = "UCC-art-198"
 DRIVER: Final = "driver"

@@ -168,9 +168,11 @@ def _under_customs(goods: cast.Shipment) -> Iterator[Scene]:
 
     def hold_one_case(stage: Stage) -> list[Played]:
         at = _at(stage, customs)
+        resealed = _at(stage, customs, new_seals=[cast.CUSTOMS_SEAL])
         return stage.submit(
             customs,
             [
+                observe(resealed, box, step="inspecting"),
                 hold(at, _things(goods.held_case), case=f"{cast.CASE}-7", basis=cast.BASIS, measure="seize"),
                 unpack(at, cast.PALLET, _things(goods.held_case)),
             ],
@@ -196,13 +198,15 @@ def _under_customs(goods: cast.Shipment) -> Iterator[Scene]:
     )  # fmt: skip
     yield Scene(
         "One case seized",
-        "customs hold case 7 and take it off the pallet",
+        f"customs open the container, seize case {_HELD_CASE}, take it off the pallet and put seal {cast.CUSTOMS_SEAL} on",
         customs,
         hold_one_case,
-        (Outcome.HELD,),
+        (Outcome.INTERVENED,),
     )
-    yield Scene("Inspected", "customs look at the container", customs, seen, (Outcome.INTERVENED,))
     yield Scene("Released", "the rest may go", customs, let_go, (Outcome.RELEASED,))
+    yield Scene(
+        "Inspected", "customs look at the container as it leaves", customs, seen, (Outcome.INTERVENED,)
+    )
 
 
 def differs(scene: Scene, played: Sequence[Played]) -> str | None:

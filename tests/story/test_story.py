@@ -62,7 +62,7 @@ def test_the_wrong_seal_contradicts(stage: MemoryStage) -> None:
 
 
 def test_the_seal_on_record_agrees(stage: MemoryStage) -> None:
-    seen = Presented(seal=cast.OTHER_SEAL, container=shipment().container.text)
+    seen = Presented(seal=cast.CUSTOMS_SEAL, container=shipment().container.text)
     said = verdict(stage, shipment().witness, seen)
     assert "not checked" not in said.headline
     assert said.exit_code == 4
