@@ -79,6 +79,7 @@ class Consensus:
         self._setup = setup
         self._validators = setup.validators
         self._epoch = setup.epoch
+        self._leader_offset = setup.validators.leader_offset(setup.epoch)
         self._outbox = Outbox()
         self._tree = Tree(Block(start.header, start.recent[-1] if start.recent else ()), start.outcome_hash)
         self._batches = BatchPool(len(setup.validators), start.recent)
@@ -97,6 +98,8 @@ class Consensus:
         self._now_ms = 0
         self._wall_ms = 0
         self._is_halted = False
+        self._is_news = True
+        """Whether anything can follow from the input; most votes only add to a count."""
         self._recover(start)
 
     # ---- what the driver may ask
@@ -154,10 +157,12 @@ class Consensus:
         if self._is_halted:
             return []
         self._now_ms, self._wall_ms = now_ms, wall_ms
+        self._is_news = True
         self._take(event)
-        self._settle()
-        if not self._is_halted:
-            self._watch()
+        if self._is_news:
+            self._settle()
+            if not self._is_halted:
+                self._watch()
         return self._outbox.take()
 
     def _take(self, event: Input) -> None:
@@ -238,6 +243,7 @@ class Consensus:
     # ---- messages
 
     def _receive(self, peer: int, message: Message) -> None:
+        self._is_news = False
         if peer == self.me or not 0 <= peer < len(self._validators):
             return
         if isinstance(message, Vote):
@@ -279,6 +285,7 @@ class Consensus:
         if first is not None:
             self._teller.accuse(peer, first.claim, first.signature, claim, proposal.signature)
         elif is_accepted:
+            self._is_news = True
             self._views.at(number).proposal = proposal
             self._tree.add(proposal.block.header.hash, proposal.block)
 
@@ -300,6 +307,7 @@ class Consensus:
         if number <= self._views.final_view:
             return
         self._teller.count(vote)
+        self._is_news = claim.kind == Kind.NULLIFY
         if claim.kind == Kind.FINALISE or number >= self._views.current:
             self._certify(claim)
 
@@ -334,6 +342,7 @@ class Consensus:
     def _accept_certificate(self, certificate: Certificate, peer: int | None) -> None:
         """Take over a certificate that holds: log it, and pass it on if everyone is to pass it on (rules 8, 23)."""
         claim = certificate.claim
+        self._is_news = True
         self._outbox.log(certificate)
         self._note_certificate(certificate)
         view = self._views.at(claim.view)
@@ -360,6 +369,7 @@ class Consensus:
         for block in answer.blocks:
             block_hash = block.header.hash
             if self._fetcher.is_wanted(NeedBlock(block_hash)):
+                self._is_news = True
                 self._tree.add(block_hash, block)
 
     def _on_range(self, peer: int, answer: Range) -> None:
@@ -379,6 +389,7 @@ class Consensus:
             if certificate is not None and not self._is_finalisation_of(parent, certificate):
                 self._outbox.drop(peer, f"its range holds no valid finalisation of block {parent.hex()[:16]}")
                 return
+        self._is_news = True
         self._finality.link([block for block, _ in members])
         for block, certificate in members:
             if certificate is None:
@@ -683,7 +694,7 @@ class Consensus:
     # ---- small words
 
     def _leader(self, view: int) -> int:
-        return self._validators.leader(self._epoch, view)
+        return (view + self._leader_offset) % len(self._validators)
 
     def _halt_on_fork(self) -> None:
         self._halt(
