@@ -6,7 +6,7 @@ into the bundle with its proofs; nothing else is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ledger.base import merkle
 from ledger.base.errors import Code, UnavailableError
@@ -20,7 +20,7 @@ from ledger.proof.sources import NestedReplay, replay_with_sources
 from ledger.proof.verify import describe
 from ledger.state.item import ItemChanges
 from ledger.state.links import Link, related_leaf, related_salt
-from ledger.trade.record import EMPTY, Record, SubjectKey
+from ledger.trade.record import EMPTY, Record, Space, SubjectKey
 from ledger.trade.statement import Subject
 
 
@@ -129,6 +129,15 @@ class RecordingEvidence:
 def leg_elements(row: ItemChanges, key: SubjectKey) -> list[tuple[SubjectKey, int]]:
     """What one item added to the legs of `key`: see `ledger.state.item`."""
     return [element for owner, element in row.legs if owner == key]
+
+
+def known_keys(record: Callable[[SubjectKey], Record], identifier: str) -> tuple[SubjectKey, ...]:
+    """Every record that the ledger keeps of a canonical identifier as such: thing, lot, document or place.
+
+    What an identifier names depends on how events name it (any URI may be declared as a document), so all are asked.
+    """
+    keys = (SubjectKey(space, identifier) for space in (Space.THING, Space.LOT, Space.DOCUMENT, Space.PLACE))
+    return tuple(key for key in keys if record(key) != EMPTY)
 
 
 def build(history: History, asked: Sequence[SubjectKey], *, payloads: bool = False) -> bytes:

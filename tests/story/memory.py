@@ -13,11 +13,10 @@ from client.events.draft import Draft
 from client.prepare import prepare
 from client.signing import sign
 from ledger.chain.transaction import Transaction
-from ledger.proof.build import build
+from ledger.proof.build import build, known_keys
 from ledger.proof.history import Payload
 from ledger.trade.identifiers import Identifier
-from ledger.trade.rules.table import key_of
-from ledger.trade.statement import Openness, Role
+from ledger.trade.statement import Openness
 from tests.world.past import Past
 from tests.world.world import World
 
@@ -25,7 +24,8 @@ from tests.world.world import World
 class MemoryStage:
     """The demonstration's network as a `World`."""
 
-    def __init__(self) -> None:
+    def __init__(self, parties: dict[str, str] | None = None) -> None:
+        """`parties`: those named in somebody's own documents; the organisations are then simulated."""
         goods = shipment()
         self.world = World(
             cast.ORGANISATIONS,
@@ -33,7 +33,11 @@ class MemoryStage:
             grants={cast.PREFIX: cast.MANUFACTURER},
             issuers={goods.declaration.issuer: cast.CUSTOMS},
             delegates={cast.DRIVER: (cast.CARRIER, goods.declaration.text, 2**52)},
-            parties={cast.party(organisation).text: organisation for organisation in cast.ORGANISATIONS},
+            simulated=cast.ORGANISATIONS if parties is not None else (),
+            persons=parties is not None,
+            parties=parties
+            if parties is not None
+            else {cast.party(organisation).text: organisation for organisation in cast.ORGANISATIONS},
         )
         self.genesis = self.world.genesis
         self.payloads: dict[bytes, Payload] = {}
@@ -86,5 +90,5 @@ class MemoryStage:
         return self.payloads[event_hash]
 
     def bundle(self, subjects: Sequence[Identifier], *, payloads: bool = False) -> bytes:
-        keys = [key_of(Role.OBJECT, subject.text) for subject in subjects]
+        keys = [key for subject in subjects for key in known_keys(self.world.record, subject.text)]
         return build(Past(self.world, self.payloads), keys, payloads=payloads)
