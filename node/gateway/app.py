@@ -53,15 +53,16 @@ def create_app(gateway: Gateway) -> FastAPI:
         },
     )
     app.add_middleware(edge.Edge, metrics=gateway.metrics)
-    for part in (transactions, subjects, chain, operations):
-        app.include_router(part.router(gateway))
+    routers = [part.router(gateway) for part in (transactions, subjects, chain, operations)]
+    for router in routers:
+        app.include_router(router)
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = get_openapi(
                 title=app.title, version=app.version, description=app.description, routes=app.routes
             )
-            app.openapi_schema = contract.completed(document)
+            app.openapi_schema = contract.completed(document, [route for router in routers for route in router.routes])
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]

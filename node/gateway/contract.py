@@ -6,8 +6,11 @@ than rendering does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
+
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 
 from ledger.base.errors import Code
 from node.gateway.problems import MEDIA_TYPE, STATUS, TYPE_PREFIX, problem
@@ -250,8 +253,11 @@ def merged(*parts: Mapping[int | str, dict[str, Any]]) -> dict[int | str, dict[s
     return whole
 
 
-def completed(document: dict[str, Any]) -> dict[str, Any]:
-    """FastAPI's document with our schemas, the bearer scheme, and without its own validation errors."""
+def completed(document: dict[str, Any], routes: Iterable[BaseRoute]) -> dict[str, Any]:
+    """FastAPI's document with our schemas, answers and bearer scheme, and without its own validation errors.
+
+    The answers are put in anew from the routes, because FastAPI drops every null from examples.
+    """
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     schemas.pop("HTTPValidationError", None)
@@ -264,9 +270,9 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
             "description": "The token in this node's keys/reader.token.",
         }
     }
-    for methods in document["paths"].values():
-        for operation in methods.values():
-            found = operation["responses"].get("422", {})
-            if "HTTPValidationError" in str(found.get("content", {}).get("application/json", "")):
-                del operation["responses"]["422"]
+    for route in routes:
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            for method in route.methods:
+                operation = document["paths"][route.path][method.lower()]
+                operation["responses"] = {str(status): said for status, said in route.responses.items()}
     return document
