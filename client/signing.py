@@ -50,6 +50,11 @@ class Signed(NamedTuple):
     transaction: Transaction
     payloads: tuple[Payload, ...]
 
+    def prepared(self, network: bytes) -> tuple[Prepared, ...]:
+        """Its events as they were before they were signed. FormError where an item is of the wrong form."""
+        pairs = zip(self.transaction.items, self.payloads, strict=True)
+        return tuple(Prepared(network, item_from_wire(item), payload) for item, payload in pairs)
+
 
 class Submission(NamedTuple):
     """Signed transactions of one network, in the order in which they are meant."""
@@ -87,6 +92,10 @@ class Submission(NamedTuple):
             size += weight
         if held:
             yield Submission(self.network, tuple(held))
+
+    def prepared(self) -> tuple[Prepared, ...]:
+        """All events, in order."""
+        return tuple(event for one in self.signed for event in one.prepared(self.network))
 
     def request_body(self) -> bytes:
         """The body of a POST to /v1/transactions: `[[transaction, [payload | nil ...]] ...]`, restricted bytes left out."""
