@@ -3,14 +3,16 @@
 It never holds the validator's key and keeps nothing that the chain does not have: stopping it loses nothing. What comes from
 outside is bounded, parsed with the ledger's own decoders, and answered with one of the documented codes.
 
-    main        run(config): from configuration to a listening server
+    run         from a node's folder to a listening server
     server      connections: deadlines and caps before a request is known
-    edge        every request: log line, numbers, deadlines for slow readers, errors as problems
+    edge        every request: log line, numbers, errors as problems
     problems    the one table from error code to status
     access      who may read
-    app         the routes
+    app         the application; routes/ by what they are about
+    service     what the routes share: the validator, asked with deadlines and within caps
     submission  transactions in, receipts out
+    follow      final blocks as server-sent events
     rendering   what the ledger holds, as JSON for people
-    follow      blocks as server-sent events
-    upstream    the connection to the validator, made again whenever it breaks
+    answers     long answers in pieces; msgpack or JSON as asked
+    contract    what OpenAPI says of all this; examples
 """

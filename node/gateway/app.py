@@ -62,7 +62,9 @@ def create_app(gateway: Gateway) -> FastAPI:
             document = get_openapi(
                 title=app.title, version=app.version, description=app.description, routes=app.routes
             )
-            app.openapi_schema = contract.completed(document, [route for router in routers for route in router.routes])
+            app.openapi_schema = contract.completed(
+                document, [route for router in routers for route in router.routes]
+            )
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -272,7 +272,7 @@ def completed(document: dict[str, Any], routes: Iterable[BaseRoute]) -> dict[str
     }
     for route in routes:
         if isinstance(route, APIRoute) and route.include_in_schema:
-            for method in route.methods:
+            for method in route.methods or ():
                 operation = document["paths"][route.path][method.lower()]
                 operation["responses"] = {str(status): said for status, said in route.responses.items()}
     return document

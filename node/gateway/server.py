@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from types import FrameType
 from typing import Any, Final
 
 import h11
@@ -175,13 +176,17 @@ class GatewayServer(Server):
         self._on_stop()
         await super().shutdown(sockets)
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End in order at the first signal, at once at the second; never by the signal itself."""
+        del sig, frame
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
-def server_config(app: Any, *, host: str, port: int, connections: type[Connection], stop_s: int) -> Config:
-    """Uvicorn's settings: one process, HTTP/1.1 by h11, no log of its own, no header that names it."""
+
+def server_config(app: Any, connections: type[Connection], *, stop_s: int) -> Config:
+    """Settings for one process that speaks HTTP/1.1 by h11, logs nothing by itself, and trusts no proxy's headers."""
     return Config(
         app,
-        host=host,
-        port=port,
         loop="asyncio",
         http=connections,
         ws="none",
@@ -190,7 +195,6 @@ def server_config(app: Any, *, host: str, port: int, connections: type[Connectio
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        backlog=BACKLOG,
         timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=stop_s,
         h11_max_incomplete_event_size=HEAD_BYTES,

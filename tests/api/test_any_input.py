@@ -18,7 +18,11 @@ from tests.gateway.stage import MSGPACK, Stage, body_of, check_problem, staged
 
 BATCH = 8
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.binary(max_size=80) | st.text(max_size=20),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.binary(max_size=80)
+    | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=6),
     max_leaves=30,
 )
@@ -29,10 +33,15 @@ PATHS = st.sampled_from(
         "/v1/checkpoint", "/v1/genesis", "/v1/status", "/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/",
     ]
 )  # fmt: skip
-HEADER_TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=40)
+HEADER_TEXT = st.text(
+    st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=40
+)
 HEADERS = st.dictionaries(
-    st.sampled_from(["Accept", "Content-Type", "Content-Length", "Last-Event-ID", "X-Forwarded-For", "Range"]),
-    HEADER_TEXT | st.sampled_from(["application/json", "application/msgpack", "*/*;q=x", "1", "-1", "9" * 40]),
+    st.sampled_from(
+        ["Accept", "Content-Type", "Content-Length", "Last-Event-ID", "X-Forwarded-For", "Range"]
+    ),
+    HEADER_TEXT
+    | st.sampled_from(["application/json", "application/msgpack", "*/*;q=x", "1", "-1", "9" * 40]),
     max_size=3,
 )
 
@@ -103,7 +112,10 @@ def test_a_good_transaction_with_any_payloads(pairs: list[tuple[Any, Any]]) -> N
             PATHS,
             TEXT,
             st.lists(
-                st.tuples(st.sampled_from(["id", "from", "limit", "aside", "type", "holder", "height", "wait"]), TEXT),
+                st.tuples(
+                    st.sampled_from(["id", "from", "limit", "aside", "type", "holder", "height", "wait"]),
+                    TEXT,
+                ),
                 max_size=3,
             ),
             HEADERS,
@@ -112,7 +124,9 @@ def test_a_good_transaction_with_any_payloads(pairs: list[tuple[Any, Any]]) -> N
         max_size=BATCH,
     )
 )
-def test_any_request_line_and_headers(requests: list[tuple[str, str, str, list[tuple[str, str]], Any]]) -> None:
+def test_any_request_line_and_headers(
+    requests: list[tuple[str, str, str, Any, Any]],
+) -> None:
     async def act(stage: Stage) -> None:
         await stage.submit(stage.made(1))
         for method, path, tail, params, headers in requests:

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ledger.base.errors import Code
-from tests.gateway.stage import BEARER, TOKEN, Stage, check_problem, item_id, play
+from tests.gateway.stage import BEARER, TOKEN, Stage, check_problem, item_id, play, until
 
 READS = (
     "/v1/transactions/" + "0" * 64,
@@ -75,8 +75,7 @@ def test_a_validator_that_goes_away_while_asked_costs_that_answer_only(tmp_path:
     async def act(stage: Stage) -> None:
         stage.validator.is_finalising = False
         waiting = asyncio.create_task(stage.submit(stage.made(1)))
-        while not stage.validator.submissions:
-            await asyncio.sleep(0)
+        await until(lambda: bool(stage.validator.submissions))
         await stage.validator.stop()
         check_problem(await waiting, Code.UNAVAILABLE)
         stage.validator.is_finalising = True
@@ -129,7 +128,8 @@ def test_numbers_are_readable_and_bounded_whatever_clients_send(tmp_path: Path) 
 
 @pytest.mark.parametrize("path", READS)
 @pytest.mark.parametrize(
-    "header", [None, "", "Bearer", f"Basic {TOKEN}", "Bearer x", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", TOKEN]
+    "header",
+    [None, "", "Bearer", f"Basic {TOKEN}", "Bearer x", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", TOKEN],
 )
 def test_reads_need_the_token(tmp_path: Path, path: str, header: str | None) -> None:
     async def act(stage: Stage) -> None:

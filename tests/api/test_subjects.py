@@ -95,7 +95,7 @@ def test_reports_by_third_parties_stand_aside(tmp_path: Path) -> None:
 def test_a_bundle_comes_as_the_prover_made_it(tmp_path: Path) -> None:
     async def act(stage: Stage) -> None:
         await tell(stage)
-        params = [("id", spelling) for spelling in SPELLINGS.values()] + [("id", PALLET)]
+        params = {"id": [*SPELLINGS.values(), PALLET]}
         response = await stage.http.get("/v1/bundle", params=params)
         assert response.status_code == 200
         assert response.headers["content-type"] == "application/vnd.custody.bundle"
@@ -154,7 +154,8 @@ def test_a_lot_and_its_balances_are_records_of_their_own(tmp_path: Path) -> None
     play(tmp_path, act)
 
 
-WRONG = {
+Params = list[tuple[str, str | int | float | bool | None]]
+WRONG: dict[str, Params] = {
     "no id": [],
     "empty": [("id", "")],
     "too long": [("id", "x" * 3_000)],
@@ -168,7 +169,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("params", WRONG.values(), ids=WRONG)
-def test_parameters_that_do_not_fit_are_named(tmp_path: Path, params: list[tuple[str, str]]) -> None:
+def test_parameters_that_do_not_fit_are_named(tmp_path: Path, params: Params) -> None:
     async def act(stage: Stage) -> None:
         response = await stage.http.get("/v1/subjects/history", params=params)
         assert response.status_code == 400
@@ -187,7 +188,16 @@ def test_a_bundle_is_of_a_bounded_number_of_subjects(tmp_path: Path, count: int)
     play(tmp_path, act)
 
 
-ODD = ["\x00", "%", "urn:epc:id:sgtin:1.2.3", "https://id.gs1.org/01/1/21/1", "a b", "ü", "\U0001f600", "\ud800"]
+ODD = [
+    "\x00",
+    "%",
+    "urn:epc:id:sgtin:1.2.3",
+    "https://id.gs1.org/01/1/21/1",
+    "a b",
+    "ü",
+    "\U0001f600",
+    "\ud800",
+]
 
 
 @pytest.mark.parametrize("text", ODD, ids=range(len(ODD)))

@@ -14,7 +14,7 @@ from ledger.base.errors import Code
 from ledger.chain.transaction import Mode
 from ledger.trade.statement import Action, Role
 from node.gateway import submission
-from tests.gateway.stage import MSGPACK, Stage, body_of, check_problem, item_id, play
+from tests.gateway.stage import MSGPACK, Stage, body_of, check_problem, item_id, play, until
 from tests.world.world import World
 
 
@@ -245,8 +245,7 @@ def test_where_memory_is_short_the_body_longest_on_its_way_gives_way(
         monkeypatch.setattr(submission, "GRACE_S", 0)
         stage.gateway.intake._bytes_left = 1_500
         slow = asyncio.create_task(stage.http.post("/v1/transactions", content=stalled(), headers=MSGPACK))
-        while stage.gateway.intake._bytes_left == 1_500:
-            await asyncio.sleep(0)
+        await until(lambda: stage.gateway.intake._bytes_left < 1_500)
         sent = [stage.made(number) for number in range(3)]
         check_problem(await stage.submit(*sent), Code.OVERLOADED)
         check_problem(await slow, Code.TIMED_OUT)
@@ -282,7 +281,12 @@ def test_no_token_is_needed_to_hand_in(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "code"),
-    [("0" * 64, Code.UNKNOWN_TRANSACTION), ("0" * 63, Code.MALFORMED), ("X" * 64, Code.MALFORMED), ("%00", Code.MALFORMED)],
+    [
+        ("0" * 64, Code.UNKNOWN_TRANSACTION),
+        ("0" * 63, Code.MALFORMED),
+        ("X" * 64, Code.MALFORMED),
+        ("%00", Code.MALFORMED),
+    ],
 )
 def test_an_id_that_is_unknown_or_no_id(tmp_path: Path, name: str, code: Code) -> None:
     async def act(stage: Stage) -> None:

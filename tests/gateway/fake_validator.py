@@ -74,9 +74,7 @@ class FakeValidator:
             status = TransactionStatus(transaction.id, State.FINAL, "", "", height, time_ms, receipts)
             self.statuses[transaction.id] = status
             made.append(status)
-        block = FinalBlock(
-            checkpoint.header, checkpoint.outcome, checkpoint.certificate, datas, tuple(made)
-        )
+        block = FinalBlock(checkpoint.header, checkpoint.outcome, checkpoint.certificate, datas, tuple(made))
         self.blocks.append(block)
         self._new_block.set()
         self._new_block = asyncio.Event()
@@ -106,9 +104,7 @@ class FakeValidator:
                 await self._follow(connection, number, request.from_height)
             value = await self._answer(request)
         except CustodyError as error:
-            connection.send_or_end(
-                protocol.FAULT, protocol.encode_fault(number, error.code, error.message)
-            )
+            connection.send_or_end(protocol.FAULT, protocol.encode_fault(number, error.code, error.message))
         else:
             connection.send_or_end(protocol.ANSWER, protocol.encode_answer(number, value))
 
@@ -116,9 +112,7 @@ class FakeValidator:
         while True:
             new = self._new_block
             while height <= len(self.blocks):
-                connection.send_or_end(
-                    protocol.PART, protocol.encode_answer(number, self.blocks[height - 1])
-                )
+                connection.send_or_end(protocol.PART, protocol.encode_answer(number, self.blocks[height - 1]))
                 await connection.drained()
                 height += 1
             await new.wait()
@@ -147,7 +141,7 @@ class FakeValidator:
                 rows = self._history(request.key, aside=request.aside)
                 return rows[request.first - 1 : request.first - 1 + request.most]
             case protocol.Prove():
-                return build(Past(self.world), request.keys)
+                return build(Past(self.world), request.keys, payloads=request.payloads)
             case protocol.GetGenesis():
                 return self.world.genesis.to_bytes()
             case protocol.GetStatus():
@@ -163,7 +157,9 @@ class FakeValidator:
         self.submissions.append(submission)
         transaction = transaction_from_bytes(submission.transaction, self.world.network)
         if self.refusal is not None:
-            return TransactionStatus(transaction.id, State.REFUSED, self.refusal.value, "expected another one")
+            return TransactionStatus(
+                transaction.id, State.REFUSED, self.refusal.value, "expected another one"
+            )
         known = self.statuses.get(transaction.id)
         if known is None:
             known = TransactionStatus(transaction.id, State.PENDING)
@@ -182,7 +178,9 @@ class FakeValidator:
             if height is None or checkpoint.header.height <= height
         ]
         if not found:
-            raise UnavailableError(Code.UNKNOWN_BLOCK, f"expected a checkpoint at or below {height}, there is none")
+            raise UnavailableError(
+                Code.UNKNOWN_BLOCK, f"expected a checkpoint at or below {height}, there is none"
+            )
         return found[-1]
 
     def _history(self, key: SubjectKey, *, aside: bool) -> list[HistoryRow]:

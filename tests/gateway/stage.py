@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import httpx
 
 from ledger.base.encoding import encode
+from ledger.base.errors import Code
 from ledger.chain.transaction import Transaction
 from ledger.trade.statement import Action, Role
 from node.gateway.access import ReaderToken
 from node.gateway.app import create_app
 from node.gateway.problems import MEDIA_TYPE, STATUS, TYPE_PREFIX
 from node.gateway.service import Gateway
-from ledger.base.errors import Code
 from tests.gateway.fake_validator import FakeValidator
 from tests.world.world import World, serial
 
@@ -78,6 +78,12 @@ def play(folder: Path, act: Callable[[Stage], Awaitable[None]], **options: Any) 
             await act(stage)
 
     asyncio.run(run())
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Let everything else go on until something is so."""
+    while not is_so():  # noqa: ASYNC110 - what is waited for has no event
+        await asyncio.sleep(0.001)
 
 
 def check_problem(response: httpx.Response, code: Code | None = None) -> str:

@@ -109,10 +109,12 @@ def router(gateway: Gateway) -> APIRouter:
     ) -> Response:
         """`next` is the position to go on from, null at the end of the chain."""
         key = subject_key(id, type, holder)
-        rows = await gateway.ask(lambda: gateway.validator.history(key, aside=aside, first=first, most=limit))
-        if not rows and (await gateway.ask(lambda: gateway.validator.record(key))).record == EMPTY:
+        found = (await gateway.ask(lambda: gateway.validator.record(key))).record
+        if found == EMPTY:
             raise _unknown(key)
-        following = rows[-1].position + 1 if len(rows) == limit else None
+        rows = await gateway.ask(lambda: gateway.validator.history(key, aside=aside, first=first, most=limit))
+        length = (found.asides if aside else found.links).length
+        following = rows[-1].position + 1 if rows and rows[-1].position < length else None
         links = [row_json(row, key) for row in rows]
         return json_answer({"subject": key_json(key), "aside": aside, "links": links, "next": following})
 
@@ -125,12 +127,18 @@ def router(gateway: Gateway) -> APIRouter:
             {200: binary("A bundle (PROOF.md).", BUNDLE)}, reading, problems(Code.HISTORY_INCOMPLETE)
         ),
     )
-    async def bundle(ids: Ids, type: Type = None) -> Response:  # noqa: A002
+    async def bundle(
+        ids: Ids,
+        type: Type = None,  # noqa: A002
+        payloads: Annotated[
+            bool, Query(description="With the bytes of open events, as their authors wrote them.")
+        ] = False,
+    ) -> Response:
         """What it proves is about the record: a quorum agreed on the record and its order, not on its truth. A node
         that lacks part of a history answers 503 `history_incomplete`, never with less.
         """
         keys = list(dict.fromkeys(subject_key(text, type, None) for text in ids))
-        data = await gateway.prove(lambda: gateway.validator.prove(keys))
+        data = await gateway.prove(lambda: gateway.validator.prove(keys, payloads=payloads))
         disposition = 'attachment; filename="bundle.custody"'
         return LongAnswer(data, media_type=BUNDLE, headers={"Content-Disposition": disposition})
 
