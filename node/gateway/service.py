@@ -51,7 +51,7 @@ class Caller:
         is_reachable = False
         try:
             async with asyncio.timeout(self._within_s):
-                answer = await question()
+                answer = await persistently(question)
             is_reachable = True
             return answer
         except TimeoutError:
@@ -65,6 +65,18 @@ class Caller:
         finally:
             self._left += 1
             self._on_outcome(is_reachable)
+
+
+async def persistently(question: Callable[[], Awaitable[_T]]) -> _T:
+    """Ask, and once more if the connection broke: a validator that was restarted is dialled anew. Every question is safe
+    to repeat, also a submission: a transaction is known by its id.
+    """
+    try:
+        return await question()
+    except CustodyError as error:
+        if error.code != Code.UNAVAILABLE:
+            raise
+    return await question()
 
 
 def away(error: CustodyError) -> UnavailableError:

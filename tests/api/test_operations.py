@@ -126,18 +126,17 @@ def test_numbers_are_readable_and_bounded_whatever_clients_send(tmp_path: Path) 
     play(tmp_path, act)
 
 
-@pytest.mark.parametrize("path", READS)
 @pytest.mark.parametrize(
-    "header",
-    [None, "", "Bearer", f"Basic {TOKEN}", "Bearer x", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", TOKEN],
+    "header", [None, "", "Bearer", f"Basic {TOKEN}", "Bearer x", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", TOKEN]
 )
-def test_reads_need_the_token(tmp_path: Path, path: str, header: str | None) -> None:
+def test_reads_need_the_token(tmp_path: Path, header: str | None) -> None:
     async def act(stage: Stage) -> None:
         del stage.http.headers["Authorization"]
         headers = {} if header is None else {"Authorization": header}
-        response = await stage.http.get(path, headers=headers)
-        check_problem(response, Code.UNAUTHORISED)
-        assert TOKEN not in response.text
+        for path in READS:
+            response = await stage.http.get(path, headers=headers)
+            check_problem(response, Code.UNAUTHORISED)
+            assert TOKEN not in response.text
         assert stage.validator.asked == []
 
     play(tmp_path, act)

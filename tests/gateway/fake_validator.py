@@ -44,6 +44,7 @@ class FakeValidator:
         self.is_finalising = True  # else transactions stay pending
         self.fault: tuple[Code, str] | None = None  # instead of every answer
         self.refusal: Code | None = None  # of every transaction
+        self.genesis: bytes = world.genesis.to_bytes()
         self.submissions: list[protocol.Submission] = []
         self.asked: list[str] = []
         self._new_block = asyncio.Event()
@@ -143,7 +144,7 @@ class FakeValidator:
             case protocol.Prove():
                 return build(Past(self.world), request.keys, payloads=request.payloads)
             case protocol.GetGenesis():
-                return self.world.genesis.to_bytes()
+                return self.genesis
             case protocol.GetStatus():
                 return self._node_status()
             case protocol.GetMetrics():

@@ -13,7 +13,7 @@ from node.gateway import examples
 from node.gateway.answers import MSGPACK, json_answer
 from node.gateway.contract import SECURED, answer, merged, problems
 from node.gateway.rendering import transaction_json
-from node.gateway.service import Gateway, away
+from node.gateway.service import Gateway, away, persistently
 from node.gateway.submission import check_media_type, parse_submissions
 from node.local.protocol import State, Submission, TransactionStatus, WaitFor
 
@@ -106,7 +106,7 @@ async def _submit(
     """Hand in and wait; when finality takes longer than a client should wait, what is known by then."""
     try:
         async with asyncio.timeout(gateway.final_s):
-            return await gateway.submitter.submit(submissions, wait)
+            return await persistently(lambda: gateway.submitter.submit(submissions, wait))
     except TimeoutError:
         statuses = await gateway.ask(lambda: gateway.validator.transactions(ids))
     except CustodyError as error:
