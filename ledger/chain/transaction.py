@@ -208,7 +208,13 @@ def is_attested(
     if attestation is None:
         return False
     message = attestation_message(
-        network, organisation, event, extract, attestation.device_key, attestation.counter, attestation.time_ms
+        network,
+        organisation,
+        event,
+        extract,
+        attestation.device_key,
+        attestation.counter,
+        attestation.time_ms,
     )
     return is_signature(attestation.device_key, message, attestation.signature)
 

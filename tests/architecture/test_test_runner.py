@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts import run_tests
-from scripts.run_tests import Result, Tier
+import run_tests
+from run_tests import Result, Tier
 
 ALONE = ["-p", "no:cacheprovider", "-p", "no:cov", "--rootdir"]
 

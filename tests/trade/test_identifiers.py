@@ -411,7 +411,7 @@ def test_agrees_with_the_pre_hashes_of_the_event_hash_generator(shared_data: Pat
 
 
 @given(st.integers(0, 10**12), st.text("0129AZaz-._%/", min_size=0, max_size=22))
-def test_the_short_way_to_a_plain_serial_agrees_with_reading_the_link(number, serial):
+def test_the_short_way_to_a_plain_serial_agrees_with_reading_the_link(number: int, serial: str) -> None:
     body = str(number).zfill(13)[:13]
     total = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(body))
     text = f"https://id.gs1.org/01/{body}{-total % 10}/21/{serial}"

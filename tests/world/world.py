@@ -116,26 +116,53 @@ class World:
         self.organisations = tuple(organisations)
         self.grants = {"9521234": "maker"} if grants is None else grants
         self.keys = {organisation: SigningKey(seed(f"sign {organisation}")) for organisation in organisations}
-        self.devices = {organisation: SigningKey(seed(f"device {organisation}")) for organisation in organisations}
+        self.devices = {
+            organisation: SigningKey(seed(f"device {organisation}")) for organisation in organisations
+        }
         self.delegates = {name: SigningKey(seed(f"delegate {name}")) for name in delegates or {}}
         seats = [(o, SigningKey(seed(f"validator {o}"))) for o in self.organisations[:4]]
         entries: list[tuple[int, str, Any]] = [(RegistryKind.PARAMETER, ALLOW_PERSONS, persons)]
         for number, organisation in enumerate(self.organisations, 1):
             roles = ("customs",) if organisation in authorities else ("logistics",)
             entries += [
-                (RegistryKind.ORGANISATION, organisation, (organisation.title(), "NL", roles, organisation in simulated)),
-                (RegistryKind.KEY, self.keys[organisation].public_key.hex(), (organisation, int(Use.SIGN), None, None)),
-                (RegistryKind.KEY, self.devices[organisation].public_key.hex(), (organisation, int(Use.DEVICE), None, None)),
+                (
+                    RegistryKind.ORGANISATION,
+                    organisation,
+                    (organisation.title(), "NL", roles, organisation in simulated),
+                ),
+                (
+                    RegistryKind.KEY,
+                    self.keys[organisation].public_key.hex(),
+                    (organisation, int(Use.SIGN), None, None),
+                ),
+                (
+                    RegistryKind.KEY,
+                    self.devices[organisation].public_key.hex(),
+                    (organisation, int(Use.DEVICE), None, None),
+                ),
                 (RegistryKind.PARTY, party(number), organisation),
             ]
         entries += [(RegistryKind.JURISDICTION, authority, ("*",)) for authority in authorities]
-        entries += [(RegistryKind.GRANT, digits, organisation) for digits, organisation in self.grants.items()]
-        entries += [(RegistryKind.ISSUER, part, organisation) for part, organisation in (issuers or {}).items()]
-        entries += [(RegistryKind.PARTY, identifier, organisation) for identifier, organisation in (parties or {}).items()]
+        entries += [
+            (RegistryKind.GRANT, digits, organisation) for digits, organisation in self.grants.items()
+        ]
+        entries += [
+            (RegistryKind.ISSUER, part, organisation) for part, organisation in (issuers or {}).items()
+        ]
+        entries += [
+            (RegistryKind.PARTY, identifier, organisation)
+            for identifier, organisation in (parties or {}).items()
+        ]
         entries += [(RegistryKind.SUCCESSOR, old, new) for old, new in (successors or {}).items()]
         for key_name, (organisation, document, until_ms) in (delegates or {}).items():
             key = self.delegates[key_name]
-            entries.append((RegistryKind.KEY, key.public_key.hex(), (organisation, int(Use.DELEGATE), None, (document, until_ms))))
+            entries.append(
+                (
+                    RegistryKind.KEY,
+                    key.public_key.hex(),
+                    (organisation, int(Use.DELEGATE), None, (document, until_ms)),
+                )
+            )
         self.genesis = Genesis(
             1,
             name,
@@ -186,7 +213,9 @@ class World:
             time_ms=fields.pop("time_ms", self.now_ms),
             step=fields.pop("step", 0),
             disposition=fields.pop("disposition", 0),
-            counterparty=self.party_of(receiver) if receiver is not None else fields.pop("counterparty", None),
+            counterparty=self.party_of(receiver)
+            if receiver is not None
+            else fields.pop("counterparty", None),
             source=self.party_of(sender) if sender is not None else None,
             place=fields.pop("place", place(1)),
             documents=(),
@@ -203,7 +232,8 @@ class World:
         if fields:
             raise TypeError(f"unknown fields {sorted(fields)}")
         named = tuple(
-            Subject(int(s[0]), s[1], Quantity(*s[2]) if len(s) > 2 and s[2] is not None else None) for s in subjects
+            Subject(int(s[0]), s[1], Quantity(*s[2]) if len(s) > 2 and s[2] is not None else None)
+            for s in subjects
         )
         return Item(statement, named, self.salt(), event, None, None)
 
@@ -214,7 +244,9 @@ class World:
             self.network, organisation, item.event_hash, extract_hash_of(self.network, item),
             device.public_key, counter, item.statement.time_ms,
         )  # fmt: skip
-        return item._replace(attestation=Attestation(device.public_key, counter, item.statement.time_ms, device.sign(message)))
+        return item._replace(
+            attestation=Attestation(device.public_key, counter, item.statement.time_ms, device.sign(message))
+        )
 
     def sign(
         self, organisation: str, *items: Any, mode: Mode = Mode.EACH_ON_ITS_OWN, kind: Kind = Kind.EVENTS,
@@ -250,7 +282,9 @@ class World:
         signatures = {i: key.sign(message) for i, key in enumerate(self.validator_keys)}
         return Checkpoint(header, execution.outcome, make_certificate(self.validators, claim, signatures))
 
-    def do(self, organisation: str, action: int, subjects: Iterable[tuple[Any, ...]], **fields: Any) -> tuple[int, ...]:
+    def do(
+        self, organisation: str, action: int, subjects: Iterable[tuple[Any, ...]], **fields: Any
+    ) -> tuple[int, ...]:
         """One event, alone in a block; the outcome codes of its legs. Raises KeyError with the code if it was refused."""
         key = fields.pop("key", None)
         execution = self.commit(self.sign(organisation, self.item(action, subjects, **fields), key=key))
