@@ -26,6 +26,8 @@ from ledger.consensus.interface import (
     Received,
 )
 from ledger.consensus.messages import Blocks, FetchBatches, FetchCertificates, Record
+from ledger.consensus.safety import may_finalise, may_notarise, may_nullify, may_propose
+from ledger.consensus.views import View
 from tests.consensus.bench import (
     ANCHOR_OUTCOME,
     GENESIS,
@@ -241,6 +243,43 @@ def test_a_view_is_not_nullified_after_it_was_finalised() -> None:
     assert not [claim for claim in votes(effects, Kind.NULLIFY) if claim.view == 1]
 
 
+def test_nothing_is_proposed_in_a_view_that_was_nullified() -> None:
+    bench = Bench(0)
+    for peer in (1, 2):
+        bench.hear(peer, bench.vote(peer, nullify(0, 1))._replace(signature=bytes(64)))
+    assert votes(bench.effects, Kind.NULLIFY) == [nullify(0, 1)]
+    assert bench.machine.view == 1
+    assert not messages(bench.hold("a"), Proposal)
+
+
+@pytest.mark.parametrize(
+    ("said", "propose", "notarise_too", "nullify_too", "finalise_too"),
+    [
+        ((), True, True, True, True),
+        ((Kind.NOTARISE,), False, False, True, True),
+        ((Kind.NULLIFY,), False, False, False, False),
+        ((Kind.FINALISE,), False, True, False, False),
+        ((Kind.NOTARISE, Kind.NULLIFY), False, False, False, False),
+        ((Kind.NOTARISE, Kind.FINALISE), False, False, False, False),
+    ],
+)
+def test_what_may_follow_what(
+    said: tuple[Kind, ...], *, propose: bool, notarise_too: bool, nullify_too: bool, finalise_too: bool
+) -> None:
+    bench = Bench(0)
+    view = View(5)
+    view.own = {kind: bench.vote(0, nullify(0, 5)) for kind in said}
+    assert may_propose(view, 5) is propose
+    assert may_notarise(view, 5) is notarise_too
+    assert may_nullify(view, 5) is nullify_too
+    assert may_finalise(view, 4) is finalise_too
+    for current in (4, 6):
+        assert not may_propose(view, current)
+        assert not may_notarise(view, current)
+        assert not may_nullify(view, current)
+    assert not may_finalise(view, 5), "what is final needs no vote"
+
+
 def test_only_the_current_view_is_voted_in() -> None:
     bench = ready("a", "b")
     first = bench.block(1)
@@ -310,8 +349,11 @@ def test_a_parent_below_the_final_view_is_invalid() -> None:
 
 def test_a_parent_other_than_the_view_notarised_is_invalid() -> None:
     bench = ready("a", "b")
-    bench.notarise_view(1, bench.block(1))
-    effects = bench.propose(2, bench.block(2, GENESIS, ("b",)), parent_view=1)
+    first = bench.block(1)
+    bench.notarise_view(1, first)
+    elsewhere = bench.block(2, first.header._replace(closes_epoch=True), ("b",))
+    assert elsewhere.header.height == 2
+    effects = bench.propose(2, elsewhere, parent_view=1)
     assert votes(effects, Kind.NULLIFY) == [nullify(0, 2)]
 
 
