@@ -131,13 +131,19 @@ def leg_elements(row: ItemChanges, key: SubjectKey) -> list[tuple[SubjectKey, in
     return [element for owner, element in row.legs if owner == key]
 
 
-def known_keys(record: Callable[[SubjectKey], Record], identifier: str) -> tuple[SubjectKey, ...]:
-    """Every record that the ledger keeps of a canonical identifier as such: thing, lot, document or place.
+def possible_keys(identifier: str) -> tuple[SubjectKey, ...]:
+    """Every record that a ledger may keep of a canonical identifier as such: thing, lot, document, place.
 
     What an identifier names depends on how events name it (any URI may be declared as a document), so all are asked.
     """
-    keys = (SubjectKey(space, identifier) for space in (Space.THING, Space.LOT, Space.DOCUMENT, Space.PLACE))
-    return tuple(key for key in keys if record(key) != EMPTY)
+    return tuple(
+        SubjectKey(space, identifier) for space in (Space.THING, Space.LOT, Space.DOCUMENT, Space.PLACE)
+    )
+
+
+def known_keys(record: Callable[[SubjectKey], Record], identifier: str) -> tuple[SubjectKey, ...]:
+    """Those of `possible_keys` that `record` knows."""
+    return tuple(key for key in possible_keys(identifier) if record(key) != EMPTY)
 
 
 def build(history: History, asked: Sequence[SubjectKey], *, payloads: bool = False) -> bytes:

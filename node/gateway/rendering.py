@@ -29,13 +29,14 @@ from ledger.trade.vocabulary import Disposition, Step
 from node.local.protocol import FinalBlock, HistoryRow, NodeStatus, RecordAt, State, TransactionStatus
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _LAST_MS: Final = 253_402_300_799_999
 _WORDS: Final = {State.PENDING: "accepted", State.FINAL: "final", State.REFUSED: "refused"}
 
 
 def to_json(value: Any) -> bytes:
     """Compact JSON, UTF-8."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _encode(value).encode()
 
 
 def time_text(time_ms: int) -> str | None:

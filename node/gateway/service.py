@@ -8,7 +8,8 @@ the stream of blocks each have a connection of their own, so that none holds up 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -106,7 +107,8 @@ class Gateway:
         """`socket`: the validator's. `final_s`: how long a submission waits before it is answered with what is known."""
         self.network = network
         self.token = token
-        self.final_s = final_s
+        self._final_s = final_s
+        self._deadlines: set[asyncio.Timeout] = set()
         self.validator = LocalClient(socket)
         self.submitter = LocalClient(socket)
         self._follower = LocalClient(socket)
@@ -119,6 +121,22 @@ class Gateway:
 
     def _heard(self, is_reachable: bool) -> None:
         self.metrics.is_connected.set(is_reachable)
+
+    @asynccontextmanager
+    async def finality(self) -> AsyncIterator[None]:
+        """As long as a submission waits; TimeoutError after `final_s`, or as soon as the gateway stops."""
+        async with asyncio.timeout(self._final_s) as deadline:
+            self._deadlines.add(deadline)
+            try:
+                yield
+            finally:
+                self._deadlines.discard(deadline)
+
+    def stop(self) -> None:
+        """End streams, and answer submissions that wait with what is known."""
+        self.followers.stop()
+        for deadline in self._deadlines:
+            deadline.reschedule(asyncio.get_running_loop().time())
 
     async def check_reader(self, request: Request) -> None:
         """Raise EntitlementError(unauthorised) unless the request bears the reader's token."""

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from ledger.base.errors import Code, UnavailableError
 from ledger.base.limits import IDENTIFIER_BYTES
+from ledger.proof.build import possible_keys
 from ledger.trade.identifiers import canonical, document
 from ledger.trade.record import EMPTY, Space, SubjectKey
 from ledger.trade.rules.table import key_of
@@ -59,6 +60,21 @@ def subject_key(text: str, kind: str | None, holder: str | None) -> SubjectKey:
     identifier = document(kind, text) if kind else canonical(text)
     key = key_of(Role.DOCUMENT if kind else Role.OBJECT, identifier.text)
     return key if holder is None else SubjectKey(Space.BALANCE, identifier.text, holder)
+
+
+async def _named(gateway: Gateway, text: str, kind: str | None) -> list[SubjectKey]:
+    """Every record that the ledger keeps under an identifier; the likeliest one if it keeps none."""
+    key = subject_key(text, kind, None)
+    if kind is not None:
+        return [key]
+    possible = possible_keys(key.identifier)
+    found = [one for one in possible if (await gateway.validator.record(one)).record != EMPTY]
+    return found or [key]
+
+
+async def _proven(gateway: Gateway, ids: list[str], kind: str | None, *, payloads: bool) -> bytes:
+    keys = [key for text in ids for key in await _named(gateway, text, kind)]
+    return await gateway.validator.prove(list(dict.fromkeys(keys)), payloads=payloads)
 
 
 def router(gateway: Gateway) -> APIRouter:
@@ -137,8 +153,7 @@ def router(gateway: Gateway) -> APIRouter:
         """What it proves is about the record: a quorum agreed on the record and its order, not on its truth. A node
         that lacks part of a history answers 503 `history_incomplete`, never with less.
         """
-        keys = list(dict.fromkeys(subject_key(text, type, None) for text in ids))
-        data = await gateway.prove(lambda: gateway.validator.prove(keys, payloads=payloads))
+        data = await gateway.prove(lambda: _proven(gateway, ids, type, payloads=payloads))
         disposition = 'attachment; filename="bundle.custody"'
         return LongAnswer(data, media_type=BUNDLE, headers={"Content-Disposition": disposition})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -105,7 +104,7 @@ async def _submit(
 ) -> tuple[TransactionStatus, ...]:
     """Hand in and wait; when finality takes longer than a client should wait, what is known by then."""
     try:
-        async with asyncio.timeout(gateway.final_s):
+        async with gateway.finality():
             return await persistently(lambda: gateway.submitter.submit(submissions, wait))
     except TimeoutError:
         statuses = await gateway.ask(lambda: gateway.validator.transactions(ids))
@@ -114,7 +113,7 @@ async def _submit(
     if any(status.state == State.UNKNOWN for status in statuses):
         raise UnavailableError(
             Code.UNAVAILABLE,
-            f"expected the validator to take the transactions within {gateway.final_s:g} s; send the same body again",
+            "expected the validator to take the transactions in time, it did not; send the same body again",
         )
     return statuses
 
