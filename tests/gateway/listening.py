@@ -92,9 +92,7 @@ def play_listening(
     async def run() -> None:
         async with staged(folder, **options) as stage:
             connections = connection_class(stage.gateway.metrics.slow_readers.inc, **(limits or {}))
-            server = GatewayServer(
-                server_config(stage.app, connections, stop_s=2), stage.gateway.followers.stop
-            )
+            server = GatewayServer(server_config(stage.app, connections, stop_s=2), stage.gateway.stop)
             socket = listen(Address("127.0.0.1", 0))
             port = socket.getsockname()[1]
             clients: list[Bare] = []

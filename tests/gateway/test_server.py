@@ -148,7 +148,7 @@ def test_a_client_that_does_not_take_its_answer_is_cut(tmp_path: Path) -> None:
     play_listening(tmp_path, act, limits={"write_s": 0.2})
 
 
-def test_stopping_waits_for_requests_under_way(tmp_path: Path) -> None:
+def test_stopping_answers_submissions_that_wait(tmp_path: Path) -> None:
     async def act(at: Listening) -> None:
         at.stage.validator.is_finalising = False
         async with at.http() as http:
@@ -160,5 +160,6 @@ def test_stopping_waits_for_requests_under_way(tmp_path: Path) -> None:
             at.server.should_exit = True
             response = await waiting
             assert response.status_code == 202
+            assert response.json()["transactions"][0]["status"] == "accepted"
 
-    play_listening(tmp_path, act, final_s=0.5)
+    play_listening(tmp_path, act)
