@@ -132,7 +132,7 @@ def _prove(teller: Teller, stage: NetworkStage, output: Path) -> dict[str, bytes
         "item": [goods.witness],
         "case": [goods.held_case],
         "container": [goods.container],
-        "declaration": [goods.declaration],
+        "declaration": [goods.declaration, goods.container],
     }
     made, rows = {}, []
     for name, subjects in asked.items():
