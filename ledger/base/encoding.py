@@ -29,6 +29,7 @@ type_name = {
 
 _packb = msgpack.Packer(use_bin_type=True, autoreset=True).pack
 _UINT64_MAX: Final = 2**64 - 1
+_VISIBLE: Final = bytes(range(0x21, 0x7F))
 
 
 def encode(value: Any) -> bytes:
@@ -136,9 +137,8 @@ def take_ascii(value: Any, field: str, most: int, *, least: int = 1) -> str:
         raise _wrong(field, "text", value)
     if not least <= len(value) <= most:
         raise FormError(Code.TOO_LARGE, f"{field}: expected {least} .. {most} characters, got {len(value)}")
-    for character in value:
-        if not "!" <= character <= "~":
-            raise FormError(Code.MALFORMED, f"{field}: expected printable ASCII without spaces")
+    if not value.isascii() or value.encode().translate(None, _VISIBLE):
+        raise FormError(Code.MALFORMED, f"{field}: expected printable ASCII without spaces")
     return value
 
 

@@ -57,15 +57,20 @@ class Organisation(NamedTuple):
 class Members:
     """The registry as seen at one height."""
 
-    __slots__ = ("_source", "height")
+    __slots__ = ("_known", "_source", "height")
 
     def __init__(self, source: Source, height: int) -> None:
         self._source = source
+        self._known: dict[tuple[int, str], Any] = {}
         self.height = height
 
     def _exact(self, kind: Kind, name: str) -> Any:
+        place = (kind, name)
+        if place in self._known:
+            return self._known[place]
         entry = self._source.exact(kind, name)
-        return None if entry is None else entry.at(self.height)
+        found = self._known[place] = None if entry is None else entry.at(self.height)
+        return found
 
     def organisation(self, identifier: str) -> Organisation | None:
         """The member of that id, or None."""

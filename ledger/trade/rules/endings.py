@@ -7,7 +7,7 @@ consumed, how many were only recorded (not the signer's, held, unknown) and how 
 from __future__ import annotations
 
 from ledger.trade.record import Origin, Record, Space, Status, SubjectKey
-from ledger.trade.rules.making import born_by
+from ledger.trade.rules.making import born_by, is_granted
 from ledger.trade.rules.outcomes import Outcome
 from ledger.trade.rules.packing import emptied, freed, obstacle, unnamed_parent
 from ledger.trade.rules.standing import born, claim, contradict, effect, is_unconfirmed, note
@@ -65,7 +65,8 @@ def produce(act: Act, leg: Leg, view: View) -> Decision:
     if is_born(at.own):
         return contradict(act, at, view, Outcome.CONTESTED)
     key = transformation_key(act)
-    return born_by(act, leg, view, source=f"{key.holder}|{key.identifier}")
+    granted = is_granted(act, leg.identifier, view)
+    return born_by(act, at, granted=granted, source=f"{key.holder}|{key.identifier}")
 
 
 def end(act: Act, leg: Leg, view: View) -> Decision:

@@ -151,10 +151,13 @@ def usable_permits(
 
 def effect(act: Act, at: Situation, record: Record, outcome: Outcome, *, undoable: bool = False) -> Record:
     """`record` with the last effect noted: what a correction would restore, or None where it may not be undone."""
-    if not undoable:
-        return record._replace(last=None)
+    return record._replace(last=last_effect(act, at, outcome) if undoable else None)
+
+
+def last_effect(act: Act, at: Situation, outcome: Outcome) -> LastEffect:
+    """What a correction of this effect would restore."""
     own = at.own
-    last = LastEffect(
+    return LastEffect(
         act.sequence,
         act.event,
         act.organisation,
@@ -169,4 +172,3 @@ def effect(act: Act, at: Situation, record: Record, outcome: Outcome, *, undoabl
         own.seals,
         own.bindings,
     )
-    return record._replace(last=last)
