@@ -14,5 +14,5 @@ outside is bounded, parsed with the ledger's own decoders, and answered with one
     follow      final blocks as server-sent events
     rendering   what the ledger holds, as JSON for people
     answers     long answers in pieces; msgpack or JSON as asked
-    contract    what OpenAPI says of all this; examples
+    contract    what OpenAPI says of all this; examples; reference shows it as a page
 """

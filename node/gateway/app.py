@@ -1,6 +1,6 @@
 """The application: routes, errors as problems, the OpenAPI document (API.md).
 
-OpenAPI is served at /openapi.json; there is no page that loads scripts from elsewhere.
+OpenAPI is served at /openapi.json, and as a page for people at /docs.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, Response
 
 from ledger.base.errors import CustodyError
-from node.gateway import contract, edge
+from node.gateway import contract, edge, reference
 from node.gateway.routes import chain, operations, subjects, transactions
 from node.gateway.service import Gateway
 
@@ -68,4 +69,10 @@ def create_app(gateway: Gateway) -> FastAPI:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        headers = {"Content-Security-Policy": reference.POLICY}
+        return HTMLResponse(reference.page(app.openapi()), headers=headers)
+
     return app

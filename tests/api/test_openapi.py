@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -129,6 +131,22 @@ def test_the_document_is_served_to_anybody(tmp_path: Path) -> None:
     async def act(stage: Stage) -> None:
         del stage.http.headers["Authorization"]
         assert (await stage.http.get("/openapi.json")).json() == DOCUMENT
+
+    play(tmp_path, act)
+
+
+def test_the_page_for_people_says_all_of_it_and_runs_nothing(tmp_path: Path) -> None:
+    async def act(stage: Stage) -> None:
+        del stage.http.headers["Authorization"]
+        response = await stage.http.get("/docs")
+        assert response.headers["content-type"].startswith("text/html")
+        assert response.headers["content-security-policy"].startswith("default-src 'none'")
+        for path, method, operation in OPERATIONS:
+            assert f"<b>{method.upper()}</b> {path}</h3>" in response.text
+            assert escape(operation["summary"]) in response.text
+        assert "<script" not in response.text
+        assert "http://" not in response.text
+        ET.fromstring(response.text.removeprefix("<!doctype html>"))
 
     play(tmp_path, act)
 

@@ -127,7 +127,8 @@ def test_numbers_are_readable_and_bounded_whatever_clients_send(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "header", [None, "", "Bearer", f"Basic {TOKEN}", "Bearer x", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", TOKEN]
+    "header",
+    [None, "", "Bearer", f"Basic {TOKEN}", "Bearer x", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", TOKEN],
 )
 def test_reads_need_the_token(tmp_path: Path, header: str | None) -> None:
     async def act(stage: Stage) -> None:

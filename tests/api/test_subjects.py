@@ -140,6 +140,18 @@ def test_documents_are_found_by_their_bare_number(tmp_path: Path) -> None:
     play(tmp_path, act)
 
 
+def test_a_place_is_found_where_something_was_recorded_of_it(tmp_path: Path) -> None:
+    async def act(stage: Stage) -> None:
+        seen = stage.world.item(Action.OBSERVE, [(Role.PLACE, place(3))])
+        await stage.submit(stage.world.sign("carrier", seen))
+        found = (await stage.http.get("/v1/subjects", params={"id": place(3)})).json()
+        assert found["subject"] == {"id": place(3), "space": "place"}
+        chain = (await stage.http.get("/v1/subjects/history", params={"id": place(3)})).json()
+        assert [link["outcome"]["name"] for link in chain["links"]] == ["first_seen"]
+
+    play(tmp_path, act)
+
+
 def test_a_lot_and_its_balances_are_records_of_their_own(tmp_path: Path) -> None:
     async def act(stage: Stage) -> None:
         batch = lot("9521234", 1, "B7")

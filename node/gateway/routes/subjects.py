@@ -19,7 +19,7 @@ from node.gateway.answers import BUNDLE, LongAnswer, json_answer
 from node.gateway.contract import SECURED, answer, binary, merged, problems
 from node.gateway.rendering import key_json, record_at_json, row_json
 from node.gateway.service import Gateway
-from node.local.protocol import HISTORY_ROWS
+from node.local.protocol import HISTORY_ROWS, RecordAt
 
 SUBJECTS_PER_BUNDLE: Final = 100
 _LINKS: Final = 100
@@ -72,6 +72,21 @@ async def _named(gateway: Gateway, text: str, kind: str | None) -> list[SubjectK
     return found or [key]
 
 
+async def _record_of(
+    gateway: Gateway, text: str, kind: str | None, holder: str | None
+) -> tuple[SubjectKey, RecordAt]:
+    """The record that an identifier names: that of its own sort, else whatever the ledger keeps under it."""
+    key = subject_key(text, kind, holder)
+    others = () if kind is not None or holder is not None else possible_keys(key.identifier)
+    for one in dict.fromkeys((key, *others)):
+        found = await gateway.validator.record(one)
+        if found.record != EMPTY:
+            return one, found
+    raise UnavailableError(
+        Code.UNKNOWN_SUBJECT, f"expected a subject that something was recorded of, got {key.identifier}"
+    )
+
+
 async def _proven(gateway: Gateway, ids: list[str], kind: str | None, *, payloads: bool) -> bytes:
     keys = [key for text in ids for key in await _named(gateway, text, kind)]
     return await gateway.validator.prove(list(dict.fromkeys(keys)), payloads=payloads)
@@ -93,10 +108,7 @@ def router(gateway: Gateway) -> APIRouter:
     )
     async def record(id: Id, type: Type = None, holder: Holder = None) -> Response:  # noqa: A002 - names in the address
         """What custody is now. The answer is this node's word; for a proof ask for a bundle."""
-        key = subject_key(id, type, holder)
-        found = await gateway.ask(lambda: gateway.validator.record(key))
-        if found.record == EMPTY:
-            raise _unknown(key)
+        key, found = await gateway.ask(lambda: _record_of(gateway, id, type, holder))
         return json_answer(record_at_json(key, found))
 
     @routes.get(
@@ -124,12 +136,9 @@ def router(gateway: Gateway) -> APIRouter:
         limit: Annotated[int, Query(description="At most so many links.", ge=1, le=HISTORY_ROWS)] = _LINKS,
     ) -> Response:
         """`next` is the position to go on from, null at the end of the chain."""
-        key = subject_key(id, type, holder)
-        found = (await gateway.ask(lambda: gateway.validator.record(key))).record
-        if found == EMPTY:
-            raise _unknown(key)
+        key, at = await gateway.ask(lambda: _record_of(gateway, id, type, holder))
         rows = await gateway.ask(lambda: gateway.validator.history(key, aside=aside, first=first, most=limit))
-        length = (found.asides if aside else found.links).length
+        length = (at.record.asides if aside else at.record.links).length
         following = rows[-1].position + 1 if rows and rows[-1].position < length else None
         links = [row_json(row, key) for row in rows]
         return json_answer({"subject": key_json(key), "aside": aside, "links": links, "next": following})
@@ -158,9 +167,3 @@ def router(gateway: Gateway) -> APIRouter:
         return LongAnswer(data, media_type=BUNDLE, headers={"Content-Disposition": disposition})
 
     return routes
-
-
-def _unknown(key: SubjectKey) -> UnavailableError:
-    return UnavailableError(
-        Code.UNKNOWN_SUBJECT, f"expected a subject that something was recorded of, got {key.identifier}"
-    )
