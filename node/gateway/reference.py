@@ -77,10 +77,10 @@ def _sections(operations: list[tuple[str, str, Mapping[str, Any]]]) -> Iterator[
         if operation["tags"][0] != tag:
             tag = operation["tags"][0]
             yield f"<h2>{escape(tag)}</h2>"
-        token = "<p>Needs the reader's token.</p>" if "security" in operation else ""
+        access = "<p>Needs the reader's token.</p>" if "security" in operation else ""
         yield (
             f'<article id="{_anchor(method, path)}"><h3><b>{method.upper()}</b> {escape(path)}</h3>'
-            f"<p><strong>{escape(operation['summary'])}.</strong></p>{_paragraphs(operation['description'])}{token}"
+            f"<p><strong>{escape(operation['summary'])}.</strong></p>{_paragraphs(operation['description'])}{access}"
             f"{_parameters(operation)}{_body(operation)}{''.join(_answers(operation))}</article>"
         )
 
