@@ -93,6 +93,8 @@ class Policy(NamedTuple):
 
     patience_s: float = 60.0
     """Of one call, all attempts and pauses together."""
+    reach_s: float = 15.0
+    """As long as no gateway can be reached at all."""
     attempt_s: float = 40.0
     """Of one exchange; above what a gateway waits for finality."""
     first_pause_s: float = 0.1
@@ -130,12 +132,14 @@ class Pool:
 
         Raises CustodyError: the problem a gateway answered with, or unavailable when patience is at an end.
         """
-        deadline = self._clock() + self.policy.patience_s
-        pauses = 0
-        tried = 0
+        started_s = self._clock()
+        patience_s = min(self.policy.reach_s, self.policy.patience_s)
+        pauses = tried = 0
         while True:
-            left_s = deadline - self._clock()
+            left_s = started_s + self.policy.patience_s - self._clock()
             answer = yield self.exchange(wanted, min(self.policy.attempt_s, max(left_s, 1.0)))
+            if isinstance(answer, Answer):
+                patience_s = self.policy.patience_s
             outcome = _judged(answer)
             if isinstance(outcome, Answer):
                 return outcome
@@ -145,7 +149,7 @@ class Pool:
                 continue  # another gateway may answer at once
             pause_s = self._pause_s(pauses, outcome.retry_after_s)
             pauses += 1
-            if self._clock() + pause_s >= deadline:
+            if self._clock() + pause_s >= started_s + patience_s:
                 raise _given_up(wanted, tried, outcome)
             yield Pause(pause_s)
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 from typing import Any, Final, NamedTuple
 
-from client.protocol import Exchange, Pause, Pool, Wanted
+from client.protocol import Answer, Exchange, Pause, Pool, Wanted, problem_in
 from ledger.base.errors import Code, UnavailableError
 
 EVENT_BYTES: Final = 16_000_000
 EVENT_STREAM: Final = "text/event-stream"
+_REFUSED: Final = 503
 
 
 class Notice(NamedTuple):
@@ -89,9 +90,14 @@ class Follower:
         return self._pool.exchange(wanted, self._pool.policy.attempt_s)
 
     def feed(self, data: bytes) -> list[Notice]:
-        """The notices that these bytes complete, less those of blocks that were told before."""
+        """The notices that these bytes complete, less those of blocks that were told before.
+
+        Raises CustodyError: the problem with which a gateway ends a stream that it cannot go on with.
+        """
         found = []
         for notice in self._parser.feed(data):
+            if notice.kind == "problem":
+                raise problem_in(Answer(_REFUSED, {}, json.dumps(notice.data).encode()))
             height = notice.data.get("height") if isinstance(notice.data, dict) else None
             if type(height) is int:
                 if height < self._next:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -14,11 +14,18 @@ from client.files import write_over
 from client.spelling import bill, logistic_unit, subject
 from client.verify import verify_file
 from ledger.base.errors import CustodyError
-from ledger.trade.identifiers import Identifier, container, declaration, reference
+from ledger.proof.bundle import bundle_from_bytes
+from ledger.trade.identifiers import Identifier, Kind, container, declaration, reference
+from ledger.trade.record import Space
+
+if TYPE_CHECKING:
+    from client.gateway import Gateway
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 _Texts = list[str] | None
+SUBJECTS_MOST: Final = 100
+"""Of one file, as gateways make them."""
 
 
 @app.command()
@@ -34,6 +41,10 @@ def prove(
     bol: Annotated[
         _Texts, typer.Option("--bol", help="A bill of lading, CARRIER:NUMBER; repeatable.")
     ] = None,
+    alone: Annotated[bool, typer.Option("--alone", help="Of documents, not what is bound to them.")] = False,
+    without_bytes: Annotated[
+        bool, typer.Option("--without-bytes", help="Without the events as their authors wrote them: smaller.")
+    ] = False,
     anchor: ANCHOR = None,
     gateways: GATEWAY = None,
     as_json: JSON = False,
@@ -55,15 +66,30 @@ def prove(
         raise Stop(USAGE, "expected something to prove: --epc, --sscc, --container, --mrn, --ucr or --bol")
     found = settings()
     with gateway(found, gateways) as client, progress("fetching the proof"):
-        content = client.bundle([identifier.text for identifier in dict.fromkeys(named)])
+        texts = list(dict.fromkeys(identifier.text for identifier in named))
+        documents = [identifier.text for identifier in named if identifier.kind is Kind.DOCUMENT]
+        if documents and not alone:
+            texts = _with_bound(client, texts, documents)
+        content = client.bundle(texts, *([] if without_bytes else [("payloads", "true")]))
     write_over(output, content)
     headline = _headline(output, anchor or found.anchor)
     if as_json:
-        shown = [identifier.text for identifier in named]
-        json_data({"file": str(output), "bytes": len(content), "subjects": shown, "headline": headline})
+        json_data({"file": str(output), "bytes": len(content), "subjects": texts, "headline": headline})
         return
     note(f"wrote {output}, {len(content)} bytes")
     data(headline or f"not checked: no trust anchor is at hand; custody verify {output} --anchor GENESIS")
+
+
+def _with_bound(client: Gateway, texts: list[str], documents: list[str]) -> list[str]:
+    """What was asked for, and every thing that was ever bound to the documents; the bundle of these names them all."""
+    shown = bundle_from_bytes(client.bundle(documents))
+    bound = [key.identifier for legs in shown.legs for key, _ in legs.elements if key.space == Space.THING]
+    found = list(dict.fromkeys((*texts, *bound)))
+    if len(found) > SUBJECTS_MOST:
+        note(
+            f"{len(found)} subjects are bound, a file holds {SUBJECTS_MOST}: {SUBJECTS_MOST} are proven; name the others"
+        )
+    return found[:SUBJECTS_MOST]
 
 
 def _headline(output: Path, anchor: Path | None) -> str | None:
