@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 import structlog
 from starlette.requests import Request
 
-from ledger.base.errors import Code, CustodyError, UnavailableError
+from ledger.base.errors import Code, CustodyError, FormError, UnavailableError
 from node.gateway.access import ReaderToken
 from node.gateway.follow import HEARTBEAT_S, Followers
 from node.gateway.metrics import Metrics
@@ -73,11 +73,18 @@ async def persistently(question: Callable[[], Awaitable[_T]]) -> _T:
     to repeat, also a submission: a transaction is known by its id.
     """
     try:
+        try:
+            return await question()
+        except UnavailableError as error:
+            if error.code != Code.UNAVAILABLE:
+                raise
         return await question()
-    except CustodyError as error:
-        if error.code != Code.UNAVAILABLE:
-            raise
-    return await question()
+    except FormError as error:
+        structlog.get_logger("gateway").error("answer not understood", detail=error.message)
+        raise UnavailableError(
+            Code.INTERNAL,
+            "expected an answer in the protocol of this gateway, the validator gave another; are both of one version?",
+        ) from None
 
 
 def away(error: CustodyError) -> UnavailableError:

@@ -94,6 +94,34 @@ def test_a_validator_that_hangs_costs_a_deadline(tmp_path: Path) -> None:
     play(tmp_path, act, read_s=0.05)
 
 
+def test_a_validator_that_speaks_another_version_is_no_fault_of_the_client(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def act(stage: Stage) -> None:
+        monkeypatch.setattr(stage.validator, "_node_status", lambda: (1, 2, 3))
+        monkeypatch.setattr(stage.validator, "_status", lambda _: (1, 2, 3))
+        assert "version" in check_problem(await stage.http.get("/v1/status"), Code.INTERNAL)
+        check_problem(await stage.http.get(f"/v1/transactions/{'0' * 64}"), Code.INTERNAL)
+
+    play(tmp_path, act)
+
+
+def test_a_fault_of_the_gateway_is_a_problem_that_shows_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def act(stage: Stage) -> None:
+        async def fail() -> None:
+            raise RuntimeError("secret of the house")
+
+        monkeypatch.setattr(stage.gateway.validator, "status", fail)
+        response = await stage.http.get("/v1/status")
+        check_problem(response, Code.INTERNAL)
+        assert "secret" not in response.text
+        assert response.json()["request"] in capsys.readouterr().out
+
+    play(tmp_path, act)
+
+
 def test_questions_beyond_the_cap_are_refused_at_once(tmp_path: Path) -> None:
     async def act(stage: Stage) -> None:
         stage.validator.is_silent = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, Query
@@ -55,41 +56,39 @@ Holder = Annotated[
 ]
 
 
-def subject_key(text: str, kind: str | None, holder: str | None) -> SubjectKey:
-    """The record that an identifier in any spelling names. FormError bad_identifier."""
+def subject_keys(text: str, kind: str | None, holder: str | None = None) -> tuple[SubjectKey, ...]:
+    """The records that an identifier in any spelling may name, that of its own sort first. FormError bad_identifier."""
     identifier = document(kind, text) if kind else canonical(text)
-    key = key_of(Role.DOCUMENT if kind else Role.OBJECT, identifier.text)
-    return key if holder is None else SubjectKey(Space.BALANCE, identifier.text, holder)
-
-
-async def _named(gateway: Gateway, text: str, kind: str | None) -> list[SubjectKey]:
-    """Every record that the ledger keeps under an identifier; the likeliest one if it keeps none."""
-    key = subject_key(text, kind, None)
+    if holder is not None:
+        return (SubjectKey(Space.BALANCE, identifier.text, holder),)
     if kind is not None:
-        return [key]
-    possible = possible_keys(key.identifier)
-    found = [one for one in possible if (await gateway.validator.record(one)).record != EMPTY]
-    return found or [key]
+        return (key_of(Role.DOCUMENT, identifier.text),)
+    return tuple(dict.fromkeys((key_of(Role.OBJECT, identifier.text), *possible_keys(identifier.text))))
 
 
-async def _record_of(
-    gateway: Gateway, text: str, kind: str | None, holder: str | None
-) -> tuple[SubjectKey, RecordAt]:
-    """The record that an identifier names: that of its own sort, else whatever the ledger keeps under it."""
-    key = subject_key(text, kind, holder)
-    others = () if kind is not None or holder is not None else possible_keys(key.identifier)
-    for one in dict.fromkeys((key, *others)):
-        found = await gateway.validator.record(one)
-        if found.record != EMPTY:
-            return one, found
+async def _known(gateway: Gateway, keys: Iterable[SubjectKey]) -> list[tuple[SubjectKey, RecordAt]]:
+    """Those of the records that there are."""
+    found = [(key, await gateway.validator.record(key)) for key in keys]
+    return [(key, at) for key, at in found if at.record != EMPTY]
+
+
+async def _record_of(gateway: Gateway, keys: tuple[SubjectKey, ...]) -> tuple[SubjectKey, RecordAt]:
+    """The first of the records that there is; UnavailableError(unknown_subject) if there is none."""
+    for key in keys:
+        known = await _known(gateway, (key,))
+        if known:
+            return known[0]
     raise UnavailableError(
-        Code.UNKNOWN_SUBJECT, f"expected a subject that something was recorded of, got {key.identifier}"
+        Code.UNKNOWN_SUBJECT, f"expected a subject that something was recorded of, got {keys[0].identifier}"
     )
 
 
-async def _proven(gateway: Gateway, ids: list[str], kind: str | None, *, payloads: bool) -> bytes:
-    keys = [key for text in ids for key in await _named(gateway, text, kind)]
-    return await gateway.validator.prove(list(dict.fromkeys(keys)), payloads=payloads)
+async def _proven(gateway: Gateway, named: list[tuple[SubjectKey, ...]], *, payloads: bool) -> bytes:
+    """The bundle over every record kept under the identifiers; the prover says which of them has none."""
+    chosen: list[SubjectKey] = []
+    for keys in named:
+        chosen += [key for key, _ in await _known(gateway, keys)] or keys[:1]
+    return await gateway.validator.prove(list(dict.fromkeys(chosen)), payloads=payloads)
 
 
 def router(gateway: Gateway) -> APIRouter:
@@ -108,7 +107,8 @@ def router(gateway: Gateway) -> APIRouter:
     )
     async def record(id: Id, type: Type = None, holder: Holder = None) -> Response:  # noqa: A002 - names in the address
         """What custody is now. The answer is this node's word; for a proof ask for a bundle."""
-        key, found = await gateway.ask(lambda: _record_of(gateway, id, type, holder))
+        keys = subject_keys(id, type, holder)
+        key, found = await gateway.ask(lambda: _record_of(gateway, keys))
         return json_answer(record_at_json(key, found))
 
     @routes.get(
@@ -136,7 +136,8 @@ def router(gateway: Gateway) -> APIRouter:
         limit: Annotated[int, Query(description="At most so many links.", ge=1, le=HISTORY_ROWS)] = _LINKS,
     ) -> Response:
         """`next` is the position to go on from, null at the end of the chain."""
-        key, at = await gateway.ask(lambda: _record_of(gateway, id, type, holder))
+        keys = subject_keys(id, type, holder)
+        key, at = await gateway.ask(lambda: _record_of(gateway, keys))
         rows = await gateway.ask(lambda: gateway.validator.history(key, aside=aside, first=first, most=limit))
         length = (at.record.asides if aside else at.record.links).length
         following = rows[-1].position + 1 if rows and rows[-1].position < length else None
@@ -162,7 +163,8 @@ def router(gateway: Gateway) -> APIRouter:
         """What it proves is about the record: a quorum agreed on the record and its order, not on its truth. A node
         that lacks part of a history answers 503 `history_incomplete`, never with less.
         """
-        data = await gateway.prove(lambda: _proven(gateway, ids, type, payloads=payloads))
+        named = [subject_keys(text, type) for text in ids]
+        data = await gateway.prove(lambda: _proven(gateway, named, payloads=payloads))
         disposition = 'attachment; filename="bundle.custody"'
         return LongAnswer(data, media_type=BUNDLE, headers={"Content-Disposition": disposition})
 
