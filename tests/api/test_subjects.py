@@ -200,6 +200,15 @@ def test_a_bundle_is_of_a_bounded_number_of_subjects(tmp_path: Path, count: int)
     play(tmp_path, act)
 
 
+@pytest.mark.parametrize("text", ["", "x" * 3_000])
+def test_each_subject_of_a_bundle_is_checked(tmp_path: Path, text: str) -> None:
+    async def act(stage: Stage) -> None:
+        response = await stage.http.get("/v1/bundle", params={"id": [item_id(1), text]})
+        assert check_problem(response, Code.MALFORMED).startswith("id.1: expected at ")
+
+    play(tmp_path, act)
+
+
 ODD = [
     "\x00",
     "%",

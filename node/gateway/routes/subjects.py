@@ -31,8 +31,9 @@ Id = Annotated[
     str,
     Query(description=_SPELLINGS, min_length=1, max_length=4 * IDENTIFIER_BYTES, examples=[examples.ITEM]),
 ]
+_Each = Annotated[str, Query(min_length=1, max_length=4 * IDENTIFIER_BYTES)]
 Ids = Annotated[
-    list[str],
+    list[_Each],
     Query(
         alias="id",
         description=_SPELLINGS + f" Up to {SUBJECTS_PER_BUNDLE}; repeat the parameter.",
