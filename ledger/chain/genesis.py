@@ -24,6 +24,7 @@ GENESIS_BYTES: Final = 16_000_000
 # Registry parameters that execution and consensus read.
 ALLOW_PERSONS: Final = "allow_persons"  # whether GSRN (person identifiers) are accepted
 LEADER_TIMEOUT_MS: Final = "leader_timeout_ms"
+HEARTBEAT_MS: Final = "heartbeat_ms"  # an idle chain gets an empty block this long after the last one; 0: never
 
 
 class Seat(NamedTuple):

@@ -125,7 +125,7 @@ def _apply_transaction(
 ) -> list[Receipt]:
     count = transaction.header.item_count
     try:
-        key = check_admissible(state, header, members, transaction, ids)
+        key = check_admissible(state, header, members, transaction, ids, validators)
     except CustodyError as error:
         return [_refused(transaction, index, error.code) for index in range(count)]
     ids[transaction.id] = transaction.header.expiry_ms
@@ -158,9 +158,17 @@ def _refused(transaction: Transaction, index: int, code: Code) -> Receipt:
 
 
 def check_admissible(
-    state: LedgerState, header: Header, members: Members, transaction: Transaction, ids: dict[bytes, int]
+    state: LedgerState,
+    header: Header,
+    members: Members,
+    transaction: Transaction,
+    ids: dict[bytes, int],
+    validators: ValidatorSet,
 ) -> Key:
-    """The registration of the transaction's key if it may be executed in this block; else the error it fails with."""
+    """The registration of the transaction's key if it may be executed in this block; else the error it fails with.
+
+    Evidence proves itself, so a validator may report it with the key it votes with: it holds no other.
+    """
     signed = transaction.header
     if transaction.id in ids or transaction.id in state.remembered:
         raise RuleError(Code.REPEATED, "expected a transaction that was not executed yet, got one again")
@@ -174,6 +182,9 @@ def check_admissible(
             f"expected an expiry at most {limits.EXPIRY_AHEAD_MS} ms ahead of {header.time_ms}, got {signed.expiry_ms}",
         )
     key = members.key(signed.public_key)
+    seat = validators.index_of(signed.public_key) if signed.kind == Kind.EVIDENCE else None
+    if seat is not None:
+        key = Key(validators[seat].organisation, Use.SIGN, None, None)
     if key is None:
         raise SignatureError(
             Code.UNKNOWN_KEY, f"expected a registered key, got {signed.public_key.hex()[:16]}"

@@ -33,9 +33,9 @@ from node.local.protocol import (
     TransactionStatus,
     WaitFor,
 )
-from node.transport.connection import Counters, FrameConnection, Lane, Outbox
+from node.transport.connection import Lane
+from node.transport.local_service import LocalConnection, connect_local
 
-OUTBOX_BYTES: Final = 256_000_000
 STREAM_AHEAD: Final = 8
 """Parts of a stream held for a slow reader before the connection is paused."""
 
@@ -45,7 +45,7 @@ class LocalClient:
 
     def __init__(self, socket: Path) -> None:
         self._path = socket
-        self._connection: FrameConnection | None = None
+        self._connection: LocalConnection | None = None
         self._dialling = asyncio.Lock()
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._streams: dict[int, asyncio.Queue[Any]] = {}
@@ -123,9 +123,9 @@ class LocalClient:
         """The bytes this node holds of these events."""
         return protocol.parse_payloads(await self._ask(protocol.GetPayloads(tuple(event_hashes))))
 
-    async def prove(self, keys: Iterable[SubjectKey]) -> bytes:
-        """A bundle over the subjects named."""
-        return protocol.parse_bytes(await self._ask(protocol.Prove(tuple(keys))))
+    async def prove(self, keys: Iterable[SubjectKey], *, payloads: bool = False) -> bytes:
+        """A bundle over the subjects named; `payloads`: with the bytes of open events."""
+        return protocol.parse_bytes(await self._ask(protocol.Prove(tuple(keys), payloads)))
 
     async def genesis(self) -> bytes:
         """The genesis file."""
@@ -168,38 +168,18 @@ class LocalClient:
         self._number += 1
         return self._number
 
-    async def _connected(self) -> FrameConnection:
+    async def _connected(self) -> LocalConnection:
         async with self._dialling:
             if self._connection is None or self._connection.is_closing:
-                self._connection = await self._dial()
+                self._connection = await connect_local(
+                    self._path, protocol.ANSWER_CAPS, self._frame_came, self._lost
+                )
             return self._connection
 
-    async def _dial(self) -> FrameConnection:
-        counters = Counters()
-
-        def make() -> FrameConnection:
-            return FrameConnection(
-                protocol.ANSWER_CAPS,
-                Outbox(OUTBOX_BYTES, OUTBOX_BYTES, counters),
-                counters,
-                self._frame_came,
-                lambda: None,
-                self._lost,
-            )
-
-        try:
-            _, connection = await asyncio.get_running_loop().create_unix_connection(make, str(self._path))
-        except OSError as error:
-            raise UnavailableError(
-                Code.UNAVAILABLE,
-                f"expected a running validator at {self._path}: {error.strerror or error}; start it, or try again later",
-            ) from None
-        return connection
-
-    def _lost(self, reason: Exception | None) -> None:
+    def _lost(self, _connection: LocalConnection, reason: Exception | None) -> None:
         error = UnavailableError(
             Code.UNAVAILABLE,
-            f"expected the validator at {self._path} to answer, it went away ({reason or 'closed'})",
+            f"expected the validator at {self._path} to answer, it went away ({reason or 'closed'}); try again",
         )
         for answer in self._answers.values():
             if not answer.done():
@@ -207,7 +187,7 @@ class LocalClient:
         for queue in self._streams.values():
             queue.put_nowait(error)
 
-    def _frame_came(self, kind: int, body: bytes) -> None:
+    def _frame_came(self, connection: LocalConnection, kind: int, body: bytes) -> None:
         if kind == protocol.FAULT:
             number, code, message = protocol.decode_fault(body)
             self._settle(number, UnavailableError(code, message))
@@ -217,8 +197,8 @@ class LocalClient:
             queue = self._streams.get(number)
             if queue is not None:
                 queue.put_nowait(value)
-                if queue.qsize() >= STREAM_AHEAD and self._connection is not None:
-                    self._connection.pause_reading()
+                if queue.qsize() >= STREAM_AHEAD:
+                    connection.pause_reading()
             return
         self._settle(number, value)
 

@@ -5,7 +5,7 @@
     ANSWER    [id, value]                                    the one answer, or the end of a stream
     PART      [id, value]                                    one element of a stream
     FAULT     [id, code, message]                            instead of an answer
-    CANCEL    [id]                                           the asker wants no more of it
+    CANCEL    [id, nil]                                      the asker wants no more of it
 
 Bodies are canonical msgpack with caps. The socket is 0600 in the node's `run/`: whoever may open it is the node's owner,
 so nothing is authenticated here; transactions authenticate themselves. What is wrong with one transaction is said in its
@@ -271,6 +271,8 @@ class Prove(NamedTuple):
     """Answer: the bytes of a bundle over all subjects named. Faults unknown_subject, history_incomplete."""
 
     keys: tuple[SubjectKey, ...]
+    payloads: bool = False
+    """Whether the bytes of open events go with it."""
 
 
 class GetGenesis(NamedTuple):
@@ -376,6 +378,11 @@ def _get_history(value: Any) -> GetHistory:
     )
 
 
+def _prove(value: Any) -> Prove:
+    keys, payloads = take_array(value, "proof wanted", 2)
+    return Prove(_tuple_of(_key, keys, "subjects", SUBJECTS_PER_PROOF), take_bool(payloads, "payloads"))
+
+
 _REQUESTS: Final[tuple[tuple[type[Any], Callable[[Any], Any]], ...]] = (
     (Submit, _submit),
     (GetTransactions, lambda value: GetTransactions(_hashes(_one(value, "transactions wanted"), "id"))),
@@ -385,10 +392,7 @@ _REQUESTS: Final[tuple[tuple[type[Any], Callable[[Any], Any]], ...]] = (
     (GetRecord, lambda value: GetRecord(_key(_one(value, "record wanted")))),
     (GetHistory, _get_history),
     (GetPayloads, lambda value: GetPayloads(_hashes(_one(value, "payloads wanted"), "event hash"))),
-    (
-        Prove,
-        lambda value: Prove(_tuple_of(_key, _one(value, "proof wanted"), "subjects", SUBJECTS_PER_PROOF)),
-    ),
+    (Prove, _prove),
     (GetGenesis, lambda value: GetGenesis(*take_array(value, "genesis wanted", 0))),
     (GetStatus, lambda value: GetStatus(*take_array(value, "status wanted", 0))),
     (GetMetrics, lambda value: GetMetrics(*take_array(value, "metrics wanted", 0))),

@@ -1,0 +1,202 @@
+"""`custody node ...`: running a node and asking how it is doing (DESIGN §6).
+
+A node is two processes. `--role both` starts each of them as a child and ends when one of them does; a child notices that
+its parent is gone by the end of its standard input, so that none is ever left behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from ledger.base.errors import Code, CustodyError, FormError
+
+app = typer.Typer(help="Run a node and ask how it is doing.", no_args_is_help=True)
+
+FOLDER_OPTION: Final = typer.Option("--folder", "-f", help="The organisation's folder.")
+_EXIT_FAILED: Final = 1
+_EXIT_USAGE: Final = 2
+_EXIT_UNREADABLE: Final = 5
+_END_S: Final = 10
+
+
+class Role(StrEnum):
+    """Which of a node's processes."""
+
+    VALIDATOR = "validator"
+    GATEWAY = "gateway"
+    BOTH = "both"
+
+
+@app.command()
+def run(
+    folder: Annotated[Path, FOLDER_OPTION] = Path(),
+    role: Annotated[Role, typer.Option(help="Which process to be.")] = Role.BOTH,
+    passphrase_file: Annotated[
+        Path | None, typer.Option(help="File whose first line opens this node's keys.")
+    ] = None,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+) -> None:
+    """Run this organisation's validator, gateway or both, until interrupted."""
+    folder = folder.resolve()
+    try:
+        if role is Role.BOTH:
+            raise typer.Exit(_run_both(folder, passphrase_file, log_level))
+        passphrase = None if passphrase_file is None else _read_passphrase(passphrase_file)
+        if role is Role.VALIDATOR:
+            _run_validator(folder, passphrase, log_level, with_parent=with_parent)
+        else:
+            _run_gateway(folder, log_level, with_parent=with_parent)
+    except CustodyError as error:
+        raise _ended(error) from None
+
+
+@app.command()
+def status(
+    folder: Annotated[Path, FOLDER_OPTION] = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """How the validator of this folder is doing."""
+    from node.local.client import LocalClient
+    from node.local.protocol import NodeStatus
+    from node.storage.folder import NodeFolder
+
+    async def ask(path: Path) -> NodeStatus:
+        async with LocalClient(path) as validator:
+            return await validator.status()
+
+    try:
+        opened = NodeFolder.open(folder.resolve(), lock=False)
+        found = asyncio.run(ask(opened.validator_socket))
+    except CustodyError as error:
+        raise _ended(error) from None
+    fields = {**found._asdict(), "network": found.network.hex()}
+    fields["peers"] = [peer._asdict() for peer in found.peers]
+    fields["warnings"] = list(found.warnings)
+    if as_json:
+        typer.echo(json.dumps(fields))
+        return
+    connected = sum(peer.is_connected for peer in found.peers)
+    typer.echo(f"{found.organisation}: {found.phase}, network {found.name} ({found.network.hex()[:16]})")
+    typer.echo(
+        f"  block {found.height}, certified {found.checkpoint_height}, view {found.view}, leader {found.leader}"
+    )
+    typer.echo(f"  {connected} of {len(found.peers)} peers connected, {found.pending_transactions} pending")
+    for warning in found.warnings:
+        typer.echo(f"  warning: {warning}")
+
+
+def _ended(error: CustodyError) -> typer.Exit:
+    """Say what was wrong on stderr; the exit code says of which kind it was (DESIGN §7)."""
+    typer.echo(f"custody node: {error}", err=True)
+    if error.code is Code.USAGE or isinstance(error, FormError):
+        return typer.Exit(_EXIT_USAGE)
+    if error.code in (Code.DAMAGED, Code.FOREIGN_DATA, Code.LOCKED, Code.BAD_KEY, Code.UNKNOWN_KEY):
+        return typer.Exit(_EXIT_UNREADABLE)
+    return typer.Exit(_EXIT_FAILED)
+
+
+def _read_passphrase(path: Path) -> bytes:
+    try:
+        return path.read_bytes().split(b"\n", 1)[0]
+    except OSError as error:
+        raise FormError(Code.USAGE, f"expected a passphrase in {path}: {error.strerror}") from None
+
+
+def _when_parent_ends(stop: Callable[[], object]) -> None:
+    """Call `stop` (from another thread) once standard input ends: whoever started this process is gone."""
+
+    def watch() -> None:
+        while os.read(sys.stdin.fileno(), 4_096):  # unbuffered: no lock is held when the interpreter ends
+            pass
+        stop()
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+def _run_validator(folder: Path, passphrase: bytes | None, log_level: str, *, with_parent: bool) -> None:
+    from node.logs import set_up_logs
+    from node.validator.validator import Validator, open_member
+
+    async def serve() -> None:
+        member = open_member(folder, passphrase)
+        log = set_up_logs(log_level, node=member.config.organisation, role="validator")
+        try:
+            validator = Validator(member, log)
+        except BaseException:
+            member.folder.close()
+            raise
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, validator.stop)
+        if with_parent:
+            _when_parent_ends(partial(loop.call_soon_threadsafe, validator.stop))
+        try:
+            await validator.start()
+            await validator.stopped.wait()
+        finally:
+            await validator.close()
+        if validator.failure is not None:
+            raise validator.failure
+
+    asyncio.run(serve())
+
+
+def _run_gateway(folder: Path, log_level: str, *, with_parent: bool) -> None:
+    from node.gateway.run import run_gateway
+
+    def stop() -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    if with_parent:
+        _when_parent_ends(stop)
+    run_gateway(folder, log_level=log_level)
+
+
+def _run_both(folder: Path, passphrase_file: Path | None, log_level: str) -> int:
+    """Start validator and gateway as children, pass on the wish to end, end when one of them does."""
+    children: list[subprocess.Popen[bytes]] = []
+    ended = threading.Event()
+
+    def stop(_number: int, _frame: object) -> None:
+        ended.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        for role in (Role.VALIDATOR, Role.GATEWAY):
+            command = [sys.executable, "-m", "node.cli", "run", "--folder", str(folder), "--role", role.value]
+            command += ["--log-level", log_level, "--with-parent"]
+            if passphrase_file is not None and role is Role.VALIDATOR:
+                command += ["--passphrase-file", str(passphrase_file)]
+            children.append(subprocess.Popen(command, stdin=subprocess.PIPE))  # noqa: S603 - our own command
+        while not ended.wait(0.2) and all(child.poll() is None for child in children):
+            pass
+        return max((child.poll() or 0 for child in children), default=0)
+    finally:
+        for child in reversed(children):
+            child.terminate()
+        for child in children:
+            try:
+                child.wait(_END_S)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,209 @@
+"""What a node is told at its start: `node.toml` in its folder (DESIGN §6).
+
+    organisation = "maker"
+    genesis = "genesis.custody"
+
+    [validator]
+    listen = "127.0.0.1:7100"
+
+    [gateway]
+    listen = "127.0.0.1:8100"
+
+    [[peers]]                        # every other validator of genesis
+    organisation = "carrier"
+    address = "127.0.0.1:7102"
+    transport_key = "64 hexadecimal digits"
+
+Keys, not addresses, say who a peer is: each transport key must give the pin that genesis lists for that organisation.
+Paths are relative to the folder. Unknown settings are refused by name: a misspelt one must not be silently without effect.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from ledger.base.errors import Code, FormError
+from ledger.base.keys import PUBLIC_KEY_BYTES
+from ledger.chain.genesis import Genesis, genesis_from_bytes
+
+FILE: Final = "node.toml"
+GENESIS_FILE: Final = "genesis.custody"
+_SPKI_PREFIX: Final = bytes.fromhex("302a300506032b6570032100")
+"""RFC 8410 §4: what stands before the 32 bytes of an Ed25519 key in its SubjectPublicKeyInfo."""
+
+
+class Address(NamedTuple):
+    """Where somebody listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class PeerAddress(NamedTuple):
+    """Another validator: whose it is, where it listens, and its transport key (32 bytes)."""
+
+    organisation: str
+    address: Address
+    transport_key: bytes
+
+
+class NodeConfig(NamedTuple):
+    """The settings of one node."""
+
+    organisation: str
+    genesis: Path
+    validator: Address
+    gateway: Address
+    peers: tuple[PeerAddress, ...]
+    clock_offset_ms: int
+    """Added to the system's clock: for drills of what a wrong clock does. 0 in service."""
+
+
+def transport_pin(public_key: bytes) -> bytes:
+    """The pin of an Ed25519 transport key: SHA-256 of its SubjectPublicKeyInfo (RFC 7469 §2.4)."""
+    return hashlib.sha256(_SPKI_PREFIX + public_key).digest()
+
+
+def load_config(folder: Path) -> NodeConfig:
+    """The settings in a node's folder; FormError usage or malformed with the setting named."""
+    path = folder / FILE
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FormError(Code.USAGE, f"expected a node's folder at {folder}, found no {FILE} in it") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise FormError(Code.MALFORMED, f"expected TOML in {path}: {error}") from None
+    reader = _Reader(path, settings)
+    config = NodeConfig(
+        reader.text("organisation"),
+        folder / reader.text("genesis", GENESIS_FILE),
+        reader.section("validator").address("listen"),
+        reader.section("gateway").address("listen"),
+        tuple(_peer(member) for member in reader.sections("peers")),
+        reader.integer("clock_offset_ms", 0),
+    )
+    reader.finish()
+    return config
+
+
+def load_genesis(config: NodeConfig) -> Genesis:
+    """The genesis that the settings name, checked to list this node and its peers with their keys; FormError."""
+    try:
+        data = config.genesis.read_bytes()
+    except OSError as error:
+        raise FormError(
+            Code.USAGE, f"expected the network's genesis at {config.genesis}: {error.strerror}"
+        ) from None
+    try:
+        genesis = genesis_from_bytes(data)
+    except FormError as error:
+        raise FormError(error.code, f"{config.genesis}: {error.message}") from None
+    _check_peers(config, genesis)
+    return genesis
+
+
+def _check_peers(config: NodeConfig, genesis: Genesis) -> None:
+    pins = {seat.organisation: seat.tls_pin for seat in genesis.validators}
+    if config.organisation not in pins:
+        raise FormError(
+            Code.USAGE,
+            f"organisation: expected one of genesis' validators ({', '.join(sorted(pins))}), got {config.organisation!r}",
+        )
+    named = [peer.organisation for peer in config.peers]
+    if sorted([*named, config.organisation]) != sorted(pins):
+        raise FormError(
+            Code.USAGE,
+            f"peers: expected every other validator of genesis once ({', '.join(sorted(pins))}), got {', '.join(named)}",
+        )
+    for peer in config.peers:
+        if transport_pin(peer.transport_key) != pins[peer.organisation]:
+            raise FormError(
+                Code.BAD_KEY,
+                f"peers: expected the transport key of {peer.organisation} that genesis pins, got another",
+            )
+
+
+def _peer(reader: _Reader) -> PeerAddress:
+    digits = reader.text("transport_key")
+    try:
+        key = bytes.fromhex(digits)
+    except ValueError:
+        key = b""
+    if len(key) != PUBLIC_KEY_BYTES:
+        raise reader.wrong("transport_key", f"{2 * PUBLIC_KEY_BYTES} hexadecimal digits", digits)
+    peer = PeerAddress(reader.text("organisation"), reader.address("address"), key)
+    reader.finish()
+    return peer
+
+
+class _Reader:
+    """One table of the settings; remembers what was asked for, so that the rest can be refused."""
+
+    def __init__(self, path: Path, settings: dict[str, Any], where: str = "") -> None:
+        self._path = path
+        self._settings = settings
+        self._where = where
+        self._asked: set[str] = set()
+        self._parts: list[_Reader] = []
+
+    def wrong(self, name: str, expected: str, value: Any) -> FormError:
+        """The error for a setting."""
+        return FormError(
+            Code.MALFORMED, f"{self._path}: {self._where}{name}: expected {expected}, got {value!r}"
+        )
+
+    def _take(self, name: str, default: Any) -> Any:
+        self._asked.add(name)
+        return self._settings.get(name, default)
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """A non-empty text."""
+        value = self._take(name, default)
+        if not isinstance(value, str) or not value:
+            raise self.wrong(name, "a text", value)
+        return value
+
+    def integer(self, name: str, default: int) -> int:
+        """An integer."""
+        value = self._take(name, default)
+        if type(value) is not int:
+            raise self.wrong(name, "an integer", value)
+        return value
+
+    def address(self, name: str) -> Address:
+        """`host:port`."""
+        value = self.text(name)
+        host, _, port = value.rpartition(":")
+        if not host or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65_536:
+            raise self.wrong(name, "host:port", value)
+        return Address(host.strip("[]"), int(port))
+
+    def section(self, name: str) -> _Reader:
+        """A table."""
+        value = self._take(name, {})
+        if not isinstance(value, dict):
+            raise self.wrong(name, "a table", value)
+        part = _Reader(self._path, value, f"{self._where}{name}.")
+        self._parts.append(part)
+        return part
+
+    def sections(self, name: str) -> list[_Reader]:
+        """An array of tables."""
+        value = self._take(name, [])
+        if not isinstance(value, list) or not all(isinstance(member, dict) for member in value):
+            raise self.wrong(name, "tables", value)
+        return [_Reader(self._path, member, f"{self._where}{name}.") for member in value]
+
+    def finish(self) -> None:
+        """Refuse settings that nobody asked for."""
+        unknown = sorted(set(self._settings) - self._asked)
+        if unknown:
+            raise self.wrong(unknown[0], "a known setting", self._settings[unknown[0]])
+        for part in self._parts:
+            part.finish()

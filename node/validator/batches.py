@@ -1,0 +1,204 @@
+"""What travels between validators beside the votes: batches of transactions (CONSENSUS 5; WIRE_TRANSPORT.md).
+
+    batch = [origin, number, [transaction bytes, ...]]                  its digest is over exactly these bytes
+    frame = [batch bytes, [context, ...], [[salt, context index | nil, event], ...]]
+
+The frame carries, beside the batch, the bytes of its open items; they are not part of the digest, since they can be erased
+later. A batch is *whole* when every transaction is well formed and signed, and for every open item there are bytes with
+exactly its event hash and context hash. All of this depends on bytes alone, never on state, so every validator judges alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from ledger.base import limits
+from ledger.base.encoding import decode, encode, take_array, take_bytes, take_int
+from ledger.base.errors import Code, FormError
+from ledger.base.hashing import HASH_BYTES, Tag, tagged_hash
+from ledger.chain.block import COUNTER_MAX
+from ledger.chain.transaction import Kind, Transaction, context_hash, event_hash, transaction_from_bytes
+from ledger.trade.statement import Openness, Statement
+from node.storage.payload_store import SALT_BYTES_MAX, Payload
+
+_OPENNESS: Final = Statement._fields.index("openness")
+_STATEMENT_FIELDS: Final = len(Statement._fields)
+
+
+class Batch(NamedTuple):
+    """A batch whose transactions were parsed; whether they were checked is the maker's business."""
+
+    digest: bytes
+    data: bytes
+    transactions: tuple[Transaction, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes that count against BLOCK_BYTES."""
+        return len(self.data)
+
+    @property
+    def subjects(self) -> int:
+        """Subjects that count against SUBJECTS_PER_BLOCK."""
+        return sum(transaction.subject_count for transaction in self.transactions)
+
+    @property
+    def ids(self) -> tuple[bytes, ...]:
+        """Transaction ids, in order."""
+        return tuple(transaction.id for transaction in self.transactions)
+
+
+class OpenEvent(NamedTuple):
+    """The bytes of one open item, with the hashes they give."""
+
+    payload: Payload
+    context: bytes | None
+
+
+def make_batch(
+    network: bytes, origin: int, number: int, transactions: Sequence[Transaction], encoded: Sequence[bytes]
+) -> Batch:
+    """A batch of checked transactions; `encoded` are their bytes."""
+    data = encode((origin, number, encoded))
+    return Batch(batch_digest(network, data), data, tuple(transactions))
+
+
+def batch_digest(network: bytes, data: bytes) -> bytes:
+    """The digest by which blocks name a batch."""
+    return tagged_hash(Tag.BATCH, network, data)
+
+
+def transactions_of(data: bytes) -> tuple[bytes, ...]:
+    """The encoded transactions of a stored batch."""
+    _, _, encoded = decode(data, max_bytes=limits.BLOCK_BYTES)
+    return tuple(encoded)
+
+
+def batch_from_bytes(data: bytes, network: bytes, *, check_signatures: bool = True) -> Batch:
+    """Parse a batch and check form, caps and signatures; FormError or SignatureError.
+
+    `check_signatures=False` is for batches that this node checked before it stored them.
+    """
+    origin, number, encoded = take_array(decode(data, max_bytes=limits.BLOCK_BYTES), "batch", 3)
+    take_int(origin, "batch origin", 0, limits.VALIDATORS_MAX - 1)
+    take_int(number, "batch number", 0, COUNTER_MAX)
+    take_array(encoded, "batch transactions", most=limits.TRANSACTIONS_PER_BLOCK)
+    transactions = tuple(
+        transaction_from_bytes(take_bytes(member, "transaction"), network) for member in encoded
+    )
+    batch = Batch(batch_digest(network, data), data, transactions)
+    if not transactions:
+        raise FormError(Code.MALFORMED, "expected a batch of at least one transaction, got none")
+    if batch.subjects > limits.SUBJECTS_PER_BLOCK:
+        raise FormError(
+            Code.LIMIT,
+            f"expected at most {limits.SUBJECTS_PER_BLOCK} subjects in a batch, got {batch.subjects}",
+        )
+    if check_signatures:
+        for transaction in transactions:
+            transaction.check_signature()
+    return batch
+
+
+# ---- the bytes of open items
+
+
+def open_items(transaction: Transaction) -> Iterator[tuple[bytes, bytes | None]]:
+    """(event hash, context hash | nil) of every item that says it is open, judged on its raw shape alone."""
+    if transaction.header.kind != Kind.EVENTS:
+        return
+    for item in transaction.items:
+        statement, _, _, event, context, _ = item
+        if (
+            type(statement) is tuple
+            and len(statement) == _STATEMENT_FIELDS
+            and statement[_OPENNESS] == Openness.OPEN
+            and type(statement[_OPENNESS]) is int
+            and type(event) is bytes
+            and len(event) == HASH_BYTES
+        ):
+            yield event, context
+
+
+def check_open_bytes(
+    transactions: Iterable[Transaction], events: Mapping[bytes, OpenEvent]
+) -> tuple[OpenEvent, ...]:
+    """The bytes of all open items, in order, each once; FormError if one lacks or is under another context."""
+    needed: dict[bytes, OpenEvent] = {}
+    for transaction in transactions:
+        for event, context in open_items(transaction):
+            found = events.get(event)
+            if found is None:
+                raise FormError(
+                    Code.MALFORMED, f"expected the bytes of open event {event.hex()}, they did not come"
+                )
+            if found.payload.context_hash != context:
+                raise FormError(
+                    Code.MALFORMED,
+                    f"expected the bytes of open event {event.hex()} under the context that its item names",
+                )
+            needed[event] = found
+    return tuple(needed.values())
+
+
+def open_event(
+    network: bytes,
+    salt: bytes,
+    context: bytes | None,
+    event: bytes,
+    readers: tuple[str, ...] | None = None,
+) -> OpenEvent:
+    """The hashes that an event's bytes give."""
+    return OpenEvent(
+        Payload(
+            event_hash(network, salt, context, event), salt, event, context_hash(network, context), readers
+        ),
+        context,
+    )
+
+
+# ---- frames
+
+
+def encode_frame(data: bytes, events: Iterable[OpenEvent]) -> bytes:
+    """The frame that carries a batch and the bytes of its open items."""
+    contexts: dict[bytes, int] = {}
+    shown = []
+    for payload, context in events:
+        place = None if context is None else contexts.setdefault(context, len(contexts))
+        shown.append((payload.salt, place, payload.event))
+    return encode((data, tuple(contexts), shown))
+
+
+def open_frame(body: bytes) -> tuple[bytes, Any, Any]:
+    """(batch bytes, contexts, events) of a frame whose outer shape holds; FormError."""
+    data, contexts, events = take_array(decode(body, max_bytes=limits.FRAME_BYTES), "batch frame", 3)
+    return take_bytes(data, "batch", most=limits.BLOCK_BYTES), contexts, events
+
+
+def events_of_frame(network: bytes, contexts_value: Any, events_value: Any) -> dict[bytes, OpenEvent]:
+    """The bytes that a frame carries, by the event hash they give; FormError."""
+    contexts = take_array(contexts_value, "contexts", most=limits.SUBJECTS_PER_BLOCK)
+    for context in contexts:
+        take_bytes(context, "context", most=limits.CONTEXT_BYTES)
+    events: dict[bytes, OpenEvent] = {}
+    for value in take_array(events_value, "events", most=limits.SUBJECTS_PER_BLOCK):
+        salt, place, event = take_array(value, "event", 3)
+        if place is not None:
+            take_int(place, "context index", 0, len(contexts) - 1)
+        found = open_event(
+            network,
+            take_bytes(salt, "salt", most=SALT_BYTES_MAX),
+            None if place is None else contexts[place],
+            take_bytes(event, "event", most=limits.EVENT_BYTES),
+        )
+        events[found.payload.event_hash] = found
+    return events
+
+
+def check_frame(body: bytes, network: bytes) -> tuple[Batch, tuple[OpenEvent, ...]]:
+    """A batch and the bytes of its open items from a frame, checked to be whole; FormError or SignatureError."""
+    data, contexts, events = open_frame(body)
+    batch = batch_from_bytes(data, network)
+    return batch, check_open_bytes(batch.transactions, events_of_frame(network, contexts, events))

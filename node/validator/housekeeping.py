@@ -1,0 +1,109 @@
+"""What a node does beside the way of a transaction: making the chain durable, giving space back, writing the state.
+
+None of it is urgent: until the block store is synced, batches and votes are durable elsewhere (STORAGE.md §4, §5), and
+until the state is written, it is redone from the block store. So it is done a few times a second, in small steps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from ledger.base.errors import CustodyError
+from ledger.chain.block import Block
+from ledger.consensus import Consensus
+from ledger.consensus.messages import encode_message
+from node.storage.stores import Stores
+from node.validator.execution import Executor
+
+BATCH: Final = 1
+"""Kind of pending entries that are batches."""
+INTERVAL_S: Final = 0.25
+VOTES_BYTES: Final = 2_000_000
+"""Appended to the vote log before it is replaced by what still matters."""
+OVERLAY_BYTES: Final = 64_000_000
+"""Of changes to the state in memory before they are written."""
+FLUSH_S: Final = 30.0
+"""The state is written this often anyway, so that a restart has little to redo."""
+FLUSH_STEP: Final = 400
+
+
+class Housekeeper:
+    """Runs beside the driver, between its turns."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        executor: Executor,
+        machine: Consensus,
+        fail: Callable[[CustodyError], None],
+    ) -> None:
+        self._stores = stores
+        self._executor = executor
+        self._machine = machine
+        self._fail = fail
+        self._ordered: deque[tuple[int, tuple[bytes, ...]]] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+        self._flushed_at = asyncio.get_running_loop().time()
+        self.flushes = 0
+
+    def finalised(self, block: Block) -> None:
+        """A block is final: its batches may be let go of once it is durable."""
+        self._ordered.append((block.header.height, block.batches))
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run(), name="housekeeping")
+
+    async def close(self) -> None:
+        """End, and write what there is: the next start has nothing to redo."""
+        self._stopping.set()
+        if self._task is not None:
+            await self._task
+        self._make_chain_durable()
+        self._stores.state.flush(self._stores.blocks.synced_height)
+
+    async def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(INTERVAL_S):
+                        await self._stopping.wait()
+                self._make_chain_durable()
+                await self._write_state()
+        except CustodyError as error:
+            self._fail(error)
+
+    def _make_chain_durable(self) -> None:
+        stores = self._stores
+        if self._ordered:
+            stores.blocks.sync()
+            synced = stores.blocks.synced_height or 0
+            while self._ordered and self._ordered[0][0] <= synced:
+                stores.pending.forget(BATCH, self._ordered.popleft()[1])
+            stores.pending.collect()
+            stores.payload.write_index()
+        if stores.votes.bytes_since_replaced > VOTES_BYTES:
+            stores.votes.replace(encode_message(record) for record in self._machine.live_records())
+
+    async def _write_state(self) -> None:
+        """Write the state if there is much of it or it is long ago, in small steps between turns of the driver."""
+        state = self._stores.state
+        now = asyncio.get_running_loop().time()
+        if state.overlay_bytes < OVERLAY_BYTES and now < self._flushed_at + FLUSH_S:
+            return
+        self._flushed_at = now
+        flush = state.begin_flush(self._stores.blocks.synced_height)
+        if flush is None:
+            return
+        is_more = True
+        while is_more:
+            is_more = flush.step(FLUSH_STEP)
+            await asyncio.sleep(0)
+        await asyncio.to_thread(flush.write)
+        flush.finish()
+        self.flushes += 1

@@ -1,0 +1,343 @@
+"""Transactions from the moment somebody hands them in until they are final (DESIGN §6; CONSENSUS 5, 26).
+
+A submission is checked once, here: form, network, signature, caps, the bytes of open items, and that the extract each item
+carries is the one its bytes give. What is plainly going to fail in execution (expired, unknown key, not entitled) is
+refused at once with the same code; that is a convenience, and execution decides all the same. Transactions handed in
+close together leave in one batch; all that is known of one, from this node or another, is known by its id, so handing the
+same one in again is answered with what became of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+from ledger.base import limits
+from ledger.base.errors import Code, CustodyError, FormError, UnavailableError
+from ledger.base.hashing import ZERO_HASH
+from ledger.chain.block import Header
+from ledger.chain.transaction import Kind, Mode, Transaction, item_from_wire, transaction_from_bytes
+from ledger.members.members import Key, Members
+from ledger.state.block import ALLOW_PERSONS, Receipt, act_of, check_admissible
+from ledger.state.links import Entry
+from ledger.trade.extract import extract
+from ledger.trade.rules import check_entitled
+from ledger.trade.statement import Action, Openness, Statement
+from node.local.protocol import ItemReceipt, State, Submission, TransactionStatus
+from node.validator.batches import Batch, OpenEvent, make_batch, open_event, open_items
+from node.validator.clock import Clock
+from node.validator.execution import Executor, FinalBlockData
+from node.validator.tables import TransactionResult, transaction_result
+
+BATCH_BYTES: Final = 1_000_000
+"""A batch is closed at about this size; a larger transaction is a batch of its own."""
+QUEUE_BYTES: Final = limits.UNORDERED_BYTES_PER_ORIGIN
+_OFFICIAL: Final = (Action.HOLD, Action.RELEASE, Action.PERMIT, Action.CONFIRM, Action.DISMISS)
+_ACTION: Final = Statement._fields.index("action")
+_VERSION: Final = Statement._fields.index("version")
+_OPENNESS: Final = Statement._fields.index("openness")
+
+Waiter = Callable[[TransactionStatus], None]
+
+
+class Queued(NamedTuple):
+    """A checked transaction that is in no batch yet."""
+
+    transaction: Transaction
+    data: bytes
+    events: tuple[OpenEvent, ...]
+    """Bytes of its open items."""
+    restricted: tuple[OpenEvent, ...]
+    """Bytes of restricted items, which stay on this node."""
+
+
+class Mempool:
+    """What was handed in here, and what any validator pushed, until it is final."""
+
+    def __init__(self, executor: Executor, clock: Clock, me: int, first_number: int) -> None:
+        """`me`: own index; `first_number`: of the own batches, above every earlier one."""
+        self._network = executor.network
+        self._executor = executor
+        self._clock = clock
+        self._me = me
+        self._number = first_number
+        self._queue: list[Queued] = []
+        self._queued_ids: set[bytes] = set()
+        self._waiting: dict[bytes, list[Waiter]] = {}
+        self._held: dict[bytes, Batch] = {}
+        self._held_ids: dict[bytes, int] = {}
+        self.queued_bytes = 0
+        self.held_bytes = 0
+        self.refused = 0
+        self.admitted = 0
+
+    # ---- handing in
+
+    def submit(self, submission: Submission) -> TransactionStatus:
+        """Take a transaction in, or say what became of it (PENDING, FINAL) or why not (REFUSED)."""
+        transaction_id = ZERO_HASH
+        try:
+            transaction = transaction_from_bytes(submission.transaction, self._network)
+            transaction_id = transaction.id
+            known = self._known(transaction_id)
+            if known is not None:
+                return known
+            queued = self._check(transaction, submission)
+        except CustodyError as error:
+            self.refused += 1
+            return TransactionStatus(transaction_id, State.REFUSED, error.code.value, error.message)
+        self._queue.append(queued)
+        self._queued_ids.add(transaction_id)
+        self.queued_bytes += len(queued.data)
+        self.admitted += 1
+        return TransactionStatus(transaction_id, State.PENDING)
+
+    def submit_own(self, transaction: Transaction) -> None:
+        """Take in a transaction that this node made itself."""
+        if self._known(transaction.id) is None:
+            data = transaction.to_bytes()
+            self._queue.append(Queued(transaction, data, (), ()))
+            self._queued_ids.add(transaction.id)
+            self.queued_bytes += len(data)
+
+    def _known(self, transaction_id: bytes) -> TransactionStatus | None:
+        """The status of a transaction that need not be taken in again."""
+        status = self.status(transaction_id)
+        if status.state == State.PENDING:
+            return status
+        result = self._result(transaction_id)
+        return status if result is not None and result.is_executed else None
+
+    def _check(self, transaction: Transaction, submission: Submission) -> Queued:
+        if self.queued_bytes + len(submission.transaction) > QUEUE_BYTES:
+            raise UnavailableError(
+                Code.OVERLOADED,
+                f"expected at most {QUEUE_BYTES} bytes waiting to be ordered here; try again later, or elsewhere",
+            )
+        transaction.check_signature()
+        state = self._executor.state
+        tip = state.tip.header
+        header = tip._replace(height=tip.height + 1, time_ms=self._block_time_ms(tip))
+        members = state.members(header.height)
+        key = check_admissible(state, header, members, transaction, {}, self._executor.validators)
+        if transaction.header.kind == Kind.EVENTS:
+            _check_official(transaction, header, members, key)
+        events = self._events_of(transaction, submission)
+        shown = tuple(events[event] for event, _ in open_items(transaction))
+        hidden = tuple(found for found in events.values() if found.payload.readers is not None)
+        return Queued(transaction, submission.transaction, shown, hidden)
+
+    def _block_time_ms(self, tip: Header) -> int:
+        """About what the time of the next block is going to be: not by this clock if it is known to be off."""
+        offset_ms = self._clock.offset_ms() or 0
+        return max(tip.time_ms + 1, self._clock.wall_ms() + offset_ms)
+
+    # ---- the bytes of items
+
+    def _events_of(self, transaction: Transaction, submission: Submission) -> dict[bytes, OpenEvent]:
+        """The bytes that came with a transaction by event hash, each checked against its item."""
+        if transaction.header.kind != Kind.EVENTS:
+            return {}
+        by_hash: dict[bytes, OpenEvent] = {}
+        for salt, place, event, readers in submission.payloads:
+            if place is not None and place >= len(submission.contexts):
+                raise FormError(
+                    Code.MALFORMED,
+                    f"expected a context index below {len(submission.contexts)}, got {place}",
+                )
+            context = None if place is None else submission.contexts[place]
+            found = open_event(self._network, salt, context, event, readers)
+            by_hash[found.payload.event_hash] = found
+        self._check_bytes(transaction, by_hash)
+        return by_hash
+
+    def _check_bytes(self, transaction: Transaction, by_hash: dict[bytes, OpenEvent]) -> None:
+        needed = {event for event, _ in open_items(transaction)}  # any order: membership only
+        unused = set(by_hash)
+        for statement, subjects, _, event, context, _ in transaction.items:
+            found = by_hash.get(event) if type(event) is bytes else None
+            if found is None:
+                if event in needed:
+                    raise FormError(
+                        Code.MALFORMED, f"expected the bytes of open event {event.hex()}, they did not come"
+                    )
+                continue
+            unused.discard(event)
+            if (event in needed) != (found.payload.readers is None):
+                raise FormError(
+                    Code.MALFORMED, "expected readers of a restricted item's bytes, and of no open item's"
+                )
+            if found.payload.context_hash != context:
+                raise FormError(
+                    Code.MALFORMED, f"expected the bytes of {event.hex()} under the context its item names"
+                )
+            self._check_extract(statement, subjects, found)
+        if unused:
+            raise FormError(
+                Code.MALFORMED,
+                f"expected bytes whose hash an item of the transaction names, {min(unused).hex()} is named by none",
+            )
+
+    @staticmethod
+    def _check_extract(statement: object, subjects: object, found: OpenEvent) -> None:
+        """Derive the extract again from the author's bytes (DESIGN §4 Bytes)."""
+        if type(statement) is not tuple or len(statement) <= _OPENNESS:
+            raise FormError(
+                Code.MALFORMED, "expected a statement in an item whose bytes came, got something else"
+            )
+        openness = Openness.OPEN if found.payload.readers is None else Openness.RESTRICTED
+        derived = extract(found.payload.event, found.context, statement[_VERSION], openness)
+        if derived.statement != statement or derived.subjects != subjects:
+            raise FormError(
+                Code.EXTRACT_DIFFERS,
+                f"expected the extract that the bytes of event {found.payload.event_hash.hex()} give, the item carries "
+                "another; derive it from exactly the bytes that are handed in",
+            )
+
+    # ---- batches
+
+    @property
+    def has_queued(self) -> bool:
+        """Whether transactions wait to be put into a batch."""
+        return bool(self._queue)
+
+    def next_batch(self) -> tuple[Batch, tuple[OpenEvent, ...], tuple[OpenEvent, ...]] | None:
+        """The next batch of queued transactions, with the bytes of its open and of its restricted items."""
+        if not self._queue:
+            return None
+        taken: list[Queued] = []
+        size = subjects = 0
+        for queued in self._queue:
+            size += len(queued.data)
+            subjects += queued.transaction.subject_count
+            if taken and (size > BATCH_BYTES or subjects > limits.SUBJECTS_PER_BLOCK):
+                break
+            taken.append(queued)
+        del self._queue[: len(taken)]
+        for queued in taken:
+            self._queued_ids.discard(queued.transaction.id)
+            self.queued_bytes -= len(queued.data)
+        self._number += 1
+        batch = make_batch(
+            self._network,
+            self._me,
+            self._number,
+            [queued.transaction for queued in taken],
+            [queued.data for queued in taken],
+        )
+        events = tuple(event for queued in taken for event in queued.events)
+        return batch, events, tuple(event for queued in taken for event in queued.restricted)
+
+    def hold(self, batch: Batch) -> None:
+        """Keep a whole and checked batch until a final block has it."""
+        if batch.digest in self._held:
+            return
+        self._held[batch.digest] = batch
+        self.held_bytes += batch.size
+        for known in batch.ids:
+            self._held_ids[known] = self._held_ids.get(known, 0) + 1
+
+    def held(self, digest: bytes) -> Batch | None:
+        """A batch that is held."""
+        return self._held.get(digest)
+
+    def held_all(self, digests: Iterable[bytes]) -> tuple[Batch, ...]:
+        """The batches of a block, all held (contract 4)."""
+        return tuple(self._held[digest] for digest in digests)
+
+    @property
+    def pending_transactions(self) -> int:
+        """Transactions that are not final."""
+        return len(self._queue) + len(self._held_ids)
+
+    # ---- what became of them
+
+    def status(self, transaction_id: bytes) -> TransactionStatus:
+        """What is known of a transaction."""
+        result = self._result(transaction_id)
+        if result is not None and result.is_executed:
+            return self._final_status(transaction_id, result)
+        if transaction_id in self._queued_ids or transaction_id in self._held_ids:
+            return TransactionStatus(transaction_id, State.PENDING)
+        if result is not None:
+            return self._final_status(transaction_id, result)
+        return TransactionStatus(transaction_id, State.UNKNOWN)
+
+    def _result(self, transaction_id: bytes) -> TransactionResult | None:
+        data = self._executor.tables.final("transactions", transaction_id)
+        return None if data is None else transaction_result(data)
+
+    @staticmethod
+    def _final_status(transaction_id: bytes, result: TransactionResult) -> TransactionStatus:
+        receipts = tuple(
+            ItemReceipt(place, refusal, entry, outcomes)
+            for place, (refusal, entry, outcomes) in enumerate(result.items)
+        )
+        return TransactionStatus(transaction_id, State.FINAL, "", "", result.height, result.time_ms, receipts)
+
+    def when_final(self, transaction_id: bytes, waiter: Waiter) -> None:
+        """Call `waiter` with the status once a pending transaction is in a final block."""
+        self._waiting.setdefault(transaction_id, []).append(waiter)
+
+    def forget_waiter(self, transaction_id: bytes, waiter: Waiter) -> None:
+        """Whoever waited does no more."""
+        waiters = self._waiting.get(transaction_id, [])
+        if waiter in waiters:
+            waiters.remove(waiter)
+        if not waiters:
+            self._waiting.pop(transaction_id, None)
+
+    def finalised(self, final: FinalBlockData) -> None:
+        """A block is final: let go of its batches, tell those who wait."""
+        for digest in final.block.batches:
+            batch = self._held.pop(digest, None)
+            if batch is None:
+                continue
+            self.held_bytes -= batch.size
+            for known in batch.ids:
+                self._held_ids[known] -= 1
+                if not self._held_ids[known]:
+                    del self._held_ids[known]
+        if self._waiting:
+            self._tell(final)
+
+    def _tell(self, final: FinalBlockData) -> None:
+        position = 0
+        header = final.block.header
+        for transaction in final.transactions:
+            count = transaction.header.item_count
+            receipts = final.receipts[position : position + count]
+            position += count
+            if receipts[0].refusal == Code.REPEATED:
+                continue  # what became of it was told when it was executed first
+            waiters = self._waiting.pop(transaction.id, None)
+            if waiters is None:
+                continue
+            status = TransactionStatus(
+                transaction.id, State.FINAL, "", "", header.height, header.time_ms, _receipts(receipts)
+            )
+            for waiter in waiters:
+                waiter(status)
+
+
+def _check_official(transaction: Transaction, header: Header, members: Members, key: Key) -> None:
+    """Refuse an act by somebody not entitled to it, where it would make the whole transaction fail."""
+    signed = transaction.header
+    if signed.item_count > 1 and signed.mode != Mode.ALL_OR_NOTHING:
+        return
+    for raw in transaction.items:
+        statement = raw[0]
+        if type(statement) is not tuple or len(statement) <= _ACTION:
+            continue
+        if statement[_ACTION] in _OFFICIAL or key.delegation is not None:
+            item = item_from_wire(raw)
+            entry = Entry(
+                0, ZERO_HASH, transaction.id, 0, header.height, header.time_ms,
+                signed.organisation, signed.public_key, ZERO_HASH,
+            )  # fmt: skip
+            act = act_of(members, item.statement, item.event_hash, entry, key)
+            check_entitled(act, item.subjects, allow_persons=bool(members.parameter(ALLOW_PERSONS)))
+
+
+def _receipts(receipts: Iterable[Receipt]) -> tuple[ItemReceipt, ...]:
+    return tuple(ItemReceipt(r.place, r.refusal, r.entry, r.outcomes) for r in receipts)

@@ -1,0 +1,247 @@
+"""What the state store holds, and how it is read back (STORAGE.md §7).
+
+    records       state key (32)                          -> record
+    versions      record hash (32)                        -> record, for every one that an item's related root names
+    rows          sequence (8)                            -> [entry, item | nil, [[role, key, record hash], ...], legs]
+    links         state key (32) aside (1) position (5)   -> [sequence, code, custodian]
+    moves         state key (32) position (5)             -> position in the main chain (5)
+    transactions  id (32)                                 -> [height, time_ms, whether executed,
+                                                             [[refusal, entry hash | nil, codes], ...]]
+    failures      height (8) place in the block (4)       -> error code, of transactions that failed as a whole
+    batches       digest (32)                             -> height (8) place in the block (2)
+    remembered    expiry_ms (8) id (32)                   -> nothing: ids that must not be executed again
+    meta          "log"                                   -> [size, [peak, ...]] of the event log
+
+A block's changes are written while it is executed, in its own undoable layer. `*_at` functions read what is final only,
+whatever was executed on top; the others read the state after the block executed last, as execution itself must.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from ledger.base import limits
+from ledger.base.encoding import decode, encode
+from ledger.base.errors import Code, StorageError
+from ledger.base.hashing import Tag, tagged_hash
+from ledger.base.merkle import LogFrontier
+from ledger.chain.transaction import item_from_wire
+from ledger.state.block import Execution, Receipt
+from ledger.state.item import ItemChanges, RelatedLeaf
+from ledger.state.links import Entry, Link, entry_hash
+from ledger.state.state import RECORD_BYTES
+from ledger.trade.record import EMPTY, Record, SubjectKey, record_from_wire, record_hash, state_key
+from node.storage.state_store import StateStore
+
+TABLES: Final = (
+    "records", "versions", "rows", "links", "moves", "transactions", "failures", "batches", "remembered", "meta",
+)  # fmt: skip
+_LOG: Final = b"log"
+_ROW_BYTES: Final = limits.TRANSACTION_BYTES + 1_000_000
+
+Getter = Callable[[str, bytes], bytes | None]
+"""(table, key) -> value: of the state executed last, or of what is final."""
+
+
+def link_key(state: bytes, position: int, *, aside: bool) -> bytes:
+    """Where a link stands."""
+    return state + (b"\1" if aside else b"\0") + position.to_bytes(5, "big")
+
+
+class Tables:
+    """The state store's tables, written block by block."""
+
+    def __init__(self, network: bytes, store: StateStore) -> None:
+        self.network = network
+        self.store = store
+        self.records = store.table("records")
+        self.versions = store.table("versions")
+        self.rows = store.table("rows")
+        self.links = store.table("links")
+        self.moves = store.table("moves")
+        self.transactions = store.table("transactions")
+        self.failures = store.table("failures")
+        self.batches = store.table("batches")
+        self.remembered = store.table("remembered")
+        self.meta = store.table("meta")
+        self._empty_hash = record_hash(network, EMPTY)
+
+    # ---- writing, in the block begun last
+
+    def write_execution(self, execution: Execution) -> None:
+        """Put everything that one executed block changed, but for its transactions."""
+        network = self.network
+        keys: dict[SubjectKey, bytes] = {}
+        put_record = self.records.put
+        for key, record in execution.records.items():
+            keys[key] = place = state_key(network, key)
+            put_record(place, encode(record))
+        for row in execution.rows:
+            self._write_row(row, keys)
+
+    def _write_row(self, row: ItemChanges, keys: dict[SubjectKey, bytes]) -> None:
+        sequence = row.entry.sequence
+        related = []
+        for leaf in row.related:
+            related.append((leaf.role, leaf.key, leaf.record_hash))
+            if leaf.record_hash != self._empty_hash:
+                self.versions.put(leaf.record_hash, encode(leaf.record))
+        self.rows.put(sequence.to_bytes(8, "big"), encode((row.entry, row.item, related, row.legs)))
+        for key, aside, position, move, link in row.links:
+            state = keys.get(key) or state_key(self.network, key)
+            self.links.put(
+                link_key(state, position, aside=aside), encode((sequence, link.code, link.custodian))
+            )
+            if move:
+                self.moves.put(state + move.to_bytes(5, "big"), position.to_bytes(5, "big"))
+
+    def write_remembered(self, ids: dict[bytes, int], expired: tuple[tuple[bytes, int], ...]) -> None:
+        """Note ids executed in this block with their expiry, and let go of expired ones."""
+        for transaction, expiry_ms in ids.items():
+            self.remembered.put(expiry_ms.to_bytes(8, "big") + transaction, b"\1")
+        for transaction, expiry_ms in expired:
+            self.remembered.delete(expiry_ms.to_bytes(8, "big") + transaction)
+
+    def write_log(self, log: LogFrontier) -> None:
+        """Note the event log's frontier."""
+        self.meta.put(_LOG, encode((log.size, log.peaks)))
+
+    def write_batch(self, digest: bytes, height: int, place: int) -> None:
+        """Note in which block a batch stands."""
+        self.batches.put(digest, height.to_bytes(8, "big") + place.to_bytes(2, "big"))
+
+    def write_transaction(
+        self, transaction: bytes, height: int, time_ms: int, receipts: Sequence[Receipt], *, is_executed: bool
+    ) -> None:
+        """Note what a transaction did."""
+        shown = [(receipt.refusal, receipt.entry, receipt.outcomes) for receipt in receipts]
+        self.transactions.put(transaction, encode((height, time_ms, is_executed, shown)))
+
+    def write_failure(self, height: int, place: int, code: str) -> None:
+        """Note a transaction that failed as a whole."""
+        self.failures.put(height.to_bytes(8, "big") + place.to_bytes(4, "big"), code.encode("ascii"))
+
+    # ---- reading back at a start
+
+    def tree_entries(self) -> Iterator[tuple[bytes, bytes]]:
+        """(state key, record hash) of every record."""
+        network = self.network
+        for key, data in self.records.range():
+            yield key, tagged_hash(Tag.RECORD, network, data)
+
+    def read_log(self) -> LogFrontier:
+        """The event log's frontier."""
+        data = self.meta.get(_LOG)
+        return LogFrontier() if data is None else LogFrontier(*decode(data, max_bytes=10_000))
+
+    def read_remembered(self) -> dict[bytes, int]:
+        """Remembered ids with their expiry."""
+        return {key[8:]: int.from_bytes(key[:8], "big") for key, _ in self.remembered.range()}
+
+    # ---- reading
+
+    def latest(self, table: str, key: bytes) -> bytes | None:
+        """The value after the block executed last."""
+        return self.store.table(table).get(key)
+
+    def final(self, table: str, key: bytes) -> bytes | None:
+        """The value after the last final block."""
+        return self.store.table(table).get_committed(key)
+
+    def record(self, key: SubjectKey, get: Getter) -> Record:
+        """The record under `key`, EMPTY if there is none."""
+        data = get("records", state_key(self.network, key))
+        return EMPTY if data is None else _record(data)
+
+    def entry(self, sequence: int, get: Getter) -> Entry | None:
+        """The entry with that place in the event log."""
+        data = get("rows", sequence.to_bytes(8, "big"))
+        return None if data is None else Entry(*decode(data, max_bytes=_ROW_BYTES)[0])
+
+    def row(self, sequence: int, get: Getter) -> ItemChanges | None:
+        """What the item with that place in the event log did: entry, item and related records."""
+        data = get("rows", sequence.to_bytes(8, "big"))
+        if data is None:
+            return None
+        entry_value, item, related, legs = decode(data, max_bytes=_ROW_BYTES)
+        entry = Entry(*entry_value)
+        leaves = tuple(self._related(role, SubjectKey(*key), hashed, get) for role, key, hashed in related)
+        return ItemChanges(
+            entry,
+            entry_hash(self.network, entry),
+            None if item is None else item_from_wire(item),
+            leaves,
+            (),
+            {},
+            (),
+            tuple((SubjectKey(*owner), (SubjectKey(*key), code)) for owner, (key, code) in legs),
+        )
+
+    def bare_row(self, sequence: int, get: Getter) -> tuple[Entry, Any] | None:
+        """(entry, item as decoded arrays or nil) with that place in the event log."""
+        data = get("rows", sequence.to_bytes(8, "big"))
+        if data is None:
+            return None
+        entry, item, _, _ = decode(data, max_bytes=_ROW_BYTES)
+        return Entry(*entry), item
+
+    def _related(self, role: int, key: SubjectKey, hashed: bytes, get: Getter) -> RelatedLeaf:
+        if hashed == self._empty_hash:
+            return RelatedLeaf(role, key, EMPTY, hashed)
+        data = get("versions", hashed)
+        if data is None:
+            raise StorageError(
+                Code.DAMAGED,
+                f"expected the record {hashed.hex()} of {key.identifier} that an entry names, found none; remove the state "
+                "folder, it is rebuilt from the chain",
+            )
+        return RelatedLeaf(role, key, _record(data), hashed)
+
+    def link(self, key: SubjectKey, position: int, get: Getter, *, aside: bool) -> tuple[int, Link] | None:
+        """(sequence of its entry, link) number `position` of a subject's chain."""
+        data = get("links", link_key(state_key(self.network, key), position, aside=aside))
+        if data is None:
+            return None
+        sequence, code, custodian = decode(data, max_bytes=10_000)
+        entry = self.entry(sequence, get)
+        if entry is None:
+            return None
+        return sequence, Link(entry_hash(self.network, entry), code, custodian)
+
+    def move(self, key: SubjectKey, position: int, get: Getter) -> tuple[int, Link] | None:
+        """(sequence of its entry, link) number `position` of a subject's moves chain."""
+        data = get("moves", state_key(self.network, key) + position.to_bytes(5, "big"))
+        return None if data is None else self.link(key, int.from_bytes(data, "big"), get, aside=False)
+
+    def batch_place(self, digest: bytes, get: Getter) -> tuple[int, int] | None:
+        """(height, place in the block) of a batch that stands in a block."""
+        data = get("batches", digest)
+        return None if data is None else (int.from_bytes(data[:8], "big"), int.from_bytes(data[8:], "big"))
+
+    def failures_of(self, height: int) -> dict[int, str]:
+        """Error codes of the transactions of a final block that failed as a whole, by place."""
+        return {
+            int.from_bytes(key[8:], "big"): code.decode("ascii")
+            for key, code in self.failures.prefix(height.to_bytes(8, "big"))
+        }
+
+
+class TransactionResult(NamedTuple):
+    """What became of a transaction that stands in a final block."""
+
+    height: int
+    time_ms: int
+    is_executed: bool
+    """False if it failed as a whole: it may come again."""
+    items: tuple[tuple[str, bytes | None, tuple[int, ...]], ...]
+    """Per item: error code or "", hash of its entry, outcome code of each leg."""
+
+
+def transaction_result(data: bytes) -> TransactionResult:
+    """A stored TransactionResult."""
+    return TransactionResult(*decode(data, max_bytes=limits.TRANSACTION_BYTES))
+
+
+def _record(data: bytes) -> Record:
+    return record_from_wire(decode(data, max_bytes=RECORD_BYTES))

@@ -1,0 +1,510 @@
+"""The validator process: everything put together, from opening the folder to leaving it in order (DESIGN §6).
+
+The order of a start is what safety asks for: whose folder it is and that nobody else has it, the keys, the stores with the
+vote log first, the chain redone up to its last certified block, the machine with the votes it cast, and only then the
+network and the socket. Anything wrong on the way refuses the start with one sentence and leaves the data as it was.
+
+Only this process opens the validator key. Its transport key is another one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ledger.base import limits
+from ledger.base.errors import Code, ConsensusError, CustodyError, StorageError
+from ledger.base.keys import SigningKey
+from ledger.chain import genesis as genesis_module
+from ledger.chain.block import Block, Outcome
+from ledger.chain.evidence import Evidence
+from ledger.chain.genesis import Genesis
+from ledger.chain.transaction import Kind, sign_transaction
+from ledger.chain.validators import Validator as Seat
+from ledger.chain.validators import ValidatorSet
+from ledger.chain.votes import Proposal
+from ledger.consensus import Consensus, Setup, Start
+from ledger.consensus.interface import BatchHeld, Begin, Commit, Connected, Parameters, Received
+from ledger.consensus.messages import (
+    Blocks,
+    FetchBatches,
+    FetchBlocks,
+    Request,
+    decode_message,
+    decode_record,
+    encode_message,
+)
+from node.config import NodeConfig, load_config, load_genesis, transport_pin
+from node.local.protocol import NodeStatus, PeerStatus
+from node.logs import Log
+from node.metrics import render_metrics
+from node.storage.folder import NodeFolder
+from node.storage.keystore import Keystore
+from node.storage.stores import Stores, open_stores
+from node.transport.connection import Lane
+from node.transport.identity import Identity
+from node.transport.mesh import FrameKind, Mesh, Peer
+from node.validator.batches import (
+    Batch,
+    OpenEvent,
+    batch_digest,
+    batch_from_bytes,
+    check_open_bytes,
+    encode_frame,
+    events_of_frame,
+    open_event,
+    open_frame,
+    open_items,
+)
+from node.validator.chain import Chain
+from node.validator.clock import Clock
+from node.validator.driver import Driver
+from node.validator.execution import Executor
+from node.validator.housekeeping import BATCH, Housekeeper
+from node.validator.mempool import Mempool
+from node.validator.proving import Prover
+from node.validator.service import Service
+from node.validator.tables import TABLES
+
+VALIDATOR_KEY: Final = "validator"
+TRANSPORT_KEY: Final = "transport"
+CONSENSUS_FRAME: Final = 16
+BATCH_FRAME: Final = 17
+REPLY_FRAME: Final = 18
+KINDS: Final = {
+    CONSENSUS_FRAME: FrameKind(limits.CONSENSUS_MESSAGE_BYTES, Lane.URGENT),
+    BATCH_FRAME: FrameKind(limits.FRAME_BYTES, Lane.BULK),
+    REPLY_FRAME: FrameKind(limits.CONSENSUS_MESSAGE_BYTES, Lane.BULK),
+}
+_EVIDENCE_EXPIRY_MS: Final = 1_800_000
+_ALARMS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """What a validator is started with, read and checked before anything is opened for writing."""
+
+    folder: NodeFolder
+    config: NodeConfig
+    genesis: Genesis
+    validators: ValidatorSet
+    key: SigningKey
+    transport: SigningKey
+
+
+def open_member(path: Path, passphrase: bytes | None = None) -> Member:
+    """Open an organisation's folder for its validator; raises CustodyError with the folder given up again."""
+    config = load_config(path)
+    genesis = load_genesis(config)
+    folder = NodeFolder.open(path, genesis.network)
+    try:
+        keys = Keystore(folder.keys)
+        key = keys.load(VALIDATOR_KEY, passphrase, use=VALIDATOR_KEY)
+        transport = keys.load(TRANSPORT_KEY, passphrase, use=TRANSPORT_KEY)
+        seats = {seat.organisation: seat for seat in genesis.validators}
+        seat = seats[config.organisation]
+        if key.public_key != seat.public_key or transport_pin(transport.public_key) != seat.tls_pin:
+            raise StorageError(
+                Code.BAD_KEY,
+                f"expected the validator and transport keys that genesis lists for {config.organisation} in "
+                f"{folder.keys}, found others",
+            )
+    except BaseException:
+        folder.close()
+        raise
+    members = [Seat(seat.organisation, seat.public_key) for seat in genesis.validators]
+    return Member(folder, config, genesis, ValidatorSet(genesis.network, members), key, transport)
+
+
+class Validator:
+    """One running validator: `Driver`'s surroundings and `Service`'s node."""
+
+    def __init__(self, member: Member, log: Log) -> None:
+        """Open the stores and redo the chain; nothing listens yet. Raises StorageError."""
+        self.member = member
+        self.log = log
+        self.network = member.genesis.network
+        self._folder = member.folder
+        self.phase = "starting"
+        self.stores: Stores = open_stores(member.folder, TABLES)
+        try:
+            self.executor = Executor(member.genesis, member.validators, self.stores.blocks, self.stores.state)
+            self.executor.redo(self._note_progress)
+            self.clock = Clock(member.config.clock_offset_ms, member.validators.faulty)
+            self.started_ms = self.clock.wall_ms()
+            self.driver = self._make_driver()
+        except BaseException:
+            self.stores.close()
+            raise
+        self.machine = self.driver.machine
+        self.me = self.machine.me
+        self.mempool = Mempool(self.executor, self.clock, self.me, self.clock.wall_ms() * 1_000)
+        self.chain = Chain(self.executor)
+        self.prover = Prover(self.executor, self.stores.payload, self.driver.resume)
+        self.housekeeper = Housekeeper(self.stores, self.executor, self.machine, self.fail)
+        self.service = Service(
+            member.folder.validator_socket,
+            self,
+            self.executor,
+            self.chain,
+            self.mempool,
+            self.stores.payload,
+            self.prover,
+        )
+        self.mesh = self._make_mesh()
+        self.alarms: deque[str] = deque(maxlen=_ALARMS)
+        self.alarm_count = 0
+        self.failure: CustodyError | None = None
+        self.stopped = asyncio.Event()
+        self._accused: set[int] = set()
+        self._is_clock_off = False
+
+    def _note_progress(self, height: int, last: int) -> None:
+        if height % 1_000 == 0 or height == last:
+            self.log.info("redoing the chain", height=height, last=last)
+
+    # ---- putting it together
+
+    def _make_driver(self) -> Driver:
+        member, executor = self.member, self.executor
+        parameter = member.genesis.parameter
+        defaults = Parameters()
+        parameters = Parameters(
+            _number(parameter(genesis_module.LEADER_TIMEOUT_MS), defaults.leader_timeout_ms),
+            _number(parameter(genesis_module.HEARTBEAT_MS), defaults.heartbeat_ms),
+        )
+        checkpoint = executor.checkpoint
+        try:
+            records = tuple(decode_record(data) for data in self.stores.votes.records)
+        except CustodyError as error:
+            raise StorageError(
+                Code.DAMAGED, f"expected a vote log of votes, found something else: {error.message}"
+            ) from None
+        start = Start(
+            executor.final_header,
+            executor.final_outcome.hash_in(self.network),
+            None if checkpoint is None else checkpoint.certificate,
+            tuple(executor.recent),
+            records,
+        )
+        machine = Consensus(Setup(member.validators, 0, member.key, parameters), start)
+        return Driver(machine, self.stores, self.clock, self)
+
+    def _make_mesh(self) -> Mesh:
+        config = self.member.config
+        index = {seat.organisation: place for place, seat in enumerate(self.member.validators)}
+        self._index_of = {peer.transport_key: index[peer.organisation] for peer in config.peers}
+        self._key_of = {place: key for key, place in self._index_of.items()}
+        peers = [
+            Peer(peer.transport_key, peer.address.host, peer.address.port, peer.organisation)
+            for peer in config.peers
+        ]
+        return Mesh(
+            Identity(self.member.transport, self.network),
+            peers,
+            self._message_came,
+            self._peer_connected,
+            self._peer_lost,
+            kinds=KINDS,
+            host=config.validator.host,
+            port=config.validator.port,
+            on_refused=lambda whom, reason: self.log.warning(
+                "refused a connection", whom=whom, reason=reason
+            ),
+        )
+
+    # ---- life
+
+    async def start(self) -> None:
+        """Listen and take part. Raises UnavailableError port_in_use."""
+        await self.mesh.start()
+        await self.service.start()
+        self._warn_of_clock_behind_chain()
+        self.driver.post(Begin())
+        for digest in tuple(self.stores.pending.keys(BATCH)):
+            self._take_up_pending(digest)
+        self.housekeeper.start()
+        self.phase = "ready"
+        self.log.info(
+            "ready",
+            height=self.chain.height,
+            network=self.network.hex(),
+            organisation=self.member.config.organisation,
+            port=self.mesh.port,
+            process=os.getpid(),
+        )
+
+    def _take_up_pending(self, digest: bytes) -> None:
+        """Hold a stored batch that no final block has."""
+        data = self.stores.pending.get(BATCH, digest)
+        if data is None or self.executor.tables.batch_place(digest, self.executor.tables.final) is not None:
+            self.stores.pending.forget(BATCH, (digest,))
+            return
+        self._hold(batch_from_bytes(data, self.network, check_signatures=False), self.me)
+
+    async def close(self) -> None:
+        """Stop taking part and leave everything in order."""
+        self.phase = "stopping"
+        async with AsyncExitStack() as closing:
+            closing.callback(self._folder.close)
+            closing.callback(self.stores.close)
+            closing.push_async_callback(self.housekeeper.close)
+            closing.push_async_callback(self.mesh.close)
+            closing.push_async_callback(self.service.close)
+            self.driver.stop()
+            self.prover.stop()
+        self.log.info("stopped", height=self.chain.height)
+
+    def fail(self, error: CustodyError) -> None:
+        """This node must stop; `failure` says why."""
+        if self.failure is None:
+            self.failure = error
+            self.phase = "halted" if isinstance(error, ConsensusError) else "stopping"
+            self.log.error("stopping", code=error.code.value, reason=error.message)
+            self.driver.stop()
+            self.stopped.set()
+
+    def stop(self) -> None:
+        """Asked to stop."""
+        self.stopped.set()
+
+    # ---- messages of peers
+
+    def _peer_connected(self, key: bytes) -> None:
+        self.log.info("connected", peer=self._name(self._index_of[key]))
+        self.driver.post(Connected(self._index_of[key]))
+
+    def _peer_lost(self, key: bytes, reason: str) -> None:
+        self.log.info("disconnected", peer=self._name(self._index_of[key]), reason=reason)
+
+    def _name(self, index: int) -> str:
+        return self.member.validators[index].organisation
+
+    def _message_came(self, key: bytes, kind: int, body: bytes) -> None:
+        peer = self._index_of[key]
+        if kind == BATCH_FRAME:
+            self._batch_came(peer, body)
+            return
+        message = decode_message(body)
+        if isinstance(message, Proposal) and message.block.header.proposer == peer:
+            self.clock.saw(peer, message.block.header.time_ms)
+        self.driver.post(Received(peer, message))
+
+    def _batch_came(self, peer: int, body: bytes) -> None:
+        """A batch was pushed, or fetched: take it if it is new and there is room, once it is whole and checked."""
+        data, contexts, events = open_frame(body)
+        digest = batch_digest(self.network, data)
+        if self.mempool.held(digest) is not None:
+            return
+        is_wanted = self.machine.wants_batch(digest)
+        if not is_wanted and (
+            self.chain.batch_place(digest) is not None or not self.machine.has_room(peer, len(data))
+        ):
+            return
+        batch = batch_from_bytes(data, self.network)
+        shown = check_open_bytes(batch.transactions, events_of_frame(self.network, contexts, events))
+        self._store(batch, shown)
+        self._hold(batch, peer)
+
+    # ---- batches
+
+    def _store(self, batch: Batch, events: tuple[OpenEvent, ...]) -> None:
+        """Write a batch and bytes of events; the sync of this turn covers them."""
+        self.stores.pending.put(BATCH, batch.digest, batch.data)
+        payload = self.stores.payload
+        for event, context in events:
+            payload.put(event)
+            if event.context_hash is not None and context is not None:
+                payload.put_context(event.context_hash, context)
+
+    def _hold(self, batch: Batch, origin: int) -> None:
+        self.mempool.hold(batch)
+        self.driver.post(BatchHeld(batch.digest, origin, batch.ids, batch.size, batch.subjects))
+
+    def wake(self) -> None:
+        """Transactions wait to be put into a batch."""
+        self.driver.wake()
+
+    def before_step(self) -> None:
+        """Put what was handed in since the last turn into batches, and push them to all."""
+        while self.mempool.has_queued:
+            made = self.mempool.next_batch()
+            if made is None:
+                return
+            batch, events, restricted = made
+            self._store(batch, (*events, *restricted))
+            self.mesh.broadcast(BATCH_FRAME, encode_frame(batch.data, events))
+            self._hold(batch, self.me)
+
+    # ---- the driver's surroundings
+
+    def send(self, peer: int, data: bytes) -> None:
+        """Send an encoded message to one validator."""
+        self.mesh.send(self._key_of[peer], CONSENSUS_FRAME, data)
+
+    def broadcast(self, data: bytes) -> None:
+        """Send an encoded message to all validators."""
+        self.mesh.broadcast(CONSENSUS_FRAME, data)
+
+    def serve(self, peer: int, request: Request) -> None:
+        """Answer from the stores what another validator lacks; what is not here is left out."""
+        key = self._key_of[peer]
+        if isinstance(request, FetchBatches):
+            for digest in request.digests:
+                frame = self._batch_frame(digest)
+                if frame is not None and not self.mesh.send(key, BATCH_FRAME, frame):
+                    return
+        elif isinstance(request, FetchBlocks):
+            found = tuple(
+                block
+                for block in (self.chain.block_by_hash(block_hash) for block_hash in request.hashes)
+                if block is not None
+            )
+            if found:
+                self.mesh.send(key, REPLY_FRAME, encode_message(Blocks(found)))
+        else:
+            members = self.chain.range(request.from_height)
+            if members is not None:
+                self.mesh.send(key, REPLY_FRAME, encode_message(members))
+
+    def _batch_frame(self, digest: bytes) -> bytes | None:
+        """A batch with the bytes of its open items, from memory or from the chain."""
+        held = self.mempool.held(digest)
+        data = held.data if held is not None else self.chain.batch(digest)
+        if data is None:
+            return None
+        batch = held or batch_from_bytes(data, self.network, check_signatures=False)
+        events = []
+        for transaction in batch.transactions:
+            for event_hash, _ in open_items(transaction):
+                payload = self.stores.payload.get(event_hash)
+                if payload is None:
+                    continue
+                context = (
+                    None
+                    if payload.context_hash is None
+                    else self.stores.payload.get_context(payload.context_hash)
+                )
+                events.append(open_event(self.network, payload.salt, context, payload.event))
+        return encode_frame(data, events)
+
+    def may_execute(self) -> bool:
+        """Whether to execute now, or to wait until proofs are made."""
+        return self.prover.may_execute()
+
+    def execute(self, block_hash: bytes, block: Block) -> Outcome:
+        """Execute a block on its parent's state."""
+        return self.executor.execute(block_hash, block, self.mempool.held_all(block.batches))
+
+    def commit(self, effect: Commit) -> None:
+        """A block is final: keep it, tell those who wait, make proofs."""
+        block = effect.block
+        final = self.executor.commit(
+            effect.block_hash,
+            block,
+            effect.outcome,
+            effect.certificate,
+            self.mempool.held_all(block.batches),
+        )
+        self.mempool.finalised(final)
+        self.chain.finalised(final)
+        self.housekeeper.finalised(block)
+        self.prover.serve()
+
+    def accuse(self, evidence: Evidence) -> None:
+        """A validator contradicted itself: put it on the ledger, once per culprit."""
+        culprit = self._name(evidence.signer)
+        self.alarm(
+            f"expected {culprit} to say one thing, its validator signed two that contradict each other"
+        )
+        if evidence.signer in self._accused:
+            return
+        self._accused.add(evidence.signer)
+        transaction = sign_transaction(
+            self.member.key,
+            self.network,
+            self.member.config.organisation,
+            (evidence,),
+            nonce=os.urandom(16),
+            expiry_ms=max(self.clock.wall_ms(), self.executor.final_header.time_ms) + _EVIDENCE_EXPIRY_MS,
+            kind=Kind.EVIDENCE,
+        )
+        self.mempool.submit_own(transaction)
+        self.driver.wake()
+
+    def alarm(self, message: str) -> None:
+        """Tell the operator."""
+        self.alarms.append(message)
+        self.alarm_count += 1
+        self.log.error("alarm", reason=message)
+        self._warn_of_clock()
+
+    def drop(self, peer: int, reason: str) -> None:
+        """Close the connection to a peer that sent something it cannot have meant honestly."""
+        self.log.warning("dropping a peer", peer=self._name(peer), reason=reason)
+        self.mesh.drop(self._key_of[peer], reason)
+
+    # ---- what it says of itself
+
+    def _warn_of_clock(self) -> None:
+        warning = self.clock.warning()
+        if (warning is not None) != self._is_clock_off:
+            self._is_clock_off = warning is not None
+            if warning is not None:
+                self.log.error("clock", code=Code.CLOCK.value, reason=warning)
+
+    def _warn_of_clock_behind_chain(self) -> None:
+        ahead_ms = self.executor.final_header.time_ms - self.clock.wall_ms()
+        if ahead_ms > limits.CLOCK_AHEAD_MS:
+            message = (
+                f"expected this clock not to be behind the last final block, it is {ahead_ms / 1000:.1f} s behind: "
+                "this validator cannot vote until the clock is set"
+            )
+            self.alarms.append(message)
+            self.log.error("clock", code=Code.CLOCK.value, reason=message)
+
+    def genesis(self) -> bytes:
+        """The genesis file."""
+        return self.member.genesis.to_bytes()
+
+    def status(self) -> NodeStatus:
+        """How the validator is doing."""
+        executor, machine = self.executor, self.machine
+        connected = set(self.mesh.connected)
+        peers = tuple(
+            PeerStatus(peer.organisation, str(peer.address), peer.transport_key in connected)
+            for peer in self.member.config.peers
+        )
+        clock = self.clock.warning()
+        warnings = (*(() if clock is None else (clock,)), *self.alarms)
+        checkpoint = executor.checkpoint
+        return NodeStatus(
+            self.network,
+            self.member.genesis.name,
+            self.member.config.organisation,
+            self.phase,
+            executor.final_header.height,
+            executor.final_header.time_ms,
+            0 if checkpoint is None else checkpoint.header.height,
+            machine.view,
+            self._name(machine.leader),
+            self.mempool.pending_transactions,
+            self.mempool.queued_bytes + self.mempool.held_bytes,
+            peers,
+            warnings,
+            os.getpid(),
+            self.started_ms,
+        )
+
+    def metrics(self) -> bytes:
+        """Prometheus text format."""
+        return render_metrics(self)
+
+
+def _number(value: object, default: int) -> int:
+    return value if type(value) is int else default
