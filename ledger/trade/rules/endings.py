@@ -9,7 +9,7 @@ from __future__ import annotations
 from ledger.trade.record import Origin, Record, Space, Status, SubjectKey
 from ledger.trade.rules.making import born_by, is_granted
 from ledger.trade.rules.outcomes import Outcome
-from ledger.trade.rules.packing import emptied, freed, obstacle, unnamed_parent
+from ledger.trade.rules.packing import emptied, obstacle
 from ledger.trade.rules.standing import born, claim, contradict, effect, is_unconfirmed, note
 from ledger.trade.rules.view import (
     Act,
@@ -17,10 +17,12 @@ from ledger.trade.rules.view import (
     Leg,
     Situation,
     View,
+    freed,
     is_born,
     is_ownerless,
     leaving,
     situation,
+    unnamed_parent,
 )
 
 
@@ -80,7 +82,7 @@ def end(act: Act, leg: Leg, view: View) -> Decision:
     if is_unconfirmed(act, at):
         return note(act, at, view, Outcome.CONFIRMATION_WAITS)
     if at.custodian != act.organisation and not act.authority:
-        return claim(act, at)
+        return contradict(act, at, view)
     return _ended(act, at, gone(at, Status.ENDED), Outcome.ENDED)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from ledger.base import limits
 from ledger.trade.record import Claim, Contradiction, Offer, Record, Status, Unconfirmed
 from ledger.trade.rules.outcomes import Outcome
-from ledger.trade.rules.packing import freed, unnamed_parent
 from ledger.trade.rules.standing import (
     born,
     breach,
@@ -30,9 +29,11 @@ from ledger.trade.rules.view import (
     Leg,
     Situation,
     View,
+    freed,
     is_ownerless,
     leaving,
     situation,
+    unnamed_parent,
     with_former,
 )
 from ledger.trade.statement import Flag, Role

@@ -31,13 +31,12 @@ from ledger.trade.rules.view import (
     counts,
     entering,
     episode_key,
+    freed,
     is_born,
     is_ownerless,
     leaving,
-    merge_bindings,
-    merge_holds,
     situation,
-    with_former,
+    unnamed_parent,
 )
 from ledger.trade.statement import Role
 
@@ -47,24 +46,6 @@ _PARENT_APPLIED: Final = (
     Outcome.CONTENTS_REMOVED,
     Outcome.CLAIMED_CUSTODY,
 )
-
-
-def freed(at: Situation, custodian: str | None) -> Record:
-    """The subject outside of everything: the ancestors' holds, bindings and unconfirmed mark go with it."""
-    record = at.own
-    for _, ancestor in at.ancestors:
-        record = record._replace(
-            holds=merge_holds(record.holds, ancestor.holds),
-            bindings=merge_bindings(record.bindings, ancestor.bindings),
-            unconfirmed=record.unconfirmed or ancestor.unconfirmed,
-        )
-    return record._replace(
-        parent=None,
-        parent_generation=0,
-        custodian=custodian,
-        claimed=at.root.claimed,
-        former=with_former(record, custodian),
-    )
 
 
 def obstacle(act: Act, at: Situation, view: View, *, inside: bool = True) -> Decision | None:
@@ -80,8 +61,6 @@ def pack_parent(act: Act, leg: Leg, view: View) -> Decision:
     """Row 6 for the container itself: unknown, it is born unattested in the signer's custody."""
     at = situation(view, leg.key)
     if not is_born(at.own):
-        if act.authority:
-            return contradict(act, at, view, Outcome.NOT_TOGETHER)
         record = born(at.own)._replace(custodian=act.organisation, seals=act.statement.seals)
         return Decision(Outcome.PARENT_BORN, record)
     return _parent_decision(act, at, view, Outcome.CONTENTS_ADDED)
@@ -121,8 +100,11 @@ def pack_child(act: Act, leg: Leg, view: View) -> Decision:
     if view.decision(parent_key).outcome not in _PARENT_APPLIED:
         return note(act, at, view, Outcome.NOT_TOGETHER)
     parent_at = situation(view, parent_key)
-    if act.authority and at.custodian != act.organisation and parent_at.custodian != at.custodian:
-        return contradict(act, at, view, Outcome.NOT_TOGETHER)
+    if act.authority:  # row 24: custody unchanged, so it must be the same inside as outside
+        is_new = view.decision(parent_key).outcome in (Outcome.PARENT_BORN, Outcome.CLAIMED_CUSTODY)
+        around = act.organisation if is_new else parent_at.custodian
+        if around != (act.organisation if ownerless else at.custodian):
+            return contradict(act, at, view, Outcome.NOT_TOGETHER)
     return _pack(act, at, parent_at, view)
 
 
@@ -144,11 +126,6 @@ def _pack(act: Act, at: Situation, parent_at: Situation, view: View) -> Decision
         deltas=leaving(at) + entering(outside, line),
         left=unnamed_parent(at),
     )
-
-
-def unnamed_parent(at: Situation) -> tuple[SubjectKey, ...]:
-    """The parent that loses the subject, for a link of its own if the event does not name it."""
-    return (at.ancestors[0][0],) if at.ancestors else ()
 
 
 def unpack_child(act: Act, leg: Leg, view: View) -> Decision:

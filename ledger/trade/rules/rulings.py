@@ -12,7 +12,6 @@ from ledger.base import limits
 from ledger.trade.record import LastEffect, Record, Status
 from ledger.trade.rules.handover import passed, without_contradictions_of
 from ledger.trade.rules.outcomes import Outcome
-from ledger.trade.rules.packing import unnamed_parent
 from ledger.trade.rules.standing import (
     breach,
     contradict,
@@ -32,6 +31,7 @@ from ledger.trade.rules.view import (
     leaving,
     situation,
     thing,
+    unnamed_parent,
 )
 
 UNDOABLE_ROWS: Final = (2, 6, 7, 19, 25)

@@ -11,14 +11,31 @@ from __future__ import annotations
 from ledger.base import limits
 from ledger.trade.record import Claim, Contradiction, LastEffect, LivePermit, Origin, Record, Status
 from ledger.trade.rules.outcomes import Outcome, row_of
-from ledger.trade.rules.view import Act, Decision, Situation, View, held_by, identify, is_born, is_ownerless
+from ledger.trade.rules.view import (
+    Act,
+    Decision,
+    Situation,
+    View,
+    freed,
+    held_by,
+    identify,
+    is_born,
+    is_ownerless,
+    leaving,
+    unnamed_parent,
+)
 
 
 def has_standing(act: Act, at: Situation, view: View) -> bool:
     """Whether what the signer says of the subject enters its main chain."""
+    return not is_born(at.own) or is_party(act, at, view)
+
+
+def is_party(act: Act, at: Situation, view: View) -> bool:
+    """Whether the signer has standing of its own, not only by being the first to say anything."""
     signer = act.organisation
     own = at.own
-    if not is_born(own) or act.authority or signer in (at.custodian, own.maker):
+    if act.authority or signer in (at.custodian, own.maker):
         return True
     for record in at.whole:
         if signer in record.former:
@@ -57,7 +74,7 @@ def contradict(
     if not has_standing(act, at, view):
         return Decision(outcome, at.own, aside=True)
     record = born(at.own)
-    if len(record.contradictions) < limits.OPEN_CONTRADICTIONS:
+    if is_party(act, at, view) and len(record.contradictions) < limits.OPEN_CONTRADICTIONS:
         stated = Contradiction(act.sequence, act.event, act.organisation, row or row_of(outcome))
         record = record._replace(contradictions=(*record.contradictions, stated))
     return Decision(outcome, record)
@@ -66,8 +83,14 @@ def contradict(
 def claim(act: Act, at: Situation, amount: int = 0) -> Decision:
     """Row 15: the claimant is noted beside the custodian; an ownerless subject's first claimant holds claimed custody."""
     record = born(at.own)
-    if is_ownerless(at.custodian) and not at.ancestors and record.status == Status.LIVE:
-        return Decision(Outcome.CLAIMED_CUSTODY, claimed_custody(act, record))
+    if is_ownerless(at.custodian) and record.status == Status.LIVE:
+        outside = freed(at, at.custodian) if at.ancestors else record
+        return Decision(
+            Outcome.CLAIMED_CUSTODY,
+            claimed_custody(act, outside),
+            deltas=leaving(at),
+            left=unnamed_parent(at),
+        )
     known = any(held.claimant == act.organisation for held in record.claims)
     if known or len(record.claims) >= limits.OPEN_CLAIMS:
         return Decision(Outcome.CLAIM_NOT_NOTED, record, aside=True)

@@ -259,6 +259,29 @@ def entering(record: Record, ancestors: tuple[SubjectKey, ...]) -> tuple[Delta, 
     return _moving(record, ancestors, 1)
 
 
+def freed(at: Situation, custodian: str | None) -> Record:
+    """The subject outside of everything: the ancestors' holds, bindings and unconfirmed mark go with it."""
+    record = at.own
+    for _, ancestor in at.ancestors:
+        record = record._replace(
+            holds=merge_holds(record.holds, ancestor.holds),
+            bindings=merge_bindings(record.bindings, ancestor.bindings),
+            unconfirmed=record.unconfirmed or ancestor.unconfirmed,
+        )
+    return record._replace(
+        parent=None,
+        parent_generation=0,
+        custodian=custodian,
+        claimed=at.root.claimed,
+        former=with_former(record, custodian),
+    )
+
+
+def unnamed_parent(at: Situation) -> tuple[SubjectKey, ...]:
+    """The parent that loses the subject, for a link of its own if the event does not name it."""
+    return (at.ancestors[0][0],) if at.ancestors else ()
+
+
 def _moving(record: Record, ancestors: tuple[SubjectKey, ...], sign: int) -> tuple[Delta, ...]:
     inside = counts(held_by(record), sign)
     return tuple(
@@ -276,7 +299,12 @@ def custodian_after(view: View, record: Record) -> str | None:
         key = thing(current.parent)
         parent = view.record(key)
         if view.role(key) != ANCESTOR:
-            parent = view.decision(key).record
+            decision = view.decision(key)
+            parent = decision.record
+            episode = episode_key(current.parent, current.parent_generation)
+            for written, left_behind in decision.writes:
+                if written == episode:  # this very event empties it
+                    return left_behind.custodian
         if parent.generation != current.parent_generation:
             return view.record(episode_key(current.parent, current.parent_generation)).custodian
         current = parent
