@@ -46,17 +46,6 @@ class DelegatePlan(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class DelegatePlan:
-    """A key that signs handovers of one consignment until a date, kept in the organisation's folder under its name."""
-
-    name: str
-    document: str
-    """The consignment's canonical document."""
-    until_ms: int
-    """Block time, Unix milliseconds."""
-
-
-@dataclass(frozen=True, slots=True)
 class OrganisationPlan:
     """What a genesis says of one organisation. Identifiers are canonical (EXTRACT.md §2)."""
 
@@ -76,7 +65,6 @@ class OrganisationPlan:
     """Prefixes of canonical places in which its official acts count; "*" for everywhere."""
     successor: str | None = None
     """The authority that took over its holds."""
-    delegates: tuple[DelegatePlan, ...] = ()
     delegates: tuple[DelegatePlan, ...] = ()
     is_simulated: bool = False
     """Said in every verdict that rests on it."""
@@ -213,10 +201,6 @@ def _entries_of(plan: OrganisationPlan, known: dict[str, bytes]) -> list[tuple[K
         (Kind.KEY, known[one.name].hex(), (who, int(Use.DELEGATE), None, (one.document, one.until_ms)))
         for one in plan.delegates
         if one.name in known
-    ]
-    entries += [
-        (Kind.KEY, known[made.name].hex(), (who, int(Use.DELEGATE), None, (made.document, made.until_ms)))
-        for made in plan.delegates
     ]
     entries += [(Kind.PARTY, identifier, who) for identifier in plan.parties]
     entries += [(Kind.GRANT, digits, who) for digits in plan.prefixes]
