@@ -39,7 +39,7 @@ SENTENCES: Final[dict[int, str]] = {
     Outcome.UNPACKED: "unpacked by {who}",
     Outcome.CONTENTS_REMOVED: "{who} took out of it",
     Outcome.FIRST_SEEN_UNPACKED: "first seen when {who} unpacked it",
-    Outcome.CHILD_LEFT: "something left it by an event of {who}",
+    Outcome.CHILD_LEFT: "its contents changed by an event of {who} that does not name it",
     Outcome.UNPACKED_ALL: "emptied by {who}",
     Outcome.CONTENT_AGREES: "{who} found it inside, as recorded",
     Outcome.CONTENT_NOT_INSIDE: "{who} states to have found it inside; the ledger says it was not",
@@ -56,6 +56,7 @@ SENTENCES: Final[dict[int, str]] = {
     Outcome.CLAIMED_CUSTODY: "ONE-SIDED: {who} claims custody; nobody held it on the ledger",
     Outcome.CLAIM_NOT_NOTED: "{who} claims it again",
     Outcome.COMPLETED: "{who} signed late: the claim is now two-sided",
+    Outcome.COMPLETION_TOO_LATE: "{who} signs late, and is no longer the custodian it was claimed from; no effect",
     Outcome.WITHDRAWN: "offer withdrawn by {who}",
     Outcome.VOIDED: "{who} voided the unconfirmed taking; custody is back",
     Outcome.REJECTED: "rejected by {who}",
@@ -82,6 +83,7 @@ SENTENCES: Final[dict[int, str]] = {
     Outcome.UNBOUND: "unbound from its document by {who}",
     Outcome.UNBOUND_ALL: "{who} ended all bindings of the document",
     Outcome.NOT_BOUND: "{who} unbinds what is not bound; recorded only",
+    Outcome.ALREADY_BOUND: "{who} declares it again; the declaration that stands is kept",
     Outcome.ENDED: "ended by {who}: destroyed, decommissioned or sold",
     Outcome.CONFIRMED: "confirmed by {who}",
     Outcome.DISMISSED: "dismissed by {who}",
@@ -97,6 +99,7 @@ SENTENCES: Final[dict[int, str]] = {
     Outcome.LOT_REDUCED: "quantity used up by {who}",
     Outcome.NOT_BALANCED: "named by {who} without a quantity that can be balanced",
     Outcome.LOTS_FULL: "{who} packs more lots than are kept; recorded only",
+    Outcome.LOT_EXCEEDED: "more than its balance moved or used up by {who}; the rest is unattested",
     Outcome.BYTES_MISMATCH: "{who} publishes that an event's bytes contradict what its author put on the ledger",
 }
 

@@ -29,7 +29,7 @@ from ledger.trade.rules.endings import transformation_key
 from ledger.trade.rules.lots import DESTINATION, SOURCE
 from ledger.trade.rules.table import TRANSFORMATION, key_of
 from ledger.trade.rules.view import episode_key, situation, thing
-from ledger.trade.statement import Action, Quantity, Role, Statement, Subject
+from ledger.trade.statement import Action, Role, Statement, Subject
 
 CERTIFIED_FIELDS: Final = (*SUM_FIELDS, "legs", "tally")
 _CERTIFIED_INDEXES: Final = frozenset(Record._fields.index(name) for name in CERTIFIED_FIELDS)
@@ -158,11 +158,10 @@ class ReplayView:
         """The subject named by `role`."""
         return next(iter(self._with_role(role)), None)
 
-    def balance(self, lot: str, role: int) -> SubjectKey | None:
-        """The balance of `lot` acted upon in that role."""
-        return next(
-            (key for key in self._with_role(role) if key.space == Space.BALANCE and key.identifier == lot),
-            None,
+    def balances(self, lot: str, role: int) -> tuple[SubjectKey, ...]:
+        """The balances of `lot` acted upon in that role, ascending."""
+        return tuple(
+            key for key in self._with_role(role) if key.space == Space.BALANCE and key.identifier == lot
         )
 
     def decision(self, key: SubjectKey) -> Decision:
@@ -181,13 +180,7 @@ class ReplayView:
         if subject is not None:
             self._name(subject)
             return Leg(key, role, subject.quantity, key.identifier)
-        return Leg(key, role, self._emptied_quantity(key), key.identifier)
-
-    def _emptied_quantity(self, key: SubjectKey) -> Quantity | None:
-        """What an unpack-all moves: the whole balance of the container it empties (`rules.lots.emptied_legs`)."""
-        source = self.balance(key.identifier, SOURCE)
-        held = None if source is None else self.record(source).quantity
-        return None if held is None else Quantity(held.attested + held.unattested, held.scale, held.unit)
+        return Leg(key, role, None, key.identifier)  # of a container that the event empties
 
 
 class _Point(NamedTuple):
@@ -437,9 +430,9 @@ class _CurrentView:
         """No event names anything."""
         return None
 
-    def balance(self, lot: str, role: int) -> SubjectKey | None:  # noqa: ARG002
+    def balances(self, lot: str, role: int) -> tuple[SubjectKey, ...]:  # noqa: ARG002
         """No event names anything."""
-        return None
+        return ()
 
     def decision(self, key: SubjectKey) -> Decision:
         """Nothing is decided at a checkpoint."""

@@ -14,6 +14,7 @@ from ledger.base.errors import Code, RuleError
 from ledger.chain.transaction import Item
 from ledger.members.members import Members
 from ledger.state.links import (
+    SUM_FIELDS,
     Entry,
     Link,
     entry_hash,
@@ -23,6 +24,7 @@ from ledger.state.links import (
     related_root,
     related_salt,
 )
+from ledger.state.sums import summed_up
 from ledger.trade.record import Chain, Origin, Record, Space, SubjectKey
 from ledger.trade.rules import (
     ANCESTOR,
@@ -32,9 +34,10 @@ from ledger.trade.rules import (
     Outcome,
     custodian_after,
     decide,
-    is_applied,
     legs_of,
 )
+from ledger.trade.rules.balances import debit
+from ledger.trade.rules.lots import SOURCE
 from ledger.trade.rules.table import key_of
 from ledger.trade.statement import Action, Role, Subject
 
@@ -111,12 +114,15 @@ class ItemView:
         """The subject named by `role`, the lowest key if there are several."""
         return min((key for key, known in self._roles.items() if known == role), default=None)
 
-    def balance(self, lot: str, role: int) -> SubjectKey | None:
-        """The balance of `lot` acted upon in that role."""
-        for key, leg in self.legs.items():
-            if leg.role == role and key.space == Space.BALANCE and key.identifier == lot:
-                return key
-        return None
+    def balances(self, lot: str, role: int) -> tuple[SubjectKey, ...]:
+        """The balances of `lot` acted upon in that role."""
+        return tuple(
+            sorted(
+                key
+                for key, leg in self.legs.items()
+                if leg.role == role and key.space == Space.BALANCE and key.identifier == lot
+            )
+        )
 
     def decision(self, key: SubjectKey) -> Decision:
         """What the event does to a key that it names, decided once."""
@@ -141,9 +147,13 @@ def execute_item(
     view = ItemView(records, members, act, item.subjects)
     decided = [(leg, view.decision(leg.key)) for leg in view.legs.values()]
     custodians = [custodian_after(view, decision.record) for _, decision in decided]
-    before = {
-        key: view.record(key) for _, decision in decided for key in (*decision.left, *_summed(decision))
-    }
+    left = [
+        key
+        for key in dict.fromkeys(key for _, decision in decided for key in decision.left)
+        if view.role(key) == ANCESTOR
+    ]
+    custodians_left = [custodian_after(view, view.record(key)) for key in left]
+    sums = summed_up(view, decided)
     related = _related(view, records)
     leaves = [
         related_leaf(
@@ -171,33 +181,22 @@ def execute_item(
         write(
             leg.key, view.record(leg.key), decision.record, decision.outcome, custodian, aside=decision.aside
         )
-    for key in dict.fromkeys(key for _, decision in decided for key in decision.left):
-        if key not in changes:
-            write(
-                key,
-                before[key],
-                before[key],
-                Outcome.CHILD_LEFT,
-                custodian_after(view, before[key]),
-                aside=False,
-            )
-    _sum_up(view, decided, changes)
-    legs = _extend_legs(network, act, decided, changes)
+    for key, custodian in zip(left, custodians_left, strict=True):
+        record = view.record(key)
+        write(key, record, record, Outcome.CHILD_LEFT, custodian, aside=False)
+    for key, summed in sums.items():
+        record = changes.get(key) or view.record(key)
+        changes[key] = record._replace(**{name: getattr(summed, name) for name in SUM_FIELDS})
+    legs = _extend_legs(network, act, view, decided, changes)
     for leg, decision in decided:
-        for key, record in decision.writes:
-            if (
-                key.space == Space.EPISODE
-            ):  # the episode ends with the link that ended it: proofs walk up to there
-                ending = changes[leg.key]
-                changes[key] = record._replace(links=ending.links, moves=ending.moves)
-                continue
-            changes[key] = record
+        for (
+            key,
+            record,
+        ) in decision.writes:  # the episode ends with the link that ended it: proofs walk up to there
+            ending = changes[leg.key]
+            changes[key] = record._replace(links=ending.links, moves=ending.moves)
     outcomes = tuple((leg.key, decision.outcome) for leg, decision in decided)
     return ItemChanges(entry, hashed, item, related, tuple(links), changes, outcomes, legs)
-
-
-def _summed(decision: Decision) -> tuple[SubjectKey, ...]:
-    return tuple(delta.key for delta in decision.deltas)
 
 
 def _related(view: ItemView, records: Records) -> tuple[RelatedLeaf, ...]:
@@ -230,48 +229,25 @@ def _may_report(records: Records, act: Act, key: SubjectKey, changes: dict[Subje
     return True
 
 
-def _sum_up(view: ItemView, decided: list[tuple[Leg, Decision]], changes: dict[SubjectKey, Record]) -> None:
-    """Add what happened below to the ancestors' sums; nothing leaves a container that this event empties anyhow."""
-    emptied = {
-        leg.key for leg, decision in decided if decision.record.generation != view.record(leg.key).generation
-    }  # any order: membership only
-    for _, decision in decided:
-        for delta in decision.deltas:
-            if delta.key in emptied:
-                break
-            record = changes.get(delta.key) or view.record(delta.key)
-            inside = dict(record.inside)
-            for authority, number in delta.inside:
-                inside[authority] = inside.get(authority, 0) + number
-            kept = tuple(sorted((authority, number) for authority, number in inside.items() if number))
-            if len(kept) > limits.HELD_INSIDE_AUTHORITIES:
-                raise RuleError(
-                    Code.LIMIT, f"expected at most {limits.HELD_INSIDE_AUTHORITIES} authorities inside"
-                )
-            children = record.children + delta.children
-            changes[delta.key] = record._replace(
-                children=children,
-                levels=max(record.levels, delta.levels) if children else 0,
-                inside=kept,
-                lots=record.lots + tuple(lot for lot in delta.lots if lot not in record.lots),
-            )
-
-
 _LEG_ROLES: Final = (Role.OBJECT, Role.PARENT, Role.INPUT, Role.OUTPUT)
 
 
 def _extend_legs(
-    network: bytes, act: Act, decided: list[tuple[Leg, Decision]], changes: dict[SubjectKey, Record]
+    network: bytes,
+    act: Act,
+    view: ItemView,
+    decided: list[tuple[Leg, Decision]],
+    changes: dict[SubjectKey, Record],
 ) -> tuple[tuple[SubjectKey, tuple[SubjectKey, int]], ...]:
-    """A document or transformation keeps one element per subject of the event, so that it can list them all."""
+    """A document or transformation keeps one element per subject of the event, in order of keys, to list them all."""
     if act.statement.action not in (Action.BIND, Action.UNBIND, Action.TRANSFORM):
         return ()
     gained: list[tuple[SubjectKey, tuple[SubjectKey, int]]] = []
-    elements = [
-        (leg, decision)
+    elements = sorted(
+        (leg.key, int(decision.outcome))
         for leg, decision in decided
         if leg.role in _LEG_ROLES and leg.key.space in (Space.THING, Space.LOT)
-    ]
+    )
     for leg, decision in decided:
         if (
             leg.key.space not in (Space.DOCUMENT, Space.TRANSFORMATION)
@@ -281,16 +257,43 @@ def _extend_legs(
             continue
         record = changes[leg.key]
         chain: Chain = record.legs
-        consumed, recorded, unattested = record.tally
-        for element, outcome in elements:
-            chain = extended(network, chain, (element.key, outcome.outcome))
-            gained.append((leg.key, (element.key, int(outcome.outcome))))
-            if element.role == Role.INPUT:
-                consumed += is_applied(outcome.outcome)
-                recorded += not is_applied(outcome.outcome)
-                unattested += outcome.record.origin != Origin.ATTESTED
-        changes[leg.key] = record._replace(legs=chain, tally=(consumed, recorded, unattested))
+        for element in elements:
+            chain = extended(network, chain, element)
+            gained.append((leg.key, element))
+        record = record._replace(legs=chain)
+        if leg.key.space == Space.TRANSFORMATION:
+            record = record._replace(tally=_tallied(view, record.tally, decided))
+        changes[leg.key] = record
     return tuple(gained)
+
+
+def _tallied(
+    view: ItemView, tally: tuple[int, int, int], decided: list[tuple[Leg, Decision]]
+) -> tuple[int, int, int]:
+    """A transformation's inputs consumed, recorded only, and unattested: of a lot, its quantity counts as one input."""
+    consumed, recorded, unattested = tally
+    used = {
+        leg.key.identifier: (leg.key, leg.quantity, decision.outcome)
+        for leg, decision in decided
+        if leg.role == SOURCE and leg.quantity is not None
+    }
+    for leg, decision in decided:
+        if leg.role != Role.INPUT:
+            continue
+        if leg.key.space == Space.LOT:
+            is_consumed = is_attested = False
+            if leg.key.identifier in used:
+                balance, quantity, outcome = used[leg.key.identifier]
+                moved = debit(view.record(balance).quantity, quantity)
+                is_consumed = outcome in (Outcome.LOT_REDUCED, Outcome.LOT_EXCEEDED)
+                is_attested = moved is not None and not moved.unattested
+        else:
+            is_consumed = decision.outcome == Outcome.CONSUMED
+            is_attested = decision.record.origin == Origin.ATTESTED
+        consumed += is_consumed
+        recorded += not is_consumed
+        unattested += not is_attested
+    return consumed, recorded, unattested
 
 
 def evidence_changes(network: bytes, entry: Entry) -> ItemChanges:

@@ -65,15 +65,24 @@ class Chain(NamedTuple):
     head: bytes
 
 
+class Amount(NamedTuple):
+    """A stated quantity: `amount` / 10^`scale` of `unit`."""
+
+    amount: int
+    scale: int
+    unit: str
+
+
 class Offer(NamedTuple):
-    """An open offer (rows 10, 11); `receiver` None: any member may take. For lots `amount` is what was offered."""
+    """An open offer (rows 10, 11); `receiver` None: any member may take. `quantity`: of a lot, what was offered."""
 
     sequence: int
     event: bytes
     offerer: str
     receiver: str | None
     lapse_ms: int
-    amount: int
+    quantity: Amount | None
+    chain: Chain  # of the subject's links, as it stood when it was offered
 
 
 class Claim(NamedTuple):
@@ -83,12 +92,14 @@ class Claim(NamedTuple):
     event: bytes
     claimant: str
     custodian: str | None
-    amount: int
+    quantity: Amount | None  # of a lot, what was claimed
 
 
 class Unconfirmed(NamedTuple):
-    """An open offer was taken; until confirmed or `until_ms` the offerer may void it (row 13)."""
+    """An open offer was taken by `event`; until confirmed or `until_ms` the offerer may void it (row 13)."""
 
+    sequence: int
+    event: bytes
     taker: str
     offerer: str
     until_ms: int
@@ -132,6 +143,15 @@ class Contradiction(NamedTuple):
     row: int
 
 
+class Quantity(NamedTuple):
+    """A lot balance: attested and unattested amounts, scaled by 10^scale, of a unit."""
+
+    attested: int
+    unattested: int
+    scale: int
+    unit: str
+
+
 class LastEffect(NamedTuple):
     """What a correction needs to undo the last effect (row 1)."""
 
@@ -148,15 +168,7 @@ class LastEffect(NamedTuple):
     claimed: bool
     seals: tuple[str, ...]
     bindings: tuple[Binding, ...]
-
-
-class Quantity(NamedTuple):
-    """A lot balance: attested and unattested amounts, scaled by 10^scale, of a unit."""
-
-    attested: int
-    unattested: int
-    scale: int
-    unit: str
+    quantity: Quantity | None  # of a lot balance, what it was before
 
 
 class Record(NamedTuple):
@@ -165,12 +177,14 @@ class Record(NamedTuple):
     status: int = Status.UNBORN
     origin: int = Origin.NONE
     maker: str | None = None
-    shipped: bool = False  # the maker has offered it at least once (row 3)
+    shipped: bool = False  # it was offered at least once (row 3)
     custodian: str | None = None  # of a packed subject: who brought it in; the root's counts
     claimed: bool = False  # custody rests on a claim on an ownerless record (row 15)
     former: tuple[str, ...] = ()  # at most 8, latest last
+    passed: int = 0  # sequence of the entry by which custody passed last
     parent: str | None = None
     parent_generation: int = 0
+    parent_since: int = 0  # sequence of the entry by which it came into its parent
     generation: int = 0
     children: int = 0
     levels: int = 0  # an upper bound of how deep things lie below
@@ -211,7 +225,21 @@ def record_hash(network: bytes, record: Record) -> bytes:
 
 def _last_from_wire(value: Any) -> LastEffect:
     last = LastEffect(*value)
-    return last._replace(bindings=tuple(Binding(*binding) for binding in last.bindings))
+    return last._replace(
+        bindings=tuple(Binding(*binding) for binding in last.bindings),
+        quantity=None if last.quantity is None else Quantity(*last.quantity),
+    )
+
+
+def _offer(value: Any) -> Offer:
+    offer = Offer(*value)
+    quantity = None if offer.quantity is None else Amount(*offer.quantity)
+    return offer._replace(quantity=quantity, chain=Chain(*offer.chain))
+
+
+def _claim(value: Any) -> Claim:
+    claim = Claim(*value)
+    return claim if claim.quantity is None else claim._replace(quantity=Amount(*claim.quantity))
 
 
 def _chain(value: Any) -> Chain:
@@ -228,8 +256,8 @@ def record_from_wire(value: tuple[Any, ...]) -> Record:
     if len(value) != len(Record._fields):
         raise ValueError("record: wrong number of fields")
     return record._replace(
-        offer=None if record.offer is None else Offer(*record.offer),
-        claims=tuple(Claim(*claim) for claim in record.claims),
+        offer=None if record.offer is None else _offer(record.offer),
+        claims=tuple(_claim(claim) for claim in record.claims),
         unconfirmed=None if record.unconfirmed is None else Unconfirmed(*record.unconfirmed),
         holds=tuple(Hold(*hold) for hold in record.holds),
         permits=tuple(LivePermit(*permit) for permit in record.permits),
@@ -237,7 +265,7 @@ def record_from_wire(value: tuple[Any, ...]) -> Record:
         contradictions=tuple(Contradiction(*contradiction) for contradiction in record.contradictions),
         last=None if record.last is None else _last_from_wire(record.last),
         quantity=None if record.quantity is None else Quantity(*record.quantity),
-        offers=tuple(Offer(*offer) for offer in record.offers),
+        offers=tuple(_offer(offer) for offer in record.offers),
         legs=_chain(record.legs),
         links=_chain(record.links),
         moves=_chain(record.moves),

@@ -4,7 +4,8 @@ table     which rule decides which leg, row by row; the one place to start readi
 view      what a rule may see, and how a subject's situation is read
 outcomes  the stable codes of what came of it
 standing  who counts; contradictions, claims; what holds and offers forbid
-making packing handover measures documents endings rulings lots    the rules themselves
+making packing handover measures documents endings rulings    the rules for things and documents
+balances lots lot_handover    the rules for quantities of lots
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from ledger.trade.rules.view import (
     EXTERNAL,
     Act,
     Decision,
-    Delta,
     Leg,
     Situation,
     View,
@@ -29,7 +29,6 @@ __all__ = [
     "EXTERNAL",
     "Act",
     "Decision",
-    "Delta",
     "Leg",
     "Outcome",
     "Situation",

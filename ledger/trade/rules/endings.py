@@ -6,24 +6,12 @@ consumed, how many were only recorded (not the signer's, held, unknown) and how 
 
 from __future__ import annotations
 
-from ledger.trade.record import Origin, Record, Space, Status, SubjectKey
-from ledger.trade.rules.making import born_by, is_granted
+from ledger.trade.record import Record, Space, Status, SubjectKey
+from ledger.trade.rules.making import made
 from ledger.trade.rules.outcomes import Outcome
-from ledger.trade.rules.packing import emptied, obstacle
-from ledger.trade.rules.standing import born, claim, contradict, effect, is_unconfirmed, note
-from ledger.trade.rules.view import (
-    Act,
-    Decision,
-    Leg,
-    Situation,
-    View,
-    freed,
-    is_born,
-    is_ownerless,
-    leaving,
-    situation,
-    unnamed_parent,
-)
+from ledger.trade.rules.packing import emptied
+from ledger.trade.rules.standing import claim, contradict, holding_authorities, live_mark, note, obstacle
+from ledger.trade.rules.view import Act, Decision, Leg, Situation, View, born, freed, is_ownerless, situation
 
 
 def transformation_key(act: Act) -> SubjectKey:
@@ -35,6 +23,12 @@ def transformation_key(act: Act) -> SubjectKey:
     )
 
 
+def transformation_source(act: Act) -> str:
+    """The transformation as an output's `Record.source` names it."""
+    key = transformation_key(act)
+    return f"{key.holder}|{key.identifier}"
+
+
 def transform(act: Act, leg: Leg, view: View) -> Decision:
     """The transformation's own leg; its sums of inputs are added by execution once all legs are decided."""
     record = view.record(leg.key)
@@ -44,31 +38,28 @@ def transform(act: Act, leg: Leg, view: View) -> Decision:
 
 
 def consume(act: Act, leg: Leg, view: View) -> Decision:
-    """An input: consumed if it is the signer's, free of holds, offers and unconfirmed marks; else only recorded."""
+    """An input: consumed if it is the signer's, free of holds, offers and unconfirmed marks; else only recorded.
+
+    What nobody holds is recorded only: else a stranger could use up a serial before it is made.
+    """
     at = situation(view, leg.key)
     if at.own.status not in (Status.LIVE, Status.UNBORN):
         return contradict(act, at, view, Outcome.INPUT_RECORDED)
     stopped = obstacle(act, at, view)
     if stopped is not None:
         return stopped
-    if is_unconfirmed(act, at):
+    if live_mark(act, at) is not None:
         return note(act, at, view, Outcome.CONFIRMATION_WAITS)
     if at.custodian != act.organisation:
         if is_ownerless(at.custodian):
             return note(act, at, view, Outcome.INPUT_RECORDED)
-        return claim(act, at)
-    record, outcome = gone(at, Status.CONSUMED), Outcome.CONSUMED
-    return _ended(act, at, record, outcome)
+        return claim(act, at, view)
+    return _ended(act, at, Status.CONSUMED, Outcome.CONSUMED)
 
 
 def produce(act: Act, leg: Leg, view: View) -> Decision:
     """An output: born by row 2, from the transformation."""
-    at = situation(view, leg.key)
-    if is_born(at.own):
-        return contradict(act, at, view, Outcome.CONTESTED)
-    key = transformation_key(act)
-    granted = is_granted(act, leg.identifier, view)
-    return born_by(act, at, granted=granted, source=f"{key.holder}|{key.identifier}")
+    return made(act, leg, view, source=transformation_source(act))
 
 
 def end(act: Act, leg: Leg, view: View) -> Decision:
@@ -79,35 +70,23 @@ def end(act: Act, leg: Leg, view: View) -> Decision:
     stopped = obstacle(act, at, view)
     if stopped is not None:
         return stopped
-    if is_unconfirmed(act, at):
+    if live_mark(act, at) is not None:
         return note(act, at, view, Outcome.CONFIRMATION_WAITS)
-    if at.custodian != act.organisation and not act.authority:
+    is_official = act.authority and bool(
+        holding_authorities(at)
+    )  # no other authority's: they would be an obstacle
+    if at.custodian != act.organisation and not is_official:
         return contradict(act, at, view)
-    return _ended(act, at, gone(at, Status.ENDED), Outcome.ENDED)
+    return _ended(act, at, Status.ENDED, Outcome.ENDED)
 
 
-def gone(at: Situation, status: Status) -> Record:
-    """The subject, out of everything, no longer live."""
-    record = freed(at, at.custodian) if at.ancestors else born(at.own)
-    return record._replace(status=status, offer=None)
-
-
-def _ended(act: Act, at: Situation, record: Record, outcome: Outcome) -> Decision:
+def _ended(act: Act, at: Situation, status: Status, outcome: Outcome) -> Decision:
+    """The subject, out of everything, emptied, no longer live."""
+    record = freed(at)
     writes: tuple[tuple[SubjectKey, Record], ...] = ()
     if at.own.children or at.own.lots:
-        bare, writes, _ = emptied(at)
-        record = record._replace(
-            generation=bare.generation, children=0, levels=0, inside=(), bindings=(), permits=(), lots=()
-        )
+        bare, writes = emptied(act, at)
+        record = record._replace(generation=bare.generation, bindings=(), permits=())
     return Decision(
-        outcome,
-        effect(act, at, record, outcome),
-        deltas=leaving(at),
-        left=unnamed_parent(at),
-        writes=writes,
+        outcome, record._replace(status=status, offer=None, last=None), left=at.parent, writes=writes
     )
-
-
-def is_unattested(record: Record) -> bool:
-    """Whether an input's origin counts as unattested in the transformation's sums."""
-    return record.origin != Origin.ATTESTED

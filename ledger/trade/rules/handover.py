@@ -7,44 +7,46 @@ A container's custody passes with all that is inside, in one step; a packed subj
 
 from __future__ import annotations
 
+from typing import Final
+
 from ledger.base import limits
-from ledger.trade.record import Claim, Contradiction, Offer, Record, Status, Unconfirmed
+from ledger.trade.record import Amount, Claim, Offer, Record, Status, Unconfirmed
 from ledger.trade.rules.outcomes import Outcome
 from ledger.trade.rules.standing import (
-    born,
     breach,
     claim,
     claimed_custody,
     contradict,
-    effect,
+    destination_of,
+    is_offered_above,
+    live_mark,
     live_offer,
     note,
     usable_permits,
+    without_contradictions_of,
 )
 from ledger.trade.rules.view import (
     ANCESTOR,
-    EXTERNAL,
     Act,
     Decision,
     Leg,
     Situation,
     View,
+    born,
     freed,
     is_ownerless,
-    leaving,
     situation,
-    unnamed_parent,
     with_former,
 )
 from ledger.trade.statement import Flag, Role
 
-TAKEN_OVER = (
+TAKEN_OVER: Final = (
     Outcome.ACCEPTED,
     Outcome.ACCEPTED_WITH_RESERVATION,
     Outcome.TAKEN,
     Outcome.TAKEN_WITH_RESERVATION,
 )
-_RESERVATIONS = Flag.RESERVATION | Flag.OTHER_SEAL | Flag.FEWER
+_RESERVATIONS: Final = Flag.RESERVATION | Flag.OTHER_SEAL | Flag.FEWER
 
 
 def travels_inside(at: Situation, view: View) -> bool:
@@ -52,15 +54,9 @@ def travels_inside(at: Situation, view: View) -> bool:
     return any(view.role(key) in (Role.OBJECT, Role.PARENT) for key, _ in at.ancestors)
 
 
-def is_delegate_for(act: Act, at: Situation, view: View) -> bool:
-    """Whether a delegate's consignment document is bound to the subject or an ancestor (or the signer is no delegate)."""
-    if act.delegation is None:
-        return True
-    if act.time_ms >= act.delegation.until_ms:
-        return False
-    document = act.delegation.document
-    bound = any(binding.document == document for record in at.whole for binding in record.bindings)
-    return bound or document in view.documents
+def is_reserved(act: Act) -> bool:
+    """Whether the receiver makes a reservation (row 14)."""
+    return bool(act.statement.flags & _RESERVATIONS)
 
 
 def offer(act: Act, leg: Leg, view: View) -> Decision:
@@ -70,39 +66,51 @@ def offer(act: Act, leg: Leg, view: View) -> Decision:
         return contradict(act, at, view)
     if travels_inside(at, view):
         return note(act, at, view, Outcome.TRAVELS_INSIDE)
-    if not is_delegate_for(act, at, view):
-        return contradict(act, at, view)
-    permits = usable_permits(act, at, view, act.organisation, act.receiver)
-    if permits is None:
+    if usable_permits(act, at, view, act.organisation, destination_of(act)) is None:
         return breach(act, at, view)
-    ownerless = is_ownerless(at.custodian) and not at.ancestors
+    ownerless = is_ownerless(at.custodian)
     if at.custodian != act.organisation and not ownerless:
-        return claim(act, at)
+        late = any(_is_between(held, act) for held in at.own.claims)
+        return note(act, at, view, Outcome.COMPLETION_TOO_LATE) if late else claim(act, at, view)
     if act.receiver == act.organisation:
         return note(act, at, view, Outcome.WITHIN)
-    start = at if not ownerless else at._replace(own=claimed_custody(act, born(at.own)))
-    matching = [
-        held for held in at.own.claims if held.claimant == act.receiver and held.custodian == act.organisation
-    ]
-    if matching and not ownerless:
-        return complete(act, at, matching[0], view)
-    if act.receiver is None and act.statement.counterparty is not None:
-        return _left(act, start, view)
+    if is_offered_above(act, at):
+        return note(act, at, view, Outcome.OFFER_STANDS)
+    if not ownerless:
+        return _sent(act, at, view)
+    claimed = Situation(at.key, claimed_custody(act, at), (), at.lot)  # held by nobody: claimed, and sent
+    return _sent(act, claimed, view)._replace(left=at.parent)
+
+
+def _sent(act: Act, at: Situation, view: View) -> Decision:
+    """What the custodian's sending comes to."""
+    for held in at.own.claims:
+        if _is_between(held, act) and held.sequence > at.passed:
+            return complete(act, at, held, view)
+    receiver = destination_of(act)
+    if act.receiver is None and receiver is not None:
+        record = passed(at, receiver, view, act, act.organisation)._replace(shipped=True)
+        return Decision(Outcome.LEFT_TO_EXTERNAL, record, left=at.parent)
     if live_offer(act, at, at.own):
         return note(act, at, view, Outcome.ALREADY_OFFERED)
-    return _offer(act, start)
-
-
-def _offer(act: Act, at: Situation) -> Decision:
-    record = born(at.own)
-    made = Offer(act.sequence, act.event, act.organisation, act.receiver, lapse_ms(act), 0)
-    record = record._replace(
-        offer=made, shipped=record.shipped or record.maker == act.organisation, last=None
-    )
+    record = born(at.own)._replace(offer=offer_of(act, at.own, None), shipped=True, last=None)
     return Decision(Outcome.OFFERED if act.receiver is not None else Outcome.OFFERED_OPEN, record)
 
 
-def lapse_ms(act: Act) -> int:
+def offer_of(act: Act, record: Record, quantity: Amount | None) -> Offer:
+    """The offer that the event makes, naming the chain of the subject's `record` as it stands."""
+    return Offer(
+        act.sequence,
+        act.event,
+        act.organisation,
+        act.receiver,
+        _lapse_ms(act),
+        quantity,
+        record.links,
+    )
+
+
+def _lapse_ms(act: Act) -> int:
     """When an offer made now lapses, block time: as stated, at most a year ahead, thirty days if not stated."""
     stated = act.statement.lapse_ms
     if stated is None:
@@ -110,19 +118,15 @@ def lapse_ms(act: Act) -> int:
     return min(stated, act.time_ms + limits.OFFER_LAPSE_MAX_MS)
 
 
-def _left(act: Act, at: Situation, view: View) -> Decision:
-    """To a party that is no member: it leaves the ledger's view, never two-sided; coming back is a claim."""
-    record = passed(at, f"{EXTERNAL}{act.statement.counterparty}", view, act, act.organisation, None)
-    record = record._replace(shipped=record.shipped or record.maker == act.organisation)
-    return Decision(Outcome.LEFT_TO_EXTERNAL, record, deltas=leaving(at), left=unnamed_parent(at))
+def _is_between(held: Claim, act: Act) -> bool:
+    """Whether the claim is the receiver's against the signer."""
+    return held.claimant == act.receiver and held.custodian == act.organisation
 
 
-def passed(
-    at: Situation, receiver: str, view: View, act: Act, sender: str | None, permit_receiver: str | None
-) -> Record:
+def passed(at: Situation, receiver: str, view: View, act: Act, sender: str | None) -> Record:
     """The record once custody has passed to `receiver`; a packed subject is unpacked, used permit legs are spent."""
-    record = freed(at, at.custodian) if at.ancestors else born(at.own)
-    spent = usable_permits(act, at, view, sender, permit_receiver) or ()
+    record = freed(at)
+    spent = usable_permits(act, at, view, sender, receiver) or ()
     permits = tuple(
         permit._replace(used=permit.used + 1) if permit in spent else permit for permit in record.permits
     )
@@ -130,7 +134,9 @@ def passed(
         custodian=receiver,
         claimed=False,
         former=with_former(record, receiver),
+        passed=act.sequence,
         offer=None,
+        unconfirmed=None,
         permits=permits,
         last=None,
     )
@@ -145,30 +151,25 @@ def accept(act: Act, leg: Leg, view: View) -> Decision:
         return note(act, at, view, Outcome.TRAVELS_INSIDE)
     if at.custodian == act.organisation:
         return note(act, at, view, Outcome.WITHIN)
-    if not is_delegate_for(act, at, view):
-        return contradict(act, at, view)
-    permits = usable_permits(act, at, view, at.custodian, act.organisation)
-    if permits is None:
+    if usable_permits(act, at, view, at.custodian, act.organisation) is None:
         return breach(act, at, view)
-    open_offer = at.own.offer
-    if (
-        open_offer is None
-        or not live_offer(act, at, at.own)
-        or open_offer.receiver not in (None, act.organisation)
-    ):
-        return claim(act, at)
-    record = passed(at, act.organisation, view, act, at.custodian, act.organisation)
-    reserved = bool(act.statement.flags & _RESERVATIONS)
+    open_offer = at.own.offer if live_offer(act, at, at.own) else None
+    if open_offer is None or open_offer.receiver not in (None, act.organisation):
+        return claim(act, at, view)
+    if is_offered_above(act, at):
+        return note(act, at, view, Outcome.OFFER_STANDS)
+    record = passed(at, act.organisation, view, act, at.custodian)
     if act.statement.seals:
         record = record._replace(seals=act.statement.seals)
     if open_offer.receiver is None:
-        mark = Unconfirmed(act.organisation, open_offer.offerer, act.time_ms + limits.UNCONFIRMED_MS)
+        until_ms = act.time_ms + limits.UNCONFIRMED_MS
+        mark = Unconfirmed(act.sequence, act.event, act.organisation, open_offer.offerer, until_ms)
         record = record._replace(unconfirmed=mark)
-        outcome = Outcome.TAKEN_WITH_RESERVATION if reserved else Outcome.TAKEN
+        outcome = Outcome.TAKEN_WITH_RESERVATION if is_reserved(act) else Outcome.TAKEN
     else:
-        record = record._replace(claims=(), unconfirmed=None)
-        outcome = Outcome.ACCEPTED_WITH_RESERVATION if reserved else Outcome.ACCEPTED
-    return Decision(outcome, record, deltas=leaving(at), left=unnamed_parent(at))
+        record = record._replace(claims=())
+        outcome = Outcome.ACCEPTED_WITH_RESERVATION if is_reserved(act) else Outcome.ACCEPTED
+    return Decision(outcome, record, left=at.parent)
 
 
 def missing(act: Act, leg: Leg, view: View) -> Decision:
@@ -176,12 +177,7 @@ def missing(act: Act, leg: Leg, view: View) -> Decision:
     at = situation(view, leg.key)
     for key, _ in at.ancestors:
         if view.role(key) != ANCESTOR and view.decision(key).outcome in TAKEN_OVER:
-            return Decision(
-                Outcome.MISSING,
-                effect(act, at, freed(at, at.custodian), Outcome.MISSING),
-                deltas=leaving(at),
-                left=unnamed_parent(at),
-            )
+            return Decision(Outcome.MISSING, freed(at)._replace(last=None), left=at.parent)
     return note(act, at, view, Outcome.OBSERVED)
 
 
@@ -195,37 +191,21 @@ def content(act: Act, leg: Leg, view: View) -> Decision:
 
 def complete(act: Act, at: Situation, held: Claim, view: View) -> Decision:
     """Row 16: the custodian at the time of the claim, still custodian, signs late: the claim becomes two-sided."""
-    record = passed(at, held.claimant, view, act, act.organisation, held.claimant)
-    record = record._replace(
-        claims=(), unconfirmed=None, shipped=record.shipped or record.maker == act.organisation
-    )
-    record = without_contradictions_of(record, held.event)
-    return Decision(Outcome.COMPLETED, record, deltas=leaving(at), left=unnamed_parent(at))
-
-
-def without_contradictions_of(record: Record, event: bytes) -> Record:
-    """`record` with contradictions stated by that event closed."""
-    kept: tuple[Contradiction, ...] = tuple(item for item in record.contradictions if item.event != event)
-    return record._replace(contradictions=kept)
+    record = passed(at, held.claimant, view, act, act.organisation)._replace(claims=(), shipped=True)
+    return Decision(Outcome.COMPLETED, without_contradictions_of(record, held.event), left=at.parent)
 
 
 def withdraw(act: Act, leg: Leg, view: View) -> Decision:
     """Row 17: the offerer closes its unanswered offer, or voids an unconfirmed taking of what the taker still holds."""
     at = situation(view, leg.key)
-    own = at.own
+    own, mark = at.own, live_mark(act, at)
     if usable_permits(act, at, view, None, None) is None:
         return breach(act, at, view)
-    if own.offer is not None and own.offer.offerer == act.organisation and live_offer(act, at, own):
+    if mark is not None and mark.offerer == act.organisation:
+        record = passed(at, act.organisation, view, act, None)
+        return Decision(Outcome.VOIDED, record, left=at.parent)
+    if own.offer is not None and own.offer.offerer == act.organisation:
         return Decision(Outcome.WITHDRAWN, own._replace(offer=None))
-    mark = own.unconfirmed
-    if (
-        mark is not None
-        and mark.offerer == act.organisation
-        and act.time_ms < mark.until_ms
-        and at.custodian == mark.taker
-    ):
-        record = passed(at, act.organisation, view, act, None, None)._replace(unconfirmed=None)
-        return Decision(Outcome.VOIDED, record, deltas=leaving(at), left=unnamed_parent(at))
     return contradict(act, at, view)
 
 
@@ -245,9 +225,9 @@ def dispute(act: Act, leg: Leg, view: View) -> Decision:
     at = situation(view, leg.key)
     if usable_permits(act, at, view, None, None) is None:
         return breach(act, at, view)
-    sides = {at.custodian, *at.own.former[-1:]}
-    if at.own.offer is not None:
-        sides |= {at.own.offer.offerer, at.own.offer.receiver}
-    if act.organisation in sides:
-        return contradict(act, at, view, Outcome.DISPUTED)
-    return contradict(act, at, view)
+    sides = {at.custodian, *(held.claimant for held in at.own.claims)}
+    for record in at.whole:
+        sides.update(record.former[-1:])
+        if record.offer is not None:
+            sides.update((record.offer.offerer, record.offer.receiver))
+    return contradict(act, at, view, Outcome.DISPUTED if act.organisation in sides else Outcome.CONTRADICTION)

@@ -1,9 +1,8 @@
 """Lots: quantities of a class and batch, kept per holder (CUSTODY_RULES, Lots).
 
 A lot has a record of its own (origin, recalls) and a balance per holder: an organisation, or a container in one of its
-generations. Quantities are integers scaled by 10^scale in one unit. What is on balance moves attested first; what leaves
-beyond the balance is unattested quantity, kept apart and named wherever it goes. Both balances of a movement read each
-other, so either can be proven alone.
+generations. The balances of a movement count as each other's parents: every leg of it comes to the same answer from the
+same records, so a quantity moves on all of them or on none. An event moves a balance once (`lot_legs`, `emptied_legs`).
 """
 
 from __future__ import annotations
@@ -12,18 +11,32 @@ from typing import Final, NamedTuple
 
 from ledger.base import limits
 from ledger.trade.identifiers import Kind
-from ledger.trade.record import Claim, Offer, Origin, Quantity, Record, Space, SubjectKey
-from ledger.trade.rules.handover import lapse_ms
+from ledger.trade.record import Origin, Record, SubjectKey
+from ledger.trade.rules.balances import (
+    Movement,
+    balance_key,
+    container_of,
+    credit,
+    debit,
+    emptied,
+    inside,
+    made,
+)
+from ledger.trade.rules.documents import bound, unbind
+from ledger.trade.rules.endings import transformation_source
+from ledger.trade.rules.handover import TAKEN_OVER
+from ledger.trade.rules.making import is_granted
 from ledger.trade.rules.outcomes import Outcome
-from ledger.trade.rules.standing import born, breach, is_held_by_another, note
+from ledger.trade.rules.packing import PARENT_APPLIED
+from ledger.trade.rules.standing import breach, effect, is_held_by_another, note
 from ledger.trade.rules.view import (
     ANCESTOR,
     Act,
     Decision,
-    Delta,
     Leg,
     Situation,
     View,
+    born,
     identify,
     is_born,
     lot_key,
@@ -35,297 +48,319 @@ from ledger.trade.statement import Quantity as Stated
 
 SOURCE: Final = 100  # role of the balance that a quantity leaves
 DESTINATION: Final = 101  # role of the balance that it enters
+EMPTYING: Final = (Action.UNPACK_ALL, Action.END, Action.TRANSFORM)
+_EMPTIED: Final = (Outcome.UNPACKED_ALL, Outcome.ENDED, Outcome.CONSUMED)
+_MOVING: Final = (
+    Action.MAKE, Action.TRANSFORM, Action.PACK, Action.UNPACK, Action.OFFER, Action.ACCEPT, Action.END, Action.SAMPLE,
+)  # fmt: skip
+_ROWS: Final = {int(Action.MAKE): 2, int(Action.PACK): 6, int(Action.UNPACK): 7}
+_Pair = tuple[SubjectKey | None, SubjectKey | None]
 
 
-class Movement(NamedTuple):
-    """A stated quantity against a balance: what goes, and what remains."""
-
-    attested: int
-    unattested: int
-    remaining: Quantity
+def meant(act: Act) -> int:
+    """What the event does to lots: a binding with a handover hands over."""
+    return act.statement.handover or act.statement.action
 
 
-def balance_key(lot: str, holder: str) -> SubjectKey:
-    """The key of a lot's balance with a holder."""
-    return SubjectKey(Space.BALANCE, lot, holder)
-
-
-def inside(container: str, generation: int) -> str:
-    """A container, in one of its generations, as a holder."""
-    return f"{container}#{generation}"
-
-
-def debit(balance: Quantity | None, stated: Stated) -> Movement | None:
-    """Take the stated quantity off a balance, attested first; None if the units differ."""
-    held = balance or Quantity(0, 0, stated.scale, stated.unit)
-    if held.unit != stated.unit:
-        return None
-    scale = max(held.scale, stated.scale)
-    attested, unattested = (
-        _scaled(held.attested, held.scale, scale),
-        _scaled(held.unattested, held.scale, scale),
-    )
-    amount = _scaled(stated.amount, stated.scale, scale)
-    taken = min(attested, amount)
-    rest = amount - taken
-    remaining = Quantity(attested - taken, unattested - min(unattested, rest), scale, held.unit)
-    return Movement(taken, rest, remaining)
-
-
-def credit(
-    balance: Quantity | None, attested: int, unattested: int, scale: int, unit: str
-) -> Quantity | None:
-    """Add to a balance; None if the units differ or the sum exceeds the cap."""
-    held = balance or Quantity(0, 0, scale, unit)
-    if held.unit != unit:
-        return None
-    common = max(held.scale, scale)
-    total = Quantity(
-        _scaled(held.attested, held.scale, common) + _scaled(attested, scale, common),
-        _scaled(held.unattested, held.scale, common) + _scaled(unattested, scale, common),
-        common,
-        unit,
-    )
-    return total if total.attested + total.unattested <= limits.QUANTITY_MAX else None
-
-
-def _scaled(amount: int, scale: int, target: int) -> int:
-    return int(amount * 10 ** (target - scale))
+# --- which balances an event acts upon
 
 
 def lot_legs(act: Act, role: int, lot: str, quantity: Stated | None, view: View) -> list[Leg]:
     """The records that an event acts upon when it names a lot in this role."""
-    whole = Leg(lot_key(lot), role, quantity, lot)
-    if quantity is None or quantity.amount == 0 or identify(lot).kind != Kind.LOT:
-        return [whole]
-    action = act.statement.handover or act.statement.action
-    own = balance_key(lot, act.organisation)
-    source: SubjectKey | None = None
-    destination: SubjectKey | None = None
-    if action == Action.MAKE:
-        source, destination = (own, None) if role == Role.LOT else (None, own)
-    elif action in (Action.PACK, Action.UNPACK) and role == Role.CHILD:
-        source, destination = _packing_keys(action, lot, own, view)
-    elif action == Action.OFFER:
-        source = own
-        if act.receiver is not None:
-            destination = balance_key(lot, act.receiver)
-    elif action == Action.ACCEPT:
-        destination = own
-        if act.sender is not None:
-            source = balance_key(lot, act.sender)
-    elif action in (Action.END, Action.SAMPLE) or (action == Action.TRANSFORM and role == Role.INPUT):
-        source = own
-    elif action == Action.TRANSFORM:
-        destination = own
-    legs = [whole]
-    if source is not None and source != destination:
+    legs = [Leg(lot_key(lot), role, quantity, lot)]
+    if identify(lot).kind != Kind.LOT:
+        return legs
+    if meant(act) in _MOVING:
+        has_quantity = quantity is not None and quantity.amount > 0
+        source, destination = _moved_pair(act, role, lot, view) if has_quantity else (None, None)
+        if act.statement.action == Action.BIND and source is destination is None:
+            source = balance_key(lot, act.organisation)
+    else:
+        source, destination = _other_pair(act, role, lot, view)
+    if source == destination:
+        return legs
+    if source is not None:
         legs.append(Leg(source, SOURCE, quantity, lot))
-    if destination is not None and source != destination:
+    if destination is not None:
         legs.append(Leg(destination, DESTINATION, quantity, lot))
     return legs
 
 
-def _packing_keys(
-    action: int, lot: str, own: SubjectKey, view: View
-) -> tuple[SubjectKey | None, SubjectKey | None]:
+def _moved_pair(act: Act, role: int, lot: str, view: View) -> _Pair:
+    """(balance that the quantity leaves, balance that it enters)."""
+    own, action = balance_key(lot, act.organisation), meant(act)
+    stated_holder = act.sender if act.authority and act.sender is not None else act.organisation
+    if action in (Action.PACK, Action.UNPACK) and role == Role.CHILD:
+        return _packing_pair(act, lot, view)
+    if action == Action.ACCEPT and role == Role.MISSING:
+        held, offerer = _in_parent(lot, view)
+        return held, offerer
+    pairs: dict[tuple[int, int], _Pair] = {
+        (Action.MAKE, Role.OBJECT): (None, own),
+        (Action.MAKE, Role.LOT): (own, None),
+        (Action.TRANSFORM, Role.INPUT): (own, None),
+        (Action.TRANSFORM, Role.OUTPUT): (None, own),
+        (Action.OFFER, Role.OBJECT): (own, _balance_of(lot, act.receiver)),
+        (Action.ACCEPT, Role.OBJECT): (_balance_of(lot, act.sender), own),
+        (Action.END, Role.OBJECT): (balance_key(lot, stated_holder), None),
+        (Action.SAMPLE, Role.INPUT): (balance_key(lot, stated_holder), None),
+    }
+    return pairs.get((action, role), (None, None))
+
+
+def _other_pair(act: Act, role: int, lot: str, view: View) -> _Pair:
+    """The same for acts that move no quantity, or move it back."""
+    own, action = balance_key(lot, act.organisation), act.statement.action
+    if action == Action.CORRECT and role == Role.CHILD:
+        held, _ = _in_parent(lot, view)
+        return own, held
+    if role != Role.OBJECT:
+        return None, None
+    if action in (Action.CORRECT, Action.BIND, Action.UNBIND, Action.WITHDRAW):
+        return own, None
+    if action == Action.REJECT:
+        return _balance_of(lot, act.sender), None
+    if action in (Action.CONFIRM, Action.DISMISS) and act.receiver is not None:
+        sender = act.sender if act.authority and act.sender is not None else act.organisation
+        return balance_key(lot, sender), balance_key(lot, act.receiver)
+    return None, None
+
+
+def _balance_of(lot: str, organisation: str | None) -> SubjectKey | None:
+    return None if organisation is None else balance_key(lot, organisation)
+
+
+def _in_parent(lot: str, view: View) -> _Pair:
+    """(balance in the container that the event names, balance of that container's custodian)."""
     parent = view.named(Role.PARENT)
     if parent is None:
         return None, None
     at = situation(view, parent)
-    held = balance_key(lot, inside(parent.identifier, at.own.generation))
-    if action == Action.PACK:
-        return own, held
-    return held, own if at.custodian is None else balance_key(lot, at.custodian)
+    return balance_key(lot, inside(parent.identifier, at.own.generation)), _balance_of(lot, at.custodian)
+
+
+def _packing_pair(act: Act, lot: str, view: View) -> _Pair:
+    held, holder = _in_parent(lot, view)
+    if held is None:
+        return None, None
+    if holder is None or not act.authority:  # only an authority acts on a container in the custody of others
+        holder = balance_key(lot, act.organisation)
+    return (held, holder) if act.statement.action == Action.UNPACK else (holder, held)
 
 
 def emptied_legs(act: Act, container: SubjectKey, view: View) -> list[Leg]:
-    """The balances that an unpack-all of `container` moves out, to its effective custodian."""
+    """The balances that emptying `container` moves out, to its effective custodian."""
     at = situation(view, container)
-    custodian = at.custodian
     legs = []
-    for lot in at.own.lots if custodian is not None else ():
-        held = view.record(balance_key(lot, inside(container.identifier, at.own.generation))).quantity
-        if held is not None:
-            stated = Stated(held.attested + held.unattested, held.scale, held.unit)
-            legs.append(
-                Leg(balance_key(lot, inside(container.identifier, at.own.generation)), SOURCE, stated, lot)
-            )
-            legs.append(Leg(balance_key(lot, str(custodian)), DESTINATION, stated, lot))
+    for lot in at.own.lots if at.custodian is not None else ():
+        held = balance_key(lot, inside(container.identifier, at.own.generation))
+        legs.append(Leg(held, SOURCE, None, lot))
+        legs.append(Leg(balance_key(lot, str(at.custodian)), DESTINATION, None, lot))
     return legs
 
 
+# --- the lot as such
+
+
 def make_lot(act: Act, leg: Leg, view: View) -> Decision:
-    """Row 2 for a lot: born once; a grantee's later make adds and sets the origin."""
+    """Row 2 for a lot: born once; a grantee's later make adds and sets the origin; another's is a note."""
     at = situation(view, leg.key)
-    granted = view.members.grantee(identify(leg.identifier).digits) == act.organisation
-    record = born(at.own)
-    if granted and record.origin != Origin.ATTESTED:
-        record = record._replace(origin=Origin.ATTESTED, maker=act.organisation)
-    elif record.maker is None:
-        record = record._replace(maker=act.organisation)
+    record, granted = born(at.own), is_granted(act, leg.identifier, view)
+    if record.maker not in (None, act.organisation) and not granted:
+        return note(act, at, view, Outcome.MADE_UNATTESTED)
+    source = transformation_source(act) if act.statement.action == Action.TRANSFORM else None
+    record = record._replace(
+        origin=Origin.ATTESTED if granted else record.origin,
+        maker=act.organisation,
+        source=record.source or source,
+    )
     return Decision(Outcome.LOT_MADE, record)
 
 
-def _at_balance(leg: Leg, view: View) -> Situation:
+def mention(act: Act, leg: Leg, view: View) -> Decision:
+    """A lot or class as such: a note; not balanced where the event moves goods but no balance of it."""
+    moves = meant(act) in _MOVING and leg.role not in (Role.CONTENT, Role.MISSING)
+    balanced = view.balances(leg.identifier, SOURCE) + view.balances(leg.identifier, DESTINATION)
+    outcome = Outcome.NOT_BALANCED if moves and not balanced else Outcome.OBSERVED
+    return note(act, situation(view, leg.key), view, outcome)
+
+
+# --- balances
+
+
+class Transfer(NamedTuple):
+    """A movement of a stated quantity, as each of its legs sees it."""
+
+    act: Act
+    leg: Leg
+    at: Situation
+    view: View
+    source: SubjectKey | None
+    destination: SubjectKey | None
+
+    def record(self, key: SubjectKey) -> Record:
+        """A balance's record before the event."""
+        return balance_situation(key, self.view).own
+
+    def note(self, outcome: Outcome) -> Decision:
+        """Nothing moves."""
+        return note(self.act, self.at, self.view, outcome)
+
+    def settle(self, moved: Movement | None, out: Outcome, into: Outcome, row: int = 0) -> Decision:
+        """The quantity leaves the source and enters the destination; of `row` if that may be undone."""
+        credited = None
+        if moved is not None and self.destination is not None:
+            credited = credit(self.record(self.destination).quantity, moved)
+        if moved is None or (self.destination is not None and credited is None):
+            return self.note(Outcome.NOT_BALANCED)
+        is_source = self.leg.key == self.source
+        record = born(self.at.own)._replace(quantity=moved.remaining if is_source else credited)
+        record = effect(self.act, self.at.own, record, row) if row else record._replace(last=None)
+        if not is_source:
+            return Decision(into, record)
+        return Decision(Outcome.LOT_EXCEEDED if moved.exceeds else out, record)
+
+
+def balance_situation(key: SubjectKey, view: View) -> Situation:
     """A balance's situation: its holder is custodian, the lot's recalls count."""
-    at = situation(view, leg.key)
-    own = at.own if is_born(at.own) else _fresh(leg.key)
-    return at._replace(own=own, lot=view.record(lot_key(leg.identifier)))
+    at = situation(view, key)
+    if not is_born(at.own):
+        container = container_of(key)
+        if container is None:
+            at = at._replace(own=at.own._replace(custodian=key.holder))
+        else:
+            parent_at = situation(view, thing(container[0]))
+            own = at.own._replace(parent=container[0], parent_generation=container[1])
+            at = Situation(key, own, ((parent_at.key, parent_at.own), *parent_at.ancestors))
+    return at._replace(lot=view.record(lot_key(key.identifier)))
 
 
-def _fresh(key: SubjectKey) -> Record:
-    container, _, generation = key.holder.rpartition("#")
-    if container:
-        return Record(parent=container, parent_generation=int(generation))
-    return Record(custodian=key.holder)
+def transfer_of(act: Act, leg: Leg, view: View) -> Transfer:
+    """The movement that a balance's leg belongs to."""
+    at = balance_situation(leg.key, view)
+    if (
+        act.statement.action in EMPTYING
+    ):  # one sided; the rest of the lot's balances are those of emptied containers
+        pair = (leg.key, None) if leg.role == SOURCE else (None, leg.key)
+        return Transfer(act, leg, at, view, *pair)
+    sources = view.balances(leg.identifier, SOURCE)
+    destinations = view.balances(leg.identifier, DESTINATION)
+    return Transfer(act, leg, at, view, next(iter(sources), None), next(iter(destinations), None))
+
+
+def is_held(one: Transfer) -> bool:
+    """Whether another authority holds the lot, or what either balance is in."""
+    keys = (one.source, one.destination)
+    return any(
+        key is not None and is_held_by_another(one.act, balance_situation(key, one.view), one.view)
+        for key in keys
+    )
 
 
 def move(act: Act, leg: Leg, view: View) -> Decision:
-    """Either balance of a movement; what the other side shows decides what is attested."""
-    at = _at_balance(leg, view)
-    source, destination = view.balance(leg.identifier, SOURCE), view.balance(leg.identifier, DESTINATION)
-    action = act.statement.handover or act.statement.action
-    stated = leg.quantity
-    if stated is None:
-        return note(act, at, view, Outcome.NOT_BALANCED)
-    if is_held_by_another(act, at, view):
-        return breach(act, at, view)
-    if action == Action.OFFER:
-        return _offer(act, leg, at, view, source)
+    """Rows 2, 5, 6, 7, 24 and 26 for a balance; what is emptied; documents bound to it."""
+    action = act.statement.action
+    one = transfer_of(act, leg, view)
+    if action in EMPTYING and _is_poured(act, leg, view):
+        return _pour(one)
+    if action == Action.BIND:
+        return _bind(one)
+    if action == Action.UNBIND:
+        return unbind(act, leg, view)
+    if leg.quantity is None:
+        return one.note(Outcome.NOT_BALANCED)
+    if action == Action.MAKE or (action == Action.TRANSFORM and leg.role == DESTINATION):
+        return _make(one, leg.quantity)
+    if not (action == Action.SAMPLE and act.authority) and is_held(one):
+        return breach(act, one.at, view)
+    moved = None if one.source is None else debit(one.record(one.source).quantity, leg.quantity)
     if action in (Action.PACK, Action.UNPACK):
-        parent = view.named(Role.PARENT)
-        fitting = (Outcome.CONTENTS_ADDED, Outcome.PARENT_BORN, Outcome.CONTENTS_REMOVED)
-        if parent is None or view.decision(parent).outcome not in fitting:
-            return note(act, at, view, Outcome.NOT_TOGETHER)
-        lots = view.record(parent).lots
-        if action == Action.PACK and leg.identifier not in lots and len(lots) >= limits.LOTS_PER_CONTAINER:
-            return note(act, at, view, Outcome.LOTS_FULL)
-    if action == Action.ACCEPT and not _is_offered_to(act, source, stated, view):
-        return _claim(act, leg, at, view)
-    if not _is_emptied(source, view):
-        return note(act, at, view, Outcome.OBSERVED)
-    moved = _moved(act, leg, source, stated, view)
-    if moved is None:
-        return note(act, at, view, Outcome.NOT_BALANCED)
-    if leg.key == source:
-        return _debited(act, at, moved, destination)
-    total = credit(at.own.quantity, moved.attested, moved.unattested, moved.remaining.scale, stated.unit)
-    if total is None:
-        return note(act, at, view, Outcome.NOT_BALANCED)
-    record = born(at.own)._replace(quantity=total, last=None)
-    deltas: tuple[Delta, ...] = ()
-    if leg.key.holder.find("#") > 0 and act.statement.action == Action.PACK:
-        deltas = (Delta(thing(leg.key.holder.rpartition("#")[0]), 0, 0, (), (leg.identifier,)),)
-    return Decision(Outcome.LOT_MOVED_IN, record, deltas=deltas)
+        return _pack(one, moved)
+    return one.settle(moved, Outcome.LOT_REDUCED, Outcome.LOT_MOVED_IN)
 
 
-def _is_emptied(source: SubjectKey | None, view: View) -> bool:
-    """Whether a container's balance may leave it: by an unpack of it, or because the event empties it."""
-    container = "" if source is None else source.holder.rpartition("#")[0]
-    if not container:
-        return True
-    fitting = (Outcome.CONTENTS_REMOVED, Outcome.UNPACKED_ALL, Outcome.ENDED, Outcome.CONSUMED)
-    key = thing(container)
-    return view.role(key) != ANCESTOR and view.decision(key).outcome in fitting
+def _make(one: Transfer, stated: Stated) -> Decision:
+    """Made, or serials made of it: newly attested with the prefix grant; serials consume the maker's balance."""
+    act = one.act
+    if one.source is not None:
+        moved = debit(one.record(one.source).quantity, stated)
+        return one.settle(moved, Outcome.LOT_REDUCED, Outcome.LOT_MOVED_IN)
+    moved = made(stated, attested=is_granted(act, one.leg.identifier, one.view))
+    row = _ROWS.get(act.statement.action, 0)
+    return one.settle(moved, Outcome.LOT_REDUCED, Outcome.LOT_MADE, row)
 
 
-def _moved(act: Act, leg: Leg, source: SubjectKey | None, stated: Stated, view: View) -> Movement | None:
-    """What moves: out of the source's balance, or newly made by the signer (attested with the prefix grant)."""
-    if source is not None:
-        return debit(view.record(source).quantity, stated)
-    granted = view.members.grantee(identify(leg.identifier).digits) == act.organisation
-    empty = Quantity(0, 0, stated.scale, stated.unit)
-    return Movement(stated.amount if granted else 0, 0 if granted else stated.amount, empty)
+def _pack(one: Transfer, moved: Movement | None) -> Decision:
+    """In or out of a container, if the container's own leg allows; a 65th lot in it is recorded only."""
+    parent = one.view.named(Role.PARENT)
+    if parent is None or one.view.decision(parent).outcome not in PARENT_APPLIED:
+        return one.note(Outcome.NOT_TOGETHER)
+    lots = situation(one.view, parent).own.lots
+    action = one.act.statement.action
+    if action == Action.PACK and one.leg.identifier not in lots and len(lots) >= limits.LOTS_PER_CONTAINER:
+        return one.note(Outcome.LOTS_FULL)
+    return one.settle(moved, Outcome.LOT_MOVED_OUT, Outcome.LOT_MOVED_IN, _ROWS[action])
 
 
-def _debited(act: Act, at: Situation, moved: Movement, destination: SubjectKey | None) -> Decision:
-    offers = tuple(
-        held for held in at.own.offers if destination is None or held.receiver != destination.holder
+def _is_poured(act: Act, leg: Leg, view: View) -> bool:
+    """Whether a balance's leg belongs to containers that the event empties, rather than to a quantity it states."""
+    if leg.role == SOURCE:
+        return container_of(leg.key) is not None
+    return any(container_of(key) is not None for key in _poured_into(leg.key, view))
+
+
+def _poured_into(destination: SubjectKey, view: View) -> tuple[SubjectKey, ...]:
+    """Balances in containers that the event names for emptying, whose custodian holds `destination`."""
+    return tuple(
+        key
+        for key in view.balances(destination.identifier, SOURCE)
+        if container_of(key) is not None and balance_situation(key, view).custodian == destination.holder
     )
-    record = born(at.own)._replace(quantity=moved.remaining, last=None)
-    if act.statement.action == Action.ACCEPT:
-        record = record._replace(offers=offers)
-    return Decision(Outcome.LOT_REDUCED if destination is None else Outcome.LOT_MOVED_OUT, record)
 
 
-def _is_offered_to(act: Act, source: SubjectKey | None, stated: Stated, view: View) -> bool:
-    if source is None:
+def _pour(one: Transfer) -> Decision:
+    """What emptied containers held goes to their custodian, whole balance by whole balance, as far as it can be added."""
+    view, key = one.view, one.leg.key
+    destination = key if one.leg.role == DESTINATION else balance_key(key.identifier, str(one.at.custodian))
+    total = one.record(destination).quantity
+    poured: list[SubjectKey] = []
+    for source in _poured_into(destination, view):
+        held = one.record(source).quantity
+        moved = None if held is None or not _is_open(source, view) else emptied(held)
+        added = None if moved is None else credit(total, moved)
+        if added is not None:
+            total = added
+            poured.append(source)
+    if key == destination and poured:
+        return Decision(Outcome.LOT_MOVED_IN, born(one.at.own)._replace(quantity=total, last=None))
+    held = one.at.own.quantity
+    if key not in poured or held is None:
+        return one.note(Outcome.OBSERVED)
+    record = one.at.own._replace(quantity=emptied(held).remaining, last=None)
+    return Decision(Outcome.LOT_MOVED_OUT, record)
+
+
+def _is_open(balance: SubjectKey, view: View) -> bool:
+    """Whether the event empties the container that a balance is in."""
+    container = container_of(balance)
+    if container is None or view.role(thing(container[0])) == ANCESTOR:
         return False
-    return any(
-        held.receiver in (None, act.organisation)
-        and act.time_ms < held.lapse_ms
-        and held.amount >= stated.amount
-        for held in view.record(source).offers
-    )
+    return view.decision(thing(container[0])).outcome in _EMPTIED
 
 
-def _offer(act: Act, leg: Leg, at: Situation, view: View, source: SubjectKey | None) -> Decision:
-    """Rows 10 and 16 for lots: an offer reserves nothing; it completes a claim of the receiver on what it took."""
-    stated = leg.quantity
-    claimant = view.balance(leg.identifier, DESTINATION)
-    open_claim = None if claimant is None else _claim_on(view.record(claimant), act.organisation)
-    if stated is None or source is None:
-        return note(act, at, view, Outcome.NOT_BALANCED)
-    if open_claim is not None and claimant is not None:
-        return _complete(act, leg, at, view, source, claimant, open_claim)
-    if leg.key != source:
-        return note(act, at, view, Outcome.OBSERVED)
-    made = Offer(act.sequence, act.event, act.organisation, act.receiver, lapse_ms(act), stated.amount)
-    kept = tuple(held for held in at.own.offers if act.time_ms < held.lapse_ms)
-    if len(kept) >= limits.LOT_OFFERS:
-        return note(act, at, view, Outcome.ALREADY_OFFERED)
-    outcome = Outcome.OFFERED if act.receiver is not None else Outcome.OFFERED_OPEN
-    return Decision(outcome, born(at.own)._replace(offers=(*kept, made)))
+def _bind(one: Transfer) -> Decision:
+    """Row 25 for the signer's balance."""
+    outcome, record = bound(one.act, born(one.at.own), one.view)
+    if outcome in (Outcome.BINDINGS_FULL, Outcome.ALREADY_BOUND):
+        return one.note(outcome)
+    return Decision(outcome, effect(one.act, one.at.own, record, 25))
 
 
-def _claim_on(record: Record, custodian: str) -> Claim | None:
-    return next((held for held in record.claims if held.custodian == custodian), None)
-
-
-def _complete(
-    act: Act, leg: Leg, at: Situation, view: View, source: SubjectKey, claimant: SubjectKey, open_claim: Claim
-) -> Decision:
-    """The claimant's remaining unattested quantity becomes attested as far as the sender had it; the sender is debited."""
-    stated = leg.quantity
-    taken = None if stated is None else debit(view.record(source).quantity, stated)
-    if taken is None:
-        return note(act, at, view, Outcome.NOT_BALANCED)
-    if leg.key == source:
-        return Decision(Outcome.COMPLETED, born(at.own)._replace(quantity=taken.remaining, last=None))
-    held = view.record(claimant).quantity
-    if held is None:
-        return note(act, at, view, Outcome.NOT_BALANCED)
-    scale = max(held.scale, taken.remaining.scale)
-    unattested = _scaled(held.unattested, held.scale, scale)
-    proven = min(unattested, _scaled(taken.attested, taken.remaining.scale, scale))
-    quantity = Quantity(
-        _scaled(held.attested, held.scale, scale) + proven, unattested - proven, scale, held.unit
-    )
-    claims = tuple(known for known in at.own.claims if known != open_claim)
-    return Decision(Outcome.COMPLETED, at.own._replace(quantity=quantity, claims=claims, last=None))
-
-
-def _claim(act: Act, leg: Leg, at: Situation, view: View) -> Decision:
-    """Row 15 for lots: received without an offer; unattested with the claimant, nothing taken off anyone."""
-    stated = leg.quantity
-    if stated is None or leg.key.holder != act.organisation:
-        return note(act, at, view, Outcome.OBSERVED)
-    total = credit(at.own.quantity, 0, stated.amount, stated.scale, stated.unit)
-    if total is None:
-        return note(act, at, view, Outcome.NOT_BALANCED)
-    record = born(at.own)._replace(quantity=total, last=None)
-    if act.sender is not None and len(record.claims) < limits.OPEN_CLAIMS:
-        stated_claim = Claim(act.sequence, act.event, act.organisation, act.sender, stated.amount)
-        record = record._replace(claims=(*record.claims, stated_claim))
-    return Decision(Outcome.CLAIMED, record)
-
-
-def unbalanced(act: Act, leg: Leg, view: View) -> Decision:
-    """A lot or class named without a quantity that could be balanced, or by an act that moves none: a note."""
-    at = situation(view, leg.key)
-    moving = (Action.OFFER, Action.ACCEPT, Action.PACK, Action.UNPACK, Action.TRANSFORM, Action.END)
-    outcome = (
-        Outcome.NOT_BALANCED if act.statement.action in moving and leg.quantity is None else Outcome.OBSERVED
-    )
-    return note(act, at, view, outcome)
+def missing_lot(act: Act, leg: Leg, view: View) -> Decision:
+    """Row 14: a quantity that did not come goes back to the offerer iff its container's acceptance applies."""
+    one = transfer_of(act, leg, view)
+    parent = view.named(Role.PARENT)
+    if parent is None or leg.quantity is None or view.decision(parent).outcome not in TAKEN_OVER:
+        return one.note(Outcome.OBSERVED)
+    moved = None if one.source is None else debit(one.record(one.source).quantity, leg.quantity)
+    return one.settle(moved, Outcome.MISSING, Outcome.MISSING)

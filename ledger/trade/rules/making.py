@@ -2,47 +2,61 @@
 
 from __future__ import annotations
 
-from ledger.trade.record import Origin, Status
+from ledger.trade.record import LastEffect, Origin, Record, Status
 from ledger.trade.rules.outcomes import Outcome
-from ledger.trade.rules.standing import contradict, effect, last_effect, note
+from ledger.trade.rules.standing import contradict, is_offered, last_effect, note
 from ledger.trade.rules.view import Act, Decision, Leg, Situation, View, identify, is_born, situation
 from ledger.trade.statement import Role
 
 
 def make(act: Act, leg: Leg, view: View) -> Decision:
     """Row 2 for a thing: born attested by the grantee, unattested by anyone; a grantee's late make sets the origin."""
+    lot = view.named(Role.LOT)
+    return made(act, leg, view, source=None if lot is None else f"|{lot.identifier}")
+
+
+def is_granted(act: Act, identifier: str, view: View) -> bool:
+    """Whether the signer holds the grant of the company prefix in `identifier`."""
+    return view.members.grantee(identify(identifier).digits) == act.organisation
+
+
+def made(act: Act, leg: Leg, view: View, *, source: str | None) -> Decision:
+    """Rows 2 and 3, for what comes from `source`: a lot or a transformation (`Record.source`), if from any."""
     at = situation(view, leg.key)
-    own = at.own
-    granted = is_granted(act, leg.identifier, view)
+    own, granted = at.own, is_granted(act, leg.identifier, view)
     if not is_born(own):
-        lot = view.named(Role.LOT)
-        return born_by(act, at, granted=granted, source=None if lot is None else f"|{lot.identifier}")
-    if own.origin == Origin.UNATTESTED and granted and own.maker != act.organisation:
-        record = own._replace(origin=Origin.ATTESTED, maker=act.organisation)
+        return _born(act, at, source, Outcome.MADE if granted else Outcome.MADE_UNATTESTED)
+    if own.origin == Origin.UNATTESTED and granted:
+        record = own._replace(origin=Origin.ATTESTED, maker=act.organisation, source=own.source or source)
         if at.custodian is None and own.status == Status.LIVE and not at.ancestors:
-            record = record._replace(custodian=act.organisation)
-        return Decision(Outcome.ORIGIN_SET, effect(act, at, record, Outcome.ORIGIN_SET, undoable=True))
-    if own.maker == act.organisation and not own.shipped:
+            record = record._replace(custodian=act.organisation, passed=act.sequence)
+        return Decision(Outcome.ORIGIN_SET, record._replace(last=_last_effect(act, own, source)))
+    if own.maker == act.organisation and not _is_shipped(act, at):
         return note(act, at, view, Outcome.RESTATED)
     return contradict(act, at, view, Outcome.CONTESTED)
 
 
-def is_granted(act: Act, identifier: str, view: View) -> bool:
-    """Whether the signer holds the grant of the identifier's prefix."""
-    return view.members.grantee(identify(identifier).digits) == act.organisation
-
-
-def born_by(act: Act, at: Situation, *, granted: bool, source: str | None) -> Decision:
-    """A subject's birth by the signer, who becomes its custodian; `source` is the transformation or lot it comes from."""
-    outcome = Outcome.MADE if granted else Outcome.MADE_UNATTESTED
-    undoable = source is None or source[0] == "|"
+def _born(act: Act, at: Situation, source: str | None, outcome: Outcome) -> Decision:
     record = at.own._replace(
         status=Status.LIVE,
-        origin=Origin.ATTESTED if granted else Origin.UNATTESTED,
+        origin=Origin.ATTESTED if outcome == Outcome.MADE else Origin.UNATTESTED,
         maker=act.organisation,
         custodian=act.organisation,
+        passed=act.sequence,
         source=source,
         seals=act.statement.seals,
-        last=last_effect(act, at, outcome) if undoable else None,
+        last=_last_effect(act, at.own, source),
     )
     return Decision(outcome, record)
+
+
+def _last_effect(act: Act, before: Record, source: str | None) -> LastEffect | None:
+    """A make is of row 2; what comes from a transformation is of row 5, which is not undone."""
+    return last_effect(act, before, 2) if source is None or source[0] == "|" else None
+
+
+def _is_shipped(act: Act, at: Situation) -> bool:
+    """Whether it was sent out since it was made: by itself, or inside of what it is in."""
+    if at.own.shipped or at.own.former or at.custodian != act.organisation or is_offered(act, at):
+        return True
+    return at.passed > at.own.passed

@@ -9,8 +9,8 @@ from __future__ import annotations
 from ledger.base import limits
 from ledger.trade.record import Hold, LivePermit, Status
 from ledger.trade.rules.outcomes import Outcome
-from ledger.trade.rules.standing import born, contradict, effect, holding_authorities, note
-from ledger.trade.rules.view import EXTERNAL, Act, Decision, Delta, Leg, Situation, View, situation
+from ledger.trade.rules.standing import contradict, holding_authorities, note, obstacle
+from ledger.trade.rules.view import EXTERNAL, Act, Decision, Leg, View, born, situation
 from ledger.trade.statement import Flag
 
 
@@ -26,9 +26,7 @@ def hold(act: Act, leg: Leg, view: View) -> Decision:
         return Decision(Outcome.HOLDS_FULL, own)
     seize = bool(act.statement.flags & Flag.SEIZE)
     placed = Hold(act.organisation, measure.case, measure.basis, seize, act.time_ms)
-    record = own._replace(holds=(*own.holds, placed), last=None)
-    first = all(held.authority != act.organisation for held in own.holds)
-    return Decision(Outcome.HELD, record, deltas=_counted(at, act.organisation, 1) if first else ())
+    return Decision(Outcome.HELD, own._replace(holds=(*own.holds, placed), last=None))
 
 
 def release(act: Act, leg: Leg, view: View) -> Decision:
@@ -44,34 +42,32 @@ def release(act: Act, leg: Leg, view: View) -> Decision:
     ]
     if not lifted:
         return note(act, at, view, Outcome.NO_SUCH_HOLD)
-    authority = lifted[0].authority
     holds = tuple(held for held in own.holds if held != lifted[0])
-    record = own._replace(holds=holds, last=None)
-    last_one = all(held.authority != authority for held in holds)
-    return Decision(Outcome.RELEASED, record, deltas=_counted(at, authority, -1) if last_one else ())
-
-
-def _counted(at: Situation, authority: str, number: int) -> tuple[Delta, ...]:
-    return tuple(Delta(key, 0, 0, ((authority, number),)) for key, _ in at.ancestors)
+    return Decision(Outcome.RELEASED, own._replace(holds=holds, last=None))
 
 
 def permit(act: Act, leg: Leg, view: View) -> Decision:
-    """Row 29: the authority of a hold lets the subject move under it, along ordered legs, until a time."""
+    """Row 29: the authority of a hold lets the subject move under it, along ordered legs, until a time.
+
+    A later permit of the same authority replaces the earlier one.
+    """
     at = situation(view, leg.key)
     terms = act.statement.permit
-    held_by = [
+    holding = [
         authority
         for authority in holding_authorities(at)
         if view.members.is_same_authority(act.organisation, authority)
     ]
-    if terms is None or not held_by:
+    if terms is None or not holding:
         return note(act, at, view, Outcome.NO_SUCH_HOLD)
     legs = tuple((_party(step.sender, view), _party(step.receiver, view)) for step in terms.legs)
-    granted = LivePermit(held_by[0], at.own.generation, legs, 0, terms.until_ms, terms.seal)
-    kept = tuple(known for known in at.own.permits if known.authority != granted.authority)
-    if len(kept) >= limits.PERMITS:
+    granted = tuple(
+        LivePermit(authority, at.own.generation, legs, 0, terms.until_ms, terms.seal) for authority in holding
+    )
+    kept = tuple(known for known in at.own.permits if known.authority not in holding)
+    if len(kept) + len(granted) > limits.PERMITS:
         return note(act, at, view, Outcome.HOLDS_FULL)
-    return Decision(Outcome.PERMITTED, born(at.own)._replace(permits=(*kept, granted), last=None))
+    return Decision(Outcome.PERMITTED, born(at.own)._replace(permits=kept + granted, last=None))
 
 
 def _party(identifier: str, view: View) -> str:
@@ -90,9 +86,11 @@ def intervene(act: Act, leg: Leg, view: View) -> Decision:
 def sample(act: Act, leg: Leg, view: View) -> Decision:
     """Row 24: what is sampled keeps its custodian; by anyone but the custodian or an authority it is a contradiction."""
     at = situation(view, leg.key)
-    if not act.authority and at.custodian != act.organisation:
+    if act.authority:
+        return Decision(Outcome.SAMPLED, born(at.own))
+    if at.custodian != act.organisation:
         return contradict(act, at, view)
-    return Decision(Outcome.SAMPLED, born(at.own))
+    return obstacle(act, at, view) or Decision(Outcome.SAMPLED, at.own)
 
 
 def sample_made(act: Act, leg: Leg, view: View) -> Decision:
@@ -100,5 +98,5 @@ def sample_made(act: Act, leg: Leg, view: View) -> Decision:
     at = situation(view, leg.key)
     if at.own.status != Status.UNBORN:
         return contradict(act, at, view, Outcome.CONTESTED)
-    record = born(at.own)._replace(custodian=act.organisation)
-    return Decision(Outcome.SAMPLE_MADE, effect(act, at, record, Outcome.SAMPLE_MADE))
+    record = born(at.own)._replace(custodian=act.organisation, passed=act.sequence, last=None)
+    return Decision(Outcome.SAMPLE_MADE, record)

@@ -33,7 +33,7 @@ class Outcome(IntEnum):
     UNPACKED = 70
     CONTENTS_REMOVED = 71  # on the parent
     FIRST_SEEN_UNPACKED = 72
-    CHILD_LEFT = 73  # on a parent the event does not name
+    CHILD_LEFT = 73  # on a parent the event does not name: its contents changed
     UNPACKED_ALL = 80
     CONTENT_AGREES = 90
     CONTENT_NOT_INSIDE = 91
@@ -50,6 +50,9 @@ class Outcome(IntEnum):
     CLAIMED_CUSTODY = 151
     CLAIM_NOT_NOTED = 152  # eight open claims already, or one of the same claimant
     COMPLETED = 160
+    COMPLETION_TOO_LATE = (
+        161  # the claim was against the signer, who no longer is custodian without interruption
+    )
     WITHDRAWN = 170
     VOIDED = 171
     REJECTED = 180
@@ -76,6 +79,7 @@ class Outcome(IntEnum):
     UNBOUND = 254
     UNBOUND_ALL = 255
     NOT_BOUND = 256
+    ALREADY_BOUND = 257  # the binding that stands stays with who declared it
     ENDED = 260
     CONFIRMED = 270
     DISMISSED = 271
@@ -91,6 +95,7 @@ class Outcome(IntEnum):
     LOT_REDUCED = 303
     NOT_BALANCED = 304  # no lot, no quantity, or another unit
     LOTS_FULL = 305
+    LOT_EXCEEDED = 306  # as 300 or 303, but of more than was on balance: the rest is unattested
     BYTES_MISMATCH = 310  # the author's bytes contradict the extract
 
 
@@ -108,6 +113,7 @@ _RECORDED: Final = frozenset(
         Outcome.ALREADY_OFFERED,
         Outcome.CLAIMED,
         Outcome.CLAIM_NOT_NOTED,
+        Outcome.COMPLETION_TOO_LATE,
         Outcome.ALREADY_HELD,
         Outcome.HOLDS_FULL,
         Outcome.NO_SUCH_HOLD,
@@ -115,6 +121,7 @@ _RECORDED: Final = frozenset(
         Outcome.BREACH_CLAIMED_EARLIER,
         Outcome.BINDINGS_FULL,
         Outcome.NOT_BOUND,
+        Outcome.ALREADY_BOUND,
         Outcome.NOTHING_TO_RULE,
         Outcome.CONTRADICTION,
         Outcome.OFFER_STANDS,

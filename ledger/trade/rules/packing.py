@@ -9,38 +9,25 @@ from __future__ import annotations
 from typing import Final
 
 from ledger.base import limits
-from ledger.trade.record import Origin, Record, Status, SubjectKey
+from ledger.trade.record import Record, Status, SubjectKey
 from ledger.trade.rules.outcomes import Outcome
-from ledger.trade.rules.standing import (
-    born,
-    breach,
-    claim,
-    contradict,
-    effect,
-    is_held_by_another,
-    is_offered,
-    note,
-)
+from ledger.trade.rules.standing import breach, claim, claimed_custody, contradict, effect, note, obstacle
 from ledger.trade.rules.view import (
     Act,
     Decision,
-    Delta,
     Leg,
     Situation,
     View,
-    counts,
-    entering,
+    born,
     episode_key,
     freed,
     is_born,
     is_ownerless,
-    leaving,
     situation,
-    unnamed_parent,
 )
 from ledger.trade.statement import Role
 
-_PARENT_APPLIED: Final = (
+PARENT_APPLIED: Final = (
     Outcome.CONTENTS_ADDED,
     Outcome.PARENT_BORN,
     Outcome.CONTENTS_REMOVED,
@@ -48,20 +35,20 @@ _PARENT_APPLIED: Final = (
 )
 
 
-def obstacle(act: Act, at: Situation, view: View, *, inside: bool = True) -> Decision | None:
-    """What forbids to pack, unpack, transform or end the subject now: another's hold, or an open offer."""
-    if is_held_by_another(act, at, view, inside=inside):
-        return breach(act, at, view)
-    if is_offered(act, at):
-        return note(act, at, view, Outcome.OFFER_STANDS)
-    return None
+def resealed(act: Act, record: Record) -> Record:
+    """`record` with the seals that the event states, if it states any; that is an effect of its own."""
+    if not act.statement.seals or act.statement.seals == record.seals:
+        return record
+    return record._replace(seals=act.statement.seals, last=None)
 
 
 def pack_parent(act: Act, leg: Leg, view: View) -> Decision:
     """Row 6 for the container itself: unknown, it is born unattested in the signer's custody."""
     at = situation(view, leg.key)
     if not is_born(at.own):
-        record = born(at.own)._replace(custodian=act.organisation, seals=act.statement.seals)
+        record = born(at.own)._replace(
+            custodian=act.organisation, passed=act.sequence, seals=act.statement.seals
+        )
         return Decision(Outcome.PARENT_BORN, record)
     return _parent_decision(act, at, view, Outcome.CONTENTS_ADDED)
 
@@ -78,11 +65,14 @@ def _parent_decision(act: Act, at: Situation, view: View, outcome: Outcome) -> D
     if stopped is not None:
         return stopped
     if at.custodian != act.organisation and not act.authority:
-        return claim(act, at)
-    record = born(at.own)
-    if act.statement.seals:
-        record = record._replace(seals=act.statement.seals)
-    return Decision(outcome, record)
+        return claim(act, at, view)
+    return Decision(outcome, resealed(act, born(at.own)))
+
+
+def custodian_of_parent(view: View, parent: SubjectKey) -> str | None:
+    """The effective custodian of the container that the event names, as the event leaves it."""
+    at = situation(view, parent)
+    return at.custodian if at.ancestors else view.decision(parent).record.custodian
 
 
 def pack_child(act: Act, leg: Leg, view: View) -> Decision:
@@ -94,38 +84,37 @@ def pack_child(act: Act, leg: Leg, view: View) -> Decision:
     stopped = obstacle(act, at, view)
     if stopped is not None:
         return stopped
-    ownerless = is_ownerless(at.custodian) and not at.ancestors
-    if at.custodian != act.organisation and not ownerless and not act.authority:
-        return claim(act, at)
-    if view.decision(parent_key).outcome not in _PARENT_APPLIED:
+    if at.custodian != act.organisation and not is_ownerless(at.custodian) and not act.authority:
+        return claim(act, at, view)
+    parent = view.decision(parent_key)
+    if parent.outcome in (Outcome.BREACH, Outcome.BREACH_CLAIMED_EARLIER):
+        return breach(act, at, view)
+    if parent.outcome not in PARENT_APPLIED:
         return note(act, at, view, Outcome.NOT_TOGETHER)
-    parent_at = situation(view, parent_key)
-    if act.authority:  # row 24: custody unchanged, so it must be the same inside as outside
-        is_new = view.decision(parent_key).outcome in (Outcome.PARENT_BORN, Outcome.CLAIMED_CUSTODY)
-        around = act.organisation if is_new else parent_at.custodian
-        if around != (act.organisation if ownerless else at.custodian):
-            return contradict(act, at, view, Outcome.NOT_TOGETHER)
-    return _pack(act, at, parent_at, view)
+    if not is_ownerless(at.custodian) and custodian_of_parent(view, parent_key) != at.custodian:
+        return contradict(act, at, view, Outcome.NOT_TOGETHER)
+    return _pack(act, at, situation(view, parent_key), view)
 
 
 def _pack(act: Act, at: Situation, parent_at: Situation, view: View) -> Decision:
-    line = (parent_at.key, *(key for key, _ in parent_at.ancestors))
+    line = parent_at.line
     if at.key in line:
         return note(act, at, view, Outcome.CYCLE)
     if len(line) + at.own.levels > limits.NESTING_LEVELS:
         return note(act, at, view, Outcome.TOO_DEEP)
-    if at.own.parent == parent_at.key.identifier and at.ancestors:
+    if at.parent == (parent_at.key,):
         return note(act, at, view, Outcome.OBSERVED)  # it is in there already
-    outside = freed(at, at.custodian) if at.ancestors else born(at.own)
+    if is_born(at.own) and is_ownerless(at.custodian) and not act.authority:
+        outside = claimed_custody(act, at)  # known, held by nobody: the signer claims it, and packs it
+    else:
+        outside = freed(at)
     record = outside._replace(
-        parent=parent_at.key.identifier, parent_generation=parent_at.own.generation, offer=None
+        parent=parent_at.key.identifier,
+        parent_generation=parent_at.own.generation,
+        parent_since=act.sequence,
+        offer=None,
     )
-    return Decision(
-        Outcome.PACKED,
-        effect(act, at, record, Outcome.PACKED, undoable=True),
-        deltas=leaving(at) + entering(outside, line),
-        left=unnamed_parent(at),
-    )
+    return Decision(Outcome.PACKED, effect(act, at.own, record, 6), left=at.parent)
 
 
 def unpack_child(act: Act, leg: Leg, view: View) -> Decision:
@@ -134,30 +123,28 @@ def unpack_child(act: Act, leg: Leg, view: View) -> Decision:
     parent_key = view.named(Role.PARENT)
     if parent_key is None:
         return contradict(act, at, view)
-    parent_at = situation(view, parent_key)
     if not is_born(at.own):
-        if view.decision(parent_key).outcome != Outcome.CONTENTS_REMOVED:
-            return note(act, at, view, Outcome.OBSERVED)
-        record = freed(
-            Situation(at.key, at.own, ((parent_key, parent_at.own), *parent_at.ancestors)),
-            parent_at.custodian,
-        )
-        return Decision(Outcome.FIRST_SEEN_UNPACKED, born(record)._replace(former=()))
-    if not at.ancestors or at.ancestors[0][0] != parent_key:
+        return _first_seen(act, at, parent_key, view)
+    if at.parent != (parent_key,):
         return contradict(act, at, view)
     stopped = obstacle(act, at, view)
     if stopped is not None:
         return stopped
-    if view.decision(parent_key).outcome not in _PARENT_APPLIED:
-        return (
-            claim(act, at) if at.custodian != act.organisation else note(act, at, view, Outcome.NOT_TOGETHER)
-        )
-    record = freed(at, at.custodian)
-    return Decision(
-        Outcome.UNPACKED,
-        effect(act, at, record, Outcome.UNPACKED, undoable=True),
-        deltas=leaving(at),
-    )
+    if view.decision(parent_key).outcome not in PARENT_APPLIED:
+        if at.custodian != act.organisation and not act.authority:
+            return claim(act, at, view)
+        return note(act, at, view, Outcome.NOT_TOGETHER)
+    claims = is_ownerless(at.custodian) and not act.authority
+    record = claimed_custody(act, at) if claims else freed(at)
+    return Decision(Outcome.UNPACKED, effect(act, at.own, record, 7))
+
+
+def _first_seen(act: Act, at: Situation, parent_key: SubjectKey, view: View) -> Decision:
+    if view.decision(parent_key).outcome != Outcome.CONTENTS_REMOVED:
+        return note(act, at, view, Outcome.OBSERVED)
+    parent_at = situation(view, parent_key)
+    inside = at._replace(ancestors=((parent_key, parent_at.own), *parent_at.ancestors))
+    return Decision(Outcome.FIRST_SEEN_UNPACKED, freed(inside))
 
 
 def unpack_all(act: Act, leg: Leg, view: View) -> Decision:
@@ -169,23 +156,20 @@ def unpack_all(act: Act, leg: Leg, view: View) -> Decision:
     if stopped is not None:
         return stopped
     if at.custodian != act.organisation and not act.authority:
-        return claim(act, at)
-    record, writes, deltas = emptied(at)
-    if act.statement.seals:
-        record = record._replace(seals=act.statement.seals)
-    return Decision(
-        Outcome.UNPACKED_ALL, effect(act, at, record, Outcome.UNPACKED_ALL), deltas=deltas, writes=writes
-    )
+        return claim(act, at, view)
+    record, writes = emptied(act, at)
+    record = record._replace(seals=act.statement.seals)
+    return Decision(Outcome.UNPACKED_ALL, record._replace(last=None), writes=writes)
 
 
-def emptied(at: Situation) -> tuple[Record, tuple[tuple[SubjectKey, Record], ...], tuple[Delta, ...]]:
-    """(the container one generation on, the episode record left behind, what its ancestors' sums lose)."""
-    free = freed(at, at.custodian)
+def emptied(act: Act, at: Situation) -> tuple[Record, tuple[tuple[SubjectKey, Record], ...]]:
+    """(the container one generation on, with nothing inside; the episode record left behind)."""
+    free = freed(at)
     episode = Record(
         status=Status.ENDED,
-        origin=Origin.NONE,
         custodian=at.custodian,
         claimed=free.claimed,
+        passed=at.passed,
         parent=at.own.parent,
         generation=at.own.generation,
         children=at.own.children,
@@ -194,18 +178,7 @@ def emptied(at: Situation) -> tuple[Record, tuple[tuple[SubjectKey, Record], ...
         inside=at.own.inside,
         bindings=free.bindings,
         lots=at.own.lots,
-        links=at.own.links,
-        moves=at.own.moves,
+        moved=act.sequence,
     )
-    record = born(at.own)._replace(
-        generation=at.own.generation + 1,
-        children=0,
-        levels=0,
-        inside=(),
-        bindings=(),
-        permits=(),
-        lots=(),
-    )
-    inside = counts(at.own.inside, -1)
-    deltas = tuple(Delta(key, 0, 0, inside) for key, _ in at.ancestors) if inside else ()
-    return record, ((episode_key(at.key.identifier, at.own.generation), episode),), deltas
+    record = born(at.own)._replace(generation=at.own.generation + 1, bindings=(), permits=())
+    return record, ((episode_key(at.key.identifier, at.own.generation), episode),)

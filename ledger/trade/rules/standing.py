@@ -1,60 +1,66 @@
 """Who counts: standing, contradictions, claims, and what an official hold or an open offer forbids (rows 15, 23, 28).
 
 Standing: the effective custodian; one of the last eight former custodians kept in the subject's or a current ancestor's
-record; the two sides of an open offer; the maker or the holder of the prefix grant; an authority. The first event about
-a subject has standing whoever signs it: somebody has to be first. What others say goes to the aside chain, so a rival
-can neither silence a true receiver nor blacken a competitor's goods.
+record; the two sides of an open offer; the maker or the holder of the prefix grant; a document's owner and declarants; a
+lot's holders; an authority. The first note about a subject has standing whoever signs it: somebody has to be first. What
+others say goes to the aside chain, so a rival can neither silence a true receiver nor blacken a competitor's goods.
 """
 
 from __future__ import annotations
 
 from ledger.base import limits
-from ledger.trade.record import Claim, Contradiction, LastEffect, LivePermit, Origin, Record, Status
+from ledger.trade.record import (
+    Amount,
+    Claim,
+    Contradiction,
+    LastEffect,
+    LivePermit,
+    Record,
+    Space,
+    Status,
+    SubjectKey,
+    Unconfirmed,
+)
 from ledger.trade.rules.outcomes import Outcome, row_of
 from ledger.trade.rules.view import (
+    EXTERNAL,
     Act,
     Decision,
     Situation,
     View,
+    born,
     freed,
     held_by,
     identify,
     is_born,
     is_ownerless,
-    leaving,
-    unnamed_parent,
+    with_former,
 )
 
 
 def has_standing(act: Act, at: Situation, view: View) -> bool:
     """Whether what the signer says of the subject enters its main chain."""
-    return not is_born(at.own) or is_party(act, at, view)
-
-
-def is_party(act: Act, at: Situation, view: View) -> bool:
-    """Whether the signer has standing of its own, not only by being the first to say anything."""
-    signer = act.organisation
-    own = at.own
+    signer, own = act.organisation, at.own
     if act.authority or signer in (at.custodian, own.maker):
+        return True
+    if any(signer == offer.receiver for offer in own.offers):
         return True
     for record in at.whole:
         if signer in record.former:
             return True
         if record.offer is not None and signer in (record.offer.offerer, record.offer.receiver):
             return True
-    return view.members.grantee(identify(own_identifier(at)).digits) == signer
+    identifier = identify(at.key.identifier)
+    if at.key.space == Space.DOCUMENT:
+        return view.members.issuer(identifier.issuer) == signer
+    if view.members.grantee(identifier.digits) == signer:
+        return True
+    return at.key.space == Space.LOT and _holds_some(at.key.identifier, signer, view)
 
 
-def own_identifier(at: Situation) -> str:
-    """The identifier the situation is about."""
-    return at.key.identifier
-
-
-def born(record: Record) -> Record:
-    """The record once anything is known of the subject: live, origin unattested."""
-    if is_born(record):
-        return record
-    return record._replace(status=Status.LIVE, origin=Origin.UNATTESTED)
+def _holds_some(lot: str, organisation: str, view: View) -> bool:
+    held = view.record(SubjectKey(Space.BALANCE, lot, organisation)).quantity
+    return held is not None and held.attested + held.unattested > 0
 
 
 def note(act: Act, at: Situation, view: View, outcome: Outcome) -> Decision:
@@ -69,44 +75,83 @@ def contradict(
 ) -> Decision:
     """Recorded as a contradiction, which changes nothing it contradicts; aside for those without standing.
 
-    `row` is the row that was broken, 0 for the outcome's own.
+    `row` is the row that was broken, 0 for the outcome's own. Of what nothing is known yet there is nothing to contradict:
+    it is first seen.
     """
+    if not is_born(at.own):
+        return note(act, at, view, Outcome.OBSERVED)
     if not has_standing(act, at, view):
         return Decision(outcome, at.own, aside=True)
-    record = born(at.own)
-    if is_party(act, at, view) and len(record.contradictions) < limits.OPEN_CONTRADICTIONS:
+    record = at.own
+    if len(record.contradictions) < limits.OPEN_CONTRADICTIONS:
         stated = Contradiction(act.sequence, act.event, act.organisation, row or row_of(outcome))
         record = record._replace(contradictions=(*record.contradictions, stated))
     return Decision(outcome, record)
 
 
-def claim(act: Act, at: Situation, amount: int = 0) -> Decision:
+def without_contradictions_of(record: Record, event: bytes | None, organisation: str | None = None) -> Record:
+    """`record` with contradictions stated by that event (of that organisation, if given) closed."""
+    kept = tuple(
+        stated
+        for stated in record.contradictions
+        if stated.event != event or organisation not in (None, stated.organisation)
+    )
+    return record._replace(contradictions=kept)
+
+
+def claim(act: Act, at: Situation, view: View) -> Decision:
     """Row 15: the claimant is noted beside the custodian; an ownerless subject's first claimant holds claimed custody."""
     record = born(at.own)
     if is_ownerless(at.custodian) and record.status == Status.LIVE:
-        outside = freed(at, at.custodian) if at.ancestors else record
-        return Decision(
-            Outcome.CLAIMED_CUSTODY,
-            claimed_custody(act, outside),
-            deltas=leaving(at),
-            left=unnamed_parent(at),
-        )
+        return Decision(Outcome.CLAIMED_CUSTODY, claimed_custody(act, at), left=at.parent)
     known = any(held.claimant == act.organisation for held in record.claims)
     if known or len(record.claims) >= limits.OPEN_CLAIMS:
-        return Decision(Outcome.CLAIM_NOT_NOTED, record, aside=True)
-    stated = Claim(act.sequence, act.event, act.organisation, at.custodian, amount)
-    return Decision(Outcome.CLAIMED, record._replace(claims=(*record.claims, stated)))
+        return Decision(Outcome.CLAIM_NOT_NOTED, record, aside=not has_standing(act, at, view))
+    return Decision(
+        Outcome.CLAIMED, record._replace(claims=(*record.claims, claim_of(act, at.custodian, None)))
+    )
 
 
-def claimed_custody(act: Act, record: Record) -> Record:
-    """`record` in the claimed custody of the signer."""
-    return record._replace(custodian=act.organisation, claimed=True, offer=None, last=None)
+def claim_of(act: Act, custodian: str | None, quantity: Amount | None) -> Claim:
+    """The signer's claim against `custodian`."""
+    return Claim(act.sequence, act.event, act.organisation, custodian, quantity)
+
+
+def claimed_custody(act: Act, at: Situation) -> Record:
+    """The subject, out of everything, in the claimed custody of the signer."""
+    record = freed(at)
+    return record._replace(
+        custodian=act.organisation,
+        claimed=True,
+        former=with_former(record, act.organisation),
+        passed=act.sequence,
+        offer=None,
+        claims=(),
+        unconfirmed=None,
+        last=None,
+    )
 
 
 def live_offer(act: Act, at: Situation, record: Record) -> bool:
-    """Whether `record` (of the subject or an ancestor) has an offer that still stands."""
+    """Whether `record` (of the subject or an ancestor) has an offer that still stands.
+
+    An offer dies for good when the offerer ceases to be effective custodian, also if custody comes back later.
+    """
     offer = record.offer
-    return offer is not None and act.time_ms < offer.lapse_ms and offer.offerer == at.custodian
+    return (
+        offer is not None
+        and act.time_ms < offer.lapse_ms
+        and offer.offerer == at.custodian
+        and offer.sequence > from_level(at, record).passed
+    )
+
+
+def from_level(at: Situation, record: Record) -> Situation:
+    """The situation of `record`, which is the subject's own or that of an ancestor."""
+    levels = [at.own, *(above for _, above in at.ancestors)]
+    keys = at.line
+    place = next(index for index, level in enumerate(levels) if level is record)
+    return Situation(keys[place], record, at.ancestors[place:])
 
 
 def is_offered(act: Act, at: Situation) -> bool:
@@ -114,11 +159,15 @@ def is_offered(act: Act, at: Situation) -> bool:
     return any(live_offer(act, at, record) for record in at.whole)
 
 
-def is_unconfirmed(act: Act, at: Situation) -> bool:
-    """Whether an unconfirmed taking at or above the subject still waits (row 13)."""
-    return any(
-        record.unconfirmed is not None and act.time_ms < record.unconfirmed.until_ms for record in at.whole
-    )
+def is_offered_above(act: Act, at: Situation) -> bool:
+    """Whether an open offer of something it is in stands, so that it may not be unpacked."""
+    return any(live_offer(act, at, record) for _, record in at.ancestors)
+
+
+def live_mark(act: Act, at: Situation) -> Unconfirmed | None:
+    """The unconfirmed taking that bears on the subject while it may still be voided (row 13)."""
+    mark = at.mark
+    return mark if mark is not None and act.time_ms < mark.until_ms else None
 
 
 def holding_authorities(at: Situation, *, inside: bool = True) -> tuple[str, ...]:
@@ -144,15 +193,32 @@ def breach(act: Act, at: Situation, view: View) -> Decision:
     return note(act, at, view, Outcome.BREACH_CLAIMED_EARLIER if earlier else Outcome.BREACH)
 
 
+def obstacle(act: Act, at: Situation, view: View, *, inside: bool = True) -> Decision | None:
+    """What forbids to pack, unpack, transform or end the subject now: another's hold, or an open offer."""
+    if is_held_by_another(act, at, view, inside=inside):
+        return breach(act, at, view)
+    if is_offered(act, at):
+        return note(act, at, view, Outcome.OFFER_STANDS)
+    return None
+
+
+def destination_of(act: Act) -> str | None:
+    """To whom the event hands over, as a custodian: a member, a party that is none, or None if it names nobody."""
+    if act.receiver is not None or act.statement.counterparty is None:
+        return act.receiver
+    return f"{EXTERNAL}{act.statement.counterparty}"
+
+
 def usable_permits(
     act: Act, at: Situation, view: View, sender: str | None, receiver: str | None
 ) -> tuple[LivePermit, ...] | None:
     """The permits that let the subject move from sender to receiver, one per holding authority; None if one lacks.
 
-    Row 29: the next unused leg must be this one, the permit be of the record's generation and not past its end, and
-    the seals stated must include the one demanded.
+    Row 29: the next unused leg must be this one, the permit be of the record's generation and not past its end, and the
+    seal it demands be among those stated, or, where none is stated, among those on record.
     """
     found = []
+    seals = act.statement.seals or at.own.seals
     for authority in holding_authorities(at):
         if view.members.is_same_authority(act.organisation, authority):
             continue
@@ -163,7 +229,7 @@ def usable_permits(
                 and act.time_ms < permit.until_ms
                 and permit.used < len(permit.legs)
                 and permit.legs[permit.used] == (sender, receiver)
-                and (permit.seal is None or not act.statement.seals or permit.seal in act.statement.seals)
+                and (permit.seal is None or permit.seal in seals)
             ):
                 found.append(permit)
                 break
@@ -172,26 +238,26 @@ def usable_permits(
     return tuple(found)
 
 
-def effect(act: Act, at: Situation, record: Record, outcome: Outcome, *, undoable: bool = False) -> Record:
-    """`record` with the last effect noted: what a correction would restore, or None where it may not be undone."""
-    return record._replace(last=last_effect(act, at, outcome) if undoable else None)
+def effect(act: Act, before: Record, record: Record, row: int) -> Record:
+    """`record` with the last effect noted, of `row`."""
+    return record._replace(last=last_effect(act, before, row))
 
 
-def last_effect(act: Act, at: Situation, outcome: Outcome) -> LastEffect:
+def last_effect(act: Act, before: Record, row: int) -> LastEffect:
     """What a correction of this effect would restore."""
-    own = at.own
     return LastEffect(
         act.sequence,
         act.event,
         act.organisation,
-        row_of(outcome),
-        own.status,
-        own.custodian,
-        own.parent,
-        own.parent_generation,
-        own.origin,
-        own.maker,
-        own.claimed,
-        own.seals,
-        own.bindings,
+        row,
+        before.status,
+        before.custodian,
+        before.parent,
+        before.parent_generation,
+        before.origin,
+        before.maker,
+        before.claimed,
+        before.seals,
+        before.bindings,
+        before.quantity,
     )

@@ -12,11 +12,21 @@ from typing import Final, NamedTuple
 from ledger.base.errors import Code, EntitlementError, RuleError
 from ledger.trade.identifiers import Kind
 from ledger.trade.record import Space, SubjectKey
-from ledger.trade.rules import documents, endings, handover, lots, making, measures, packing, rulings
+from ledger.trade.rules import (
+    documents,
+    endings,
+    handover,
+    lot_handover,
+    lots,
+    making,
+    measures,
+    packing,
+    rulings,
+)
 from ledger.trade.rules.outcomes import Outcome
 from ledger.trade.rules.standing import note
 from ledger.trade.rules.view import Act, Decision, Leg, View, identify, lot_key, situation
-from ledger.trade.statement import Action, Flag, Role, Subject
+from ledger.trade.statement import Action, Flag, Role, Statement, Subject
 from ledger.trade.vocabulary import Step
 
 TRANSFORMATION: Final = 102  # role of a transformation's own record
@@ -67,9 +77,17 @@ ROWS: Final = (
 _EVERY: Final = tuple(Role)
 _GOODS: Final = (Role.OBJECT, Role.PARENT)
 
-RULES: Final[dict[tuple[int, int], Rule]] = {
-    **{(Action.CORRECT, role): rulings.correct for role in _EVERY},
-    **{(Action.MISMATCH, role): rulings.mismatch for role in _EVERY},
+_SAID: Final[dict[int, Rule]] = {
+    Action.HOLD: measures.hold,
+    Action.RELEASE: measures.release,
+    Action.CONFIRM: rulings.confirm,
+    Action.DISMISS: rulings.dismiss,
+    Action.CORRECT: rulings.correct,
+    Action.MISMATCH: rulings.mismatch,
+}
+"""Acts upon any record whatever its kind and role."""
+
+_THINGS: Final[dict[tuple[int, int], Rule]] = {
     (Action.MAKE, Role.OBJECT): making.make,
     (Action.TRANSFORM, Role.INPUT): endings.consume,
     (Action.TRANSFORM, Role.OUTPUT): endings.produce,
@@ -86,30 +104,36 @@ RULES: Final[dict[tuple[int, int], Rule]] = {
     **{(Action.REJECT, role): handover.reject for role in _GOODS},
     **{(Action.DISPUTE, role): handover.dispute for role in _GOODS},
     **{(Action.COMMERCIAL_HOLD, role): rulings.commercial_hold for role in _GOODS},
-    **{(Action.HOLD, role): measures.hold for role in _EVERY},
-    **{(Action.RELEASE, role): measures.release for role in _EVERY},
     **{(Action.PERMIT, role): measures.permit for role in _GOODS},
-    (Action.BIND, Role.OBJECT): documents.bind,
-    (Action.BIND, Role.PARENT): documents.bind,
-    (Action.BIND, Role.DOCUMENT): documents.bind_document,
-    (Action.UNBIND, Role.OBJECT): documents.unbind,
-    (Action.UNBIND, Role.PARENT): documents.unbind,
-    (Action.UNBIND, Role.DOCUMENT): documents.unbind_document,
-    (Action.UNBIND_ALL, Role.DOCUMENT): documents.unbind_all,
+    **{(Action.BIND, role): documents.bind for role in _GOODS},
+    **{(Action.UNBIND, role): documents.unbind for role in _GOODS},
     **{(Action.END, role): endings.end for role in _GOODS},
-    **{(Action.CONFIRM, role): rulings.confirm for role in _EVERY},
-    **{(Action.DISMISS, role): rulings.dismiss for role in _EVERY},
     (Action.SAMPLE, Role.INPUT): measures.sample,
     (Action.SAMPLE, Role.OUTPUT): measures.sample_made,
 }
-_ON_ANY_RECORD: Final = (
-    Action.HOLD,
-    Action.RELEASE,
-    Action.CONFIRM,
-    Action.DISMISS,
-    Action.CORRECT,
-    Action.MISMATCH,
-)
+_DOCUMENTS: Final[dict[tuple[int, int], Rule]] = {
+    (Action.BIND, Role.DOCUMENT): documents.bind_document,
+    (Action.UNBIND, Role.DOCUMENT): documents.unbind_document,
+    (Action.UNBIND_ALL, Role.DOCUMENT): documents.unbind_all,
+}
+_BALANCES: Final[dict[int, Rule]] = {
+    Action.MAKE: lots.move,
+    Action.TRANSFORM: lots.move,
+    Action.PACK: lots.move,
+    Action.UNPACK: lots.move,
+    Action.UNPACK_ALL: lots.move,
+    Action.END: lots.move,
+    Action.SAMPLE: lots.move,
+    Action.BIND: lots.move,
+    Action.UNBIND: lots.move,
+    Action.OFFER: lot_handover.hand_over,
+    Action.ACCEPT: lot_handover.hand_over,
+    Action.WITHDRAW: lot_handover.close_offers,
+    Action.REJECT: lot_handover.close_offers,
+    Action.CONFIRM: lot_handover.rule,
+    Action.DISMISS: lot_handover.rule,
+    Action.CORRECT: lot_handover.correct,
+}
 _BY_DELEGATE: Final = (
     Action.OBSERVE, Action.OFFER, Action.ACCEPT, Action.REJECT, Action.DISPUTE, Action.WITHDRAW, Action.BIND,
 )  # fmt: skip
@@ -119,7 +143,8 @@ _OFFICIAL: Final = (Action.HOLD, Action.RELEASE, Action.PERMIT, Action.DISMISS)
 def check_entitled(act: Act, subjects: tuple[Subject, ...], *, allow_persons: bool) -> None:
     """Refuse what no rule may see: official acts by others, a delegate beyond its bounds, person identifiers.
 
-    Raises EntitlementError (not_entitled, expired) or RuleError (person_identifier), FormError (not canonical).
+    Raises EntitlementError (not_entitled, expired), RuleError (person_identifier), FormError (an identifier anywhere in
+    the extract that is not canonical).
     """
     action = act.statement.action
     if action in _OFFICIAL and not act.authority:
@@ -137,16 +162,28 @@ def check_entitled(act: Act, subjects: tuple[Subject, ...], *, allow_persons: bo
                 Code.EXPIRED,
                 f"expected a delegate's act before {act.delegation.until_ms}, it is {act.time_ms}",
             )
-    for subject in subjects:
-        if identify(subject.identifier).kind == Kind.PERSON and not allow_persons:
-            raise RuleError(
-                Code.PERSON_IDENTIFIER,
-                "expected no identifier of a person, this network's genesis forbids them",
-            )
+    texts = [subject.identifier for subject in subjects] + _identifiers_in(act.statement)
+    persons = [text for text in texts if identify(text).kind == Kind.PERSON]
+    if persons and not allow_persons:
+        raise RuleError(
+            Code.PERSON_IDENTIFIER, "expected no identifier of a person, this network's genesis forbids them"
+        )
+
+
+def _identifiers_in(statement: Statement) -> list[str]:
+    """Every identifier of a statement."""
+    single = (statement.counterparty, statement.source, statement.place, statement.transformation)
+    texts = [text for text in single if text is not None]
+    if statement.permit is not None:
+        texts += [party for step in statement.permit.legs for party in step]
+    return texts + list(statement.documents)
 
 
 def legs_of(act: Act, subjects: tuple[Subject, ...], view: View) -> list[Leg]:
-    """The records that an item acts upon, in the order of its subjects; each key once."""
+    """The records that an item acts upon, in the order of its subjects; each key once.
+
+    Raises RuleError (duplicate_subject) if it would move a lot's balance by two of its subjects.
+    """
     legs: list[Leg] = []
     for subject in subjects:
         legs += _legs_of_subject(act, subject, view)
@@ -155,7 +192,11 @@ def legs_of(act: Act, subjects: tuple[Subject, ...], view: View) -> list[Leg]:
         legs.append(Leg(key, TRANSFORMATION, None, key.identifier))
     unique: dict[SubjectKey, Leg] = {}
     for leg in legs:
-        unique.setdefault(leg.key, leg)
+        if unique.setdefault(leg.key, leg) != leg:
+            raise RuleError(
+                Code.DUPLICATE_SUBJECT,
+                f"expected an event that moves a balance of {leg.identifier} once, got one that does so twice",
+            )
     return list(unique.values())
 
 
@@ -164,9 +205,14 @@ def _legs_of_subject(act: Act, subject: Subject, view: View) -> list[Leg]:
     if key.space == Space.LOT:
         return lots.lot_legs(act, subject.role, subject.identifier, subject.quantity, view)
     legs = [Leg(key, subject.role, subject.quantity, subject.identifier)]
-    if key.space == Space.THING and act.statement.action in (Action.UNPACK_ALL, Action.END, Action.TRANSFORM):
-        legs += lots.emptied_legs(act, key, view)
-    return legs
+    empties = (act.statement.action, subject.role) in _EMPTYING_ROLES
+    return legs + lots.emptied_legs(act, key, view) if empties and key.space == Space.THING else legs
+
+
+_EMPTYING_ROLES: Final = (
+    (Action.UNPACK_ALL, Role.OBJECT), (Action.UNPACK_ALL, Role.PARENT), (Action.END, Role.OBJECT),
+    (Action.END, Role.PARENT), (Action.TRANSFORM, Role.INPUT),
+)  # fmt: skip
 
 
 def key_of(role: int, identifier: str) -> SubjectKey:
@@ -176,32 +222,44 @@ def key_of(role: int, identifier: str) -> SubjectKey:
     kind = identify(identifier).kind
     if kind in (Kind.LOT, Kind.CLASS, Kind.PATTERN):
         return lot_key(identifier)
-    if kind == Kind.DOCUMENT or role == Role.DOCUMENT:
+    if kind in (Kind.DOCUMENT, Kind.SEAL) or role == Role.DOCUMENT:
         return SubjectKey(Space.DOCUMENT, identifier)
     return SubjectKey(Space.THING, identifier)
 
 
 def decide(act: Act, leg: Leg, view: View) -> Decision:
     """What the event does to one record."""
-    action, space = act.statement.action, leg.key.space
-    if space == Space.TRANSFORMATION:
-        return endings.transform(act, leg, view)
-    if space in (Space.LOT, Space.BALANCE) and action not in _ON_ANY_RECORD:
-        return _decide_lot(act, leg, view)
-    if action == Action.OBSERVE:
-        is_intervention = act.statement.step == Step.INSPECTING or act.statement.flags & Flag.RESEAL
-        return (measures.intervene if act.authority and is_intervention else rulings.observe)(act, leg, view)
-    rule = RULES.get((action, leg.role))
+    if act.delegation is not None and leg.key.space != Space.DOCUMENT:
+        at = (
+            lots.balance_situation(leg.key, view)
+            if leg.key.space == Space.BALANCE
+            else situation(view, leg.key)
+        )
+        if not documents.is_within_delegation(act, at, view):
+            return Decision(Outcome.CONTRADICTION, at.own, aside=True)  # it speaks for nobody here
+    rule = _rule_for(act, leg)
     if rule is None:
         return note(act, situation(view, leg.key), view, Outcome.OBSERVED)
     return rule(act, leg, view)
 
 
-def _decide_lot(act: Act, leg: Leg, view: View) -> Decision:
-    if leg.key.space == Space.BALANCE:
-        return lots.move(act, leg, view)
-    makes = act.statement.action == Action.MAKE and leg.role == Role.OBJECT
-    makes = makes or (act.statement.action == Action.TRANSFORM and leg.role == Role.OUTPUT)
-    if makes and identify(leg.identifier).kind == Kind.LOT:
-        return lots.make_lot(act, leg, view)
-    return lots.unbalanced(act, leg, view)
+def _rule_for(act: Act, leg: Leg) -> Rule | None:
+    """The rule that decides a leg, None for a mere mention."""
+    action, space = act.statement.action, leg.key.space
+    if space == Space.TRANSFORMATION:
+        return endings.transform
+    if space == Space.BALANCE:
+        return _BALANCES.get(lots.meant(act))
+    if action in _SAID:
+        return _SAID[action]
+    if space == Space.LOT:
+        makes = leg.role in (Role.OBJECT, Role.OUTPUT) and action in (Action.MAKE, Action.TRANSFORM)
+        return lots.make_lot if makes and identify(leg.identifier).kind == Kind.LOT else lots.mention
+    if space == Space.DOCUMENT:
+        return _DOCUMENTS.get((action, leg.role))
+    if space != Space.THING:
+        return None
+    if action == Action.OBSERVE:
+        intervenes = act.statement.step == Step.INSPECTING or act.statement.flags & Flag.RESEAL
+        return measures.intervene if act.authority and intervenes else rulings.observe
+    return _THINGS.get((action, leg.role))

@@ -12,40 +12,13 @@ from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 from ledger.base import limits
+from ledger.members.members import Delegation, Members
 from ledger.trade.identifiers import Identifier, check_canonical
-from ledger.trade.record import EMPTY, Binding, Hold, Record, Space, Status, SubjectKey
+from ledger.trade.record import EMPTY, Binding, Hold, Origin, Record, Space, Status, SubjectKey, Unconfirmed
 from ledger.trade.statement import Quantity, Statement
 
 EXTERNAL: Final = "ext:"  # prefix of a custodian that is no member: goods that left to a canonical party
 ANCESTOR: Final = 255  # role of a related subject that the event does not name
-
-
-class Delegation(Protocol):
-    """A delegate's bounds, as the registry has them."""
-
-    @property
-    def document(self) -> str:
-        """The consignment's document."""
-
-    @property
-    def until_ms(self) -> int:
-        """Until when (block time)."""
-
-
-class Members(Protocol):
-    """What rules ask of the registry, at the height of the block (`ledger.members.members`)."""
-
-    def party(self, identifier: str) -> str | None:
-        """The organisation that a canonical party stands for."""
-
-    def grantee(self, digits: str) -> str | None:
-        """Who holds the prefix that `digits` begin with."""
-
-    def issuer(self, part: str) -> str | None:
-        """The organisation that owns documents with this issuer part."""
-
-    def is_same_authority(self, signer: str, authority: str) -> bool:
-        """Whether `signer` is the authority or its successor."""
 
 
 class Act(NamedTuple):
@@ -71,33 +44,20 @@ class Leg(NamedTuple):
     identifier: str  # of the subject that names it (a lot names several records)
 
 
-class Delta(NamedTuple):
-    """What happens to the sums that an ancestor keeps of what lies below it."""
-
-    key: SubjectKey
-    children: int
-    levels: int  # at least so many levels lie below now
-    inside: tuple[tuple[str, int], ...]
-    lots: tuple[str, ...] = ()  # lots that have a balance in it from now on
-
-
 class Decision(NamedTuple):
-    """What one leg comes to. `record`: after the event, chains untouched; `aside`: goes to the aside chain."""
+    """What one leg comes to. `record`: after the event, chains and sums untouched; `aside`: to the aside chain."""
 
     outcome: int
     record: Record
     aside: bool = False
-    deltas: tuple[Delta, ...] = ()
-    left: tuple[SubjectKey, ...] = ()  # parents that lose it without being named
+    left: tuple[SubjectKey, ...] = ()  # parents whose contents change without their being named
     writes: tuple[tuple[SubjectKey, Record], ...] = ()
 
 
 class View(Protocol):
     """Records before the event, what the event says of each, and the registry."""
 
-    @property
-    def members(self) -> Members:
-        """The registry at the height of the block."""
+    members: Members
 
     @property
     def documents(self) -> tuple[str, ...]:
@@ -110,10 +70,10 @@ class View(Protocol):
         """The role by which the event names `key`, ANCESTOR if it does not."""
 
     def named(self, role: int) -> SubjectKey | None:
-        """The one subject that the event names by `role` (parent, document of a handover ...), or None."""
+        """The one subject that the event names by `role` (parent, lot of serials), the lowest if several, or None."""
 
-    def balance(self, lot: str, role: int) -> SubjectKey | None:
-        """The balance of `lot` that the event acts upon as source or destination (`rules.lots`), or None."""
+    def balances(self, lot: str, role: int) -> tuple[SubjectKey, ...]:
+        """The balances of `lot` that the event acts upon as source or destination (`rules.lots`), ascending."""
 
     def decision(self, key: SubjectKey) -> Decision:
         """What the event does to a key that it names."""
@@ -149,6 +109,41 @@ class Situation(NamedTuple):
         yield self.own
         for _, record in self.ancestors:
             yield record
+
+    @property
+    def line(self) -> tuple[SubjectKey, ...]:
+        """Its own key and those of all ancestors, nearest first."""
+        return (self.key, *(key for key, _ in self.ancestors))
+
+    @property
+    def passed(self) -> int:
+        """Sequence of the entry by which its custody passed last, by itself or inside of what it was in then."""
+        found, below, since = self.own.passed, self.own, 0
+        for _, record in self.ancestors:
+            since = max(since, below.parent_since)
+            if record.passed > since:
+                found = max(found, record.passed)
+            below = record
+        return found
+
+    @property
+    def mark(self) -> Unconfirmed | None:
+        """The unconfirmed taking that bears on it: of itself or of what it was in then, if the taker still holds it."""
+        marks, below, since = [self.own.unconfirmed], self.own, 0
+        for _, record in self.ancestors:
+            since = max(since, below.parent_since)
+            if record.unconfirmed is not None and record.unconfirmed.sequence > since:
+                marks.append(record.unconfirmed)
+            below = record
+        for mark in marks:
+            if mark is not None and mark.taker == self.custodian and mark.sequence >= self.passed:
+                return mark
+        return None
+
+    @property
+    def parent(self) -> tuple[SubjectKey, ...]:
+        """The key of what it is in, if anything."""
+        return (self.ancestors[0][0],) if self.ancestors else ()
 
 
 def episode_key(parent: str, generation: int) -> SubjectKey:
@@ -191,17 +186,43 @@ def _resolve(view: View, record: Record) -> tuple[Record, tuple[SubjectKey, Reco
 
 
 def after_unpack_all(record: Record, episode: Record) -> Record:
-    """A stale child, freed: it takes over custodian, holds, bindings and unconfirmed mark; its last effect is cleared."""
+    """A stale child, freed: what held it goes with it; its last effect is cleared, and it counts as moved since."""
+    inside = Situation(thing(""), record, ((thing(""), episode),))
+    return freed(inside)._replace(last=None, moved=max(record.moved, episode.moved))
+
+
+def born(record: Record) -> Record:
+    """The record once anything is known of the subject: live, origin unattested."""
+    if is_born(record):
+        return record
+    return record._replace(status=Status.LIVE, origin=Origin.UNATTESTED)
+
+
+def freed(at: Situation) -> Record:
+    """The subject outside of everything, in the root's custody: holds, bindings and the unconfirmed mark go with it.
+
+    Claims older than a handover that it went through inside have lapsed.
+    """
+    record = born(at.own)
+    if not at.ancestors:
+        return record
+    passed, custodian = at.passed, at.custodian
+    for _, ancestor in at.ancestors:
+        record = record._replace(
+            holds=merge_holds(record.holds, ancestor.holds),
+            bindings=merge_bindings(record.bindings, ancestor.bindings),
+        )
+    changed = passed > record.passed or custodian != record.custodian
     return record._replace(
         parent=None,
         parent_generation=0,
-        custodian=episode.custodian,
-        claimed=episode.claimed,
-        former=with_former(record, episode.custodian),
-        holds=merge_holds(record.holds, episode.holds),
-        bindings=merge_bindings(record.bindings, episode.bindings),
-        unconfirmed=record.unconfirmed if episode.unconfirmed is None else episode.unconfirmed,
-        last=None,
+        parent_since=0,
+        custodian=custodian,
+        claimed=at.root.claimed if changed else record.claimed or at.root.claimed,
+        former=with_former(record, custodian),
+        passed=passed,
+        claims=tuple(claim for claim in record.claims if claim.sequence > passed),
+        unconfirmed=at.mark,
     )
 
 
@@ -221,9 +242,13 @@ def merge_holds(own: tuple[Hold, ...], inherited: tuple[Hold, ...]) -> tuple[Hol
 
 
 def merge_bindings(own: tuple[Binding, ...], inherited: tuple[Binding, ...]) -> tuple[Binding, ...]:
-    """`own` and those of `inherited` to other documents, at most BINDINGS."""
-    known = {binding.document for binding in own}
-    return (own + tuple(binding for binding in inherited if binding.document not in known))[: limits.BINDINGS]
+    """`own` and `inherited`, each document once in its latest generation; at most BINDINGS, the inherited give way."""
+    merged = {binding.document: binding for binding in own}
+    for binding in inherited:
+        known = merged.get(binding.document)
+        if known is None or known.generation < binding.generation:
+            merged[binding.document] = binding
+    return tuple(merged.values())[: limits.BINDINGS]
 
 
 def is_ownerless(custodian: str | None) -> bool:
@@ -236,11 +261,6 @@ def is_born(record: Record) -> bool:
     return record.status != Status.UNBORN
 
 
-def counts(holds: tuple[tuple[str, int], ...], sign: int) -> tuple[tuple[str, int], ...]:
-    """Per-authority counts times `sign`."""
-    return tuple((authority, sign * number) for authority, number in holds)
-
-
 def held_by(record: Record) -> tuple[tuple[str, int], ...]:
     """Per authority: whether the record itself is held (1) plus how many held subjects lie inside."""
     totals = dict(record.inside)
@@ -249,63 +269,19 @@ def held_by(record: Record) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(totals.items()))
 
 
-def leaving(at: Situation) -> tuple[Delta, ...]:
-    """What the ancestors' sums lose when the subject leaves them."""
-    return _moving(at.own, tuple(key for key, _ in at.ancestors), -1)
-
-
-def entering(record: Record, ancestors: tuple[SubjectKey, ...]) -> tuple[Delta, ...]:
-    """What the new ancestors' (nearest first) sums gain when `record` enters."""
-    return _moving(record, ancestors, 1)
-
-
-def freed(at: Situation, custodian: str | None) -> Record:
-    """The subject outside of everything: the ancestors' holds, bindings and unconfirmed mark go with it."""
-    record = at.own
-    for _, ancestor in at.ancestors:
-        record = record._replace(
-            holds=merge_holds(record.holds, ancestor.holds),
-            bindings=merge_bindings(record.bindings, ancestor.bindings),
-            unconfirmed=record.unconfirmed or ancestor.unconfirmed,
-        )
-    return record._replace(
-        parent=None,
-        parent_generation=0,
-        custodian=custodian,
-        claimed=at.root.claimed,
-        former=with_former(record, custodian),
-    )
-
-
-def unnamed_parent(at: Situation) -> tuple[SubjectKey, ...]:
-    """The parent that loses the subject, for a link of its own if the event does not name it."""
-    return (at.ancestors[0][0],) if at.ancestors else ()
-
-
-def _moving(record: Record, ancestors: tuple[SubjectKey, ...], sign: int) -> tuple[Delta, ...]:
-    inside = counts(held_by(record), sign)
-    return tuple(
-        Delta(key, sign if distance == 0 else 0, record.levels + 1 + distance if sign > 0 else 0, inside)
-        for distance, key in enumerate(ancestors)
-    )
-
-
 def custodian_after(view: View, record: Record) -> str | None:
     """The effective custodian once the whole event is done, for a subject whose record is then `record`."""
     current = record
-    for _ in range(limits.NESTING_LEVELS + 2):
-        if current.parent is None:
-            return current.custodian
+    while current.parent is not None:
         key = thing(current.parent)
         parent = view.record(key)
+        written: dict[SubjectKey, Record] = {}
         if view.role(key) != ANCESTOR:
             decision = view.decision(key)
-            parent = decision.record
-            episode = episode_key(current.parent, current.parent_generation)
-            for written, left_behind in decision.writes:
-                if written == episode:  # this very event empties it
-                    return left_behind.custodian
+            if not decision.aside:
+                parent, written = decision.record, dict(decision.writes)
         if parent.generation != current.parent_generation:
-            return view.record(episode_key(current.parent, current.parent_generation)).custodian
+            episode = episode_key(current.parent, current.parent_generation)
+            return (written[episode] if episode in written else view.record(episode)).custodian
         current = parent
     return current.custodian
