@@ -91,7 +91,8 @@ def pack_child(act: Act, leg: Leg, view: View) -> Decision:
         return breach(act, at, view)
     if parent.outcome not in PARENT_APPLIED:
         return note(act, at, view, Outcome.NOT_TOGETHER)
-    if not is_ownerless(at.custodian) and custodian_of_parent(view, parent_key) != at.custodian:
+    holder = act.organisation if is_ownerless(at.custodian) else at.custodian
+    if custodian_of_parent(view, parent_key) != holder:  # row 24: an authority leaves custody as it is
         return contradict(act, at, view, Outcome.NOT_TOGETHER)
     return _pack(act, at, situation(view, parent_key), view)
 
@@ -104,7 +105,7 @@ def _pack(act: Act, at: Situation, parent_at: Situation, view: View) -> Decision
         return note(act, at, view, Outcome.TOO_DEEP)
     if at.parent == (parent_at.key,):
         return note(act, at, view, Outcome.OBSERVED)  # it is in there already
-    if is_born(at.own) and is_ownerless(at.custodian) and not act.authority:
+    if is_born(at.own) and is_ownerless(at.custodian):
         outside = claimed_custody(act, at)  # known, held by nobody: the signer claims it, and packs it
     else:
         outside = freed(at)

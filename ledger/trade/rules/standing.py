@@ -39,7 +39,12 @@ from ledger.trade.rules.view import (
 
 
 def has_standing(act: Act, at: Situation, view: View) -> bool:
-    """Whether what the signer says of the subject enters its main chain."""
+    """Whether what the signer says of the subject enters its main chain: it is a party to it, or the first to speak."""
+    return not is_born(at.own) or is_party(act, at, view)
+
+
+def is_party(act: Act, at: Situation, view: View) -> bool:
+    """Whether the signer has standing of its own."""
     signer, own = act.organisation, at.own
     if act.authority or signer in (at.custodian, own.maker):
         return True
@@ -67,7 +72,7 @@ def note(act: Act, at: Situation, view: View, outcome: Outcome) -> Decision:
     """A statement without effect on custody, in the chain of those with standing, else aside."""
     if not is_born(at.own):
         return Decision(Outcome.FIRST_SEEN if outcome == Outcome.OBSERVED else outcome, born(at.own))
-    return Decision(outcome, at.own, aside=not has_standing(act, at, view))
+    return Decision(outcome, at.own, aside=not is_party(act, at, view))
 
 
 def contradict(
@@ -75,15 +80,13 @@ def contradict(
 ) -> Decision:
     """Recorded as a contradiction, which changes nothing it contradicts; aside for those without standing.
 
-    `row` is the row that was broken, 0 for the outcome's own. Of what nothing is known yet there is nothing to contradict:
-    it is first seen.
+    `row` is the row that was broken, 0 for the outcome's own. Whoever is only the first to speak contradicts nobody: or a
+    stranger's words would stand against goods before they exist.
     """
-    if not is_born(at.own):
-        return note(act, at, view, Outcome.OBSERVED)
     if not has_standing(act, at, view):
         return Decision(outcome, at.own, aside=True)
-    record = at.own
-    if len(record.contradictions) < limits.OPEN_CONTRADICTIONS:
+    record = born(at.own)
+    if is_party(act, at, view) and len(record.contradictions) < limits.OPEN_CONTRADICTIONS:
         stated = Contradiction(act.sequence, act.event, act.organisation, row or row_of(outcome))
         record = record._replace(contradictions=(*record.contradictions, stated))
     return Decision(outcome, record)
