@@ -55,13 +55,13 @@ def run(
     try:
         if role is Role.BOTH:
             raise typer.Exit(_run_both(folder, passphrase_file, log_level))
-        passphrase = None if passphrase_file is None else _read_passphrase(passphrase_file)
+        passphrase = None if passphrase_file is None else read_passphrase(passphrase_file)
         if role is Role.VALIDATOR:
             _run_validator(folder, passphrase, log_level, with_parent=with_parent)
         else:
             _run_gateway(folder, log_level, with_parent=with_parent)
     except CustodyError as error:
-        raise _ended(error) from None
+        raise ended(error) from None
 
 
 @app.command()
@@ -82,7 +82,7 @@ def status(
         opened = NodeFolder.open(folder.resolve(), lock=False)
         found = asyncio.run(ask(opened.validator_socket))
     except CustodyError as error:
-        raise _ended(error) from None
+        raise ended(error) from None
     fields = {**found._asdict(), "network": found.network.hex()}
     fields["peers"] = [peer._asdict() for peer in found.peers]
     fields["warnings"] = list(found.warnings)
@@ -99,7 +99,7 @@ def status(
         typer.echo(f"  warning: {warning}")
 
 
-def _ended(error: CustodyError) -> typer.Exit:
+def ended(error: CustodyError) -> typer.Exit:
     """Say what was wrong on stderr; the exit code says of which kind it was (DESIGN §7)."""
     typer.echo(f"custody node: {error}", err=True)
     if error.code is Code.USAGE or isinstance(error, FormError):
@@ -109,7 +109,8 @@ def _ended(error: CustodyError) -> typer.Exit:
     return typer.Exit(_EXIT_FAILED)
 
 
-def _read_passphrase(path: Path) -> bytes:
+def read_passphrase(path: Path) -> bytes:
+    """The first line of a file, without its end."""
     try:
         return path.read_bytes().split(b"\n", 1)[0]
     except OSError as error:
