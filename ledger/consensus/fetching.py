@@ -1,13 +1,14 @@
 """Asking for what is missing, one peer after another (CONSENSUS 9, 15, 28).
 
 The machine says after each step what it needs; what is no longer needed is forgotten, what is needed is asked for at
-once from the likeliest peer and then, every t_l / 2, from the next one.
+once from the likeliest peer, then every t_l / 2 from the next one; after each round through all peers twice as long passes,
+four t_l at most, so that a large answer that is on its way is not asked for again and again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from ledger.base.limits import BATCHES_PER_FETCH, BLOCKS_PER_FETCH, CERTIFICATES_PER_FETCH
 from ledger.chain.votes import Kind
@@ -20,6 +21,7 @@ from ledger.consensus.messages import (
 )
 
 _Member = TypeVar("_Member")
+_DOUBLINGS_MAX: Final = 3
 
 
 class NeedBatch(NamedTuple):
@@ -51,11 +53,12 @@ Need = NeedBatch | NeedBlock | NeedCertificate | NeedRange
 
 
 class _Attempt:
-    __slots__ = ("at_ms", "peer")
+    __slots__ = ("at_ms", "count", "peer")
 
     def __init__(self, peer: int, at_ms: int) -> None:
         self.peer = peer
         self.at_ms = at_ms
+        self.count = 0
 
 
 class Fetcher:
@@ -88,7 +91,9 @@ class Fetcher:
             if attempt.at_ms <= now_ms:
                 due.setdefault(attempt.peer, []).append(need)
                 attempt.peer = self._not_me(attempt.peer + 1)
-                attempt.at_ms = now_ms + self._interval_ms
+                rounds = attempt.count // (self._validators - 1)
+                attempt.at_ms = now_ms + (self._interval_ms << min(rounds, _DOUBLINGS_MAX))
+                attempt.count += 1
         return [(peer, message) for peer, asked in due.items() for message in self._messages(asked)]
 
     def _not_me(self, peer: int) -> int:

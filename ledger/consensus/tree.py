@@ -70,13 +70,6 @@ class Tree:
             block_hash = node.parent
         return nodes[::-1], None
 
-    def is_ancestor(self, ancestor: Node, block_hash: bytes) -> bool:
-        """Whether `ancestor` is the block or above the root on its known path."""
-        node = self._nodes.get(block_hash)
-        while node is not None and node.height > ancestor.height:
-            node = self._nodes.get(node.parent)
-        return node is ancestor
-
     def commit(self, node: Node) -> None:
         """Make `node` the root and drop every block that no longer can be above it."""
         self.root = node

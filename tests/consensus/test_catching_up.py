@@ -52,6 +52,17 @@ def test_a_missing_batch_is_asked_of_the_leader_then_of_the_others_in_turn() -> 
     assert asked(bench, FetchBatches) == [0, 1, 2]
 
 
+def test_what_does_not_come_is_asked_for_ever_more_slowly() -> None:
+    bench = Bench(3)
+    bench.hear(1, bench.certificate(notarise(0, 1, digest("nobody has it"))))
+    bench.wait(60_000)
+    first = len(asked(bench, FetchBlocks))
+    bench.wait(60_000)
+    assert 60_000 // 600 <= first <= 60_000 // 600 + 9
+    assert set(asked(bench, FetchBlocks)) == {0, 1, 2}
+    assert len(asked(bench, FetchBlocks)) - first == 60_000 // 600
+
+
 def test_an_announced_batch_is_fetched_from_its_announcer() -> None:
     bench = ready("a")
     effects = bench.hear(2, Announcement((digest("a"), digest("b"))))
