@@ -105,10 +105,8 @@ def _pack(act: Act, at: Situation, parent_at: Situation, view: View) -> Decision
         return note(act, at, view, Outcome.TOO_DEEP)
     if at.parent == (parent_at.key,):
         return note(act, at, view, Outcome.OBSERVED)  # it is in there already
-    if is_born(at.own) and is_ownerless(at.custodian):
-        outside = claimed_custody(act, at)  # known, held by nobody: the signer claims it, and packs it
-    else:
-        outside = freed(at)
+    claims = is_born(at.own) and is_ownerless(at.custodian)  # known, held by nobody: claimed, and packed
+    outside = claimed_custody(act, at) if claims else freed(at)
     record = outside._replace(
         parent=parent_at.key.identifier,
         parent_generation=parent_at.own.generation,

@@ -145,7 +145,7 @@ def live_offer(act: Act, at: Situation, record: Record) -> bool:
         offer is not None
         and act.time_ms < offer.lapse_ms
         and offer.offerer == at.custodian
-        and offer.sequence > from_level(at, record).passed
+        and offer.sequence >= from_level(at, record).passed
     )
 
 
