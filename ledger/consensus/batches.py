@@ -2,7 +2,8 @@
 
 *Held* means whole, checked and stored; the driver says so. Order of arrival is order of proposal. A batch that stands
 in one of the last 64 committed blocks is neither held again nor proposed: without that a late copy of it would keep
-timers armed for work that nobody may propose.
+timers armed for work that nobody may propose. But a later block may have it again, and a validator that is behind needs it
+to execute that block: it is then *recalled*, held for that alone.
 """
 
 from __future__ import annotations
@@ -29,13 +30,14 @@ class BatchPool:
 
     def __init__(self, validators: int, recent: Sequence[tuple[bytes, ...]]) -> None:
         self._held: dict[bytes, BatchHeld] = {}
+        self._recalled: dict[bytes, BatchHeld] = {}
         self._charged = [0] * validators
         self._window = deque(recent, maxlen=BATCH_WINDOW_BLOCKS)
         self._committed = len(self._window)
         self._place = {digest: place for place, digests in enumerate(self._window) for digest in digests}
 
     def __contains__(self, digest: bytes) -> bool:
-        return digest in self._held
+        return digest in self._held or digest in self._recalled
 
     def __bool__(self) -> bool:
         return bool(self._held)
@@ -58,10 +60,17 @@ class BatchPool:
         place = self._place.get(digest)
         return place is not None and place >= self._committed - blocks
 
-    def add(self, batch: BatchHeld) -> bool:
-        """Hold a batch; False if it is known. Raises FormError for one that fits no block: it could never be ordered."""
-        if batch.digest in self._held or self.is_recent(batch.digest):
+    def add(self, batch: BatchHeld, *, is_wanted: bool = False) -> bool:
+        """Hold a batch; False if it is known and not wanted. Raises FormError for one that fits no block.
+
+        `is_wanted`: a block names it; a recent batch is then recalled.
+        """
+        if batch.digest in self._held:
             return False
+        if self.is_recent(batch.digest):
+            if is_wanted:
+                self._recalled[batch.digest] = batch
+            return is_wanted
         if not batch.transactions or not _fits([batch]):
             raise FormError(
                 Code.LIMIT,
@@ -94,11 +103,11 @@ class BatchPool:
 
     def fits(self, digests: Iterable[bytes]) -> bool:
         """Whether these held batches together keep the caps of a block."""
-        return _fits([self._held[digest] for digest in digests])
+        return _fits([self._get(digest) for digest in digests])
 
     def transactions_root(self, digests: Iterable[bytes]) -> bytes:
         """The transactions root of a block of these held batches."""
-        return transactions_root([i for digest in digests for i in self._held[digest].transactions])
+        return transactions_root([i for digest in digests for i in self._get(digest).transactions])
 
     def commit(self, digests: tuple[bytes, ...]) -> None:
         """A block with these batches is committed: they leave the pool and enter the window."""
@@ -114,6 +123,11 @@ class BatchPool:
         self._window.append(digests)
         self._place.update(dict.fromkeys(digests, self._committed))
         self._committed += 1
+        for digest in [d for d in self._recalled if d in digests or not self.is_recent(d)]:
+            del self._recalled[digest]
+
+    def _get(self, digest: bytes) -> BatchHeld:
+        return self._held[digest] if digest in self._held else self._recalled[digest]
 
 
 def _fits(batches: Sequence[BatchHeld]) -> bool:

@@ -169,7 +169,7 @@ class Consensus:
         if isinstance(event, Received):
             self._receive(event.peer, event.message)
         elif isinstance(event, BatchHeld):
-            self._batches.add(event)
+            self._batches.add(event, is_wanted=self.wants_batch(event.digest))
         elif isinstance(event, Executed):
             self._executed(event)
         elif isinstance(event, Tick):

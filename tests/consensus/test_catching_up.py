@@ -6,6 +6,7 @@ from ledger.base.limits import BATCHES_PER_FETCH, BLOCKS_PER_RANGE
 from ledger.chain.block import Block
 from ledger.chain.certificate import Certificate
 from ledger.chain.votes import Claim, Kind, finalise, notarise, nullify
+from ledger.consensus import Start
 from ledger.consensus.interface import Commit, Drop, Send, Serve
 from ledger.consensus.messages import (
     Announcement,
@@ -249,6 +250,27 @@ def test_blocks_between_certified_ones_are_final_through_their_descendant() -> N
         commit.block.header.height for commit in of_kind(bench.effects, Commit) if commit.certificate
     ]
     assert certified == [2, 6]
+
+
+def test_a_recent_batch_that_a_later_block_has_again_is_recalled_to_execute_it() -> None:
+    """65 blocks lie between its two blocks, but the last of them cannot be committed before the second one is."""
+    height = 100
+    anchor = GENESIS._replace(height=height)
+    recent = ((digest("again"),), *(() for _ in range(63)))
+    bench = Bench(3, start=Start(anchor, ANCHOR_OUTCOME, None, recent))
+    first = bench.block(1, anchor, ("a",))
+    second = bench.block(2, first.header, ("again",))
+    middle = outcome_of(first).hash_in(NETWORK)
+    certificate = bench.certificate(bench.certificate_claim(2, second, middle))
+    bench.hear(1, certificate)
+    bench.hear(1, Range(((first, None), (second, certificate))))
+    bench.hold("a")
+    bench.execute(first)
+    assert bench.machine.wants_batch(digest("again"))
+    assert executions(bench.hold("again")) == [second]
+    assert bench.machine._batches.digests(9) == (digest("a"),), "it is nobody's pending work"
+    assert commits(bench.execute(second, middle)) == [first, second]
+    assert digest("again") not in bench.machine._batches
 
 
 def test_a_range_that_does_not_hold_drops_its_sender_and_changes_nothing() -> None:
