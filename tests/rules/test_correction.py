@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from ledger.trade.record import Origin, Status
 from tests.rules.stage import (
-    BOL, CARRIER, CASE, CONTAINER, CRATE, CUSTOMS, FORWARDER, ITEM, LOT, MAKER, OTHER, PALLET, RIVAL, Action, Outcome, Role, Stage,
+    BOL,
+    CARRIER,
+    CASE,
+    CONTAINER,
+    CRATE,
+    CUSTOMS,
+    FORWARDER,
+    ITEM,
+    LOT,
+    MAKER,
+    OTHER,
+    PALLET,
+    RIVAL,
+    Action,
+    Outcome,
+    Role,
+    Stage,
 )  # fmt: skip
 
 OBJECT, CHILD, PARENT = (Role.OBJECT, ITEM), (Role.CHILD, ITEM), (Role.PARENT, CASE)

@@ -6,7 +6,19 @@ import pytest
 
 from ledger.trade.record import Origin, Status
 from tests.rules.stage import (
-    CASE, FORWARDER, ITEM, LOT, MAKER, OTHER, OUTSIDE, RIVAL, Action, Outcome, Role, Stage, serial,
+    CASE,
+    FORWARDER,
+    ITEM,
+    LOT,
+    MAKER,
+    OTHER,
+    OUTSIDE,
+    RIVAL,
+    Action,
+    Outcome,
+    Role,
+    Stage,
+    serial,
 )  # fmt: skip
 
 

@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+import itertools
+
 from ledger.base import limits
 from ledger.trade.record import Origin, Space, Status, SubjectKey
 from ledger.trade.rules.view import episode_key
 from tests.rules.stage import (
-    BOL, CARRIER, CASE, CONTAINER, CRATE, CUSTOMS, EXCISE, FORWARDER, ITEM, LOT, MAKER, OTHER, OUTSIDE, PALLET, RIVAL, THIRD,
-    Action, Outcome, Role, Stage, serial, sscc, thing,
+    BOL,
+    CARRIER,
+    CASE,
+    CONTAINER,
+    CRATE,
+    CUSTOMS,
+    EXCISE,
+    FORWARDER,
+    ITEM,
+    LOT,
+    MAKER,
+    OTHER,
+    OUTSIDE,
+    PALLET,
+    RIVAL,
+    THIRD,
+    Action,
+    Outcome,
+    Role,
+    Stage,
+    serial,
+    sscc,
+    thing,
 )  # fmt: skip
 
 
@@ -88,7 +111,7 @@ def test_a_cycle_and_a_self_parent_have_no_effect() -> None:
 def test_nesting_ends_at_twelve_levels() -> None:
     stage = Stage()
     boxes = [sscc("9521234", 100 + level) for level in range(limits.NESTING_LEVELS + 2)]
-    outcomes = [stage.pack(outer, inner)[inner] for inner, outer in zip(boxes, boxes[1:], strict=False)]
+    outcomes = [stage.pack(outer, inner)[inner] for inner, outer in itertools.pairwise(boxes)]
     assert outcomes == [Outcome.PACKED] * limits.NESTING_LEVELS + [Outcome.TOO_DEEP]
     assert stage.pack(sscc("9521234", 99), ITEM)[ITEM] == Outcome.PACKED
     assert stage.pack(boxes[0], sscc("9521234", 99))[sscc("9521234", 99)] == Outcome.TOO_DEEP
