@@ -82,7 +82,7 @@ def place(text: str) -> Identifier:
     plain = text.strip()
     digits, separator, extension = plain.partition(":")
     if separator and len(digits) == 13 and digits.isascii() and digits.isdigit():
-        return _sure(f"{_ROOT}414/{digits}/254/{extension}", plain, "a GLN with its extension")
+        return _sure(f"{_ROOT}414/{digits}/254/{_encoded(extension)}", plain, "a GLN with its extension")
     return _located(plain, "414", "a place (GLN of 13 digits, or its URI)")
 
 
