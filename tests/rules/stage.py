@@ -6,7 +6,7 @@ reads as the table does: who does what to which thing, and what comes of it.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ledger.chain.transaction import Item
 from ledger.trade.record import Quantity, Record, Space, SubjectKey
@@ -57,7 +57,7 @@ class Stage(World):
         if receipt.refusal:
             raise KeyError(receipt.refusal)
         return {
-            name_of(found): Outcome(code) if code < BOUND_TOO else code
+            name_of(found): cast("Outcome", Outcome(code) if code < BOUND_TOO else code)
             for found, code in execution.rows[0].outcomes
         }
 
@@ -122,7 +122,7 @@ class Stage(World):
 
     def holder(self, identifier: str) -> str | None:
         """The effective custodian of a thing."""
-        return situation(self, thing(identifier)).custodian
+        return situation(cast("Any", self), thing(identifier)).custodian
 
     def balance(self, holder: str, of: str = LOT) -> tuple[int, int] | None:
         """(attested, unattested) of a lot with a holder."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ledger.trade.record import Origin, Status
 from tests.rules.stage import (
     BOL,
@@ -145,13 +147,14 @@ def test_not_an_unpacking_from_a_container_of_another_generation() -> None:
 
 
 def test_not_an_unpacking_from_a_container_that_moved_or_ended_or_is_held_or_offered() -> None:
-    for disturb in (
+    disturbances: tuple[Callable[[Stage], object], ...] = (
         lambda stage: stage.hand_over(CASE),
         lambda stage: stage.act(MAKER, Action.END, (Role.OBJECT, CASE)),
         lambda stage: stage.hold(CASE),
         lambda stage: stage.offer(CASE),
         lambda stage: stage.pack(PALLET, CASE),
-    ):
+    )
+    for disturb in disturbances:
         stage, _ = packed()
         stage.unpack(CASE, ITEM)
         unpack = stage.event
@@ -237,7 +240,7 @@ def test_a_movement_of_a_lot_is_undone_on_both_sides() -> None:
 
 
 def test_a_movement_of_a_lot_is_undone_on_neither_side_if_one_has_gone_on() -> None:
-    for disturb in (
+    disturbances: tuple[Callable[[Stage], object], ...] = (
         lambda stage: stage.act(MAKER, Action.END, (Role.OBJECT, LOT, (1, 0, ""))),
         lambda stage: stage.pack(CASE, (LOT, 1)),
         lambda stage: stage.hand_over(CASE),
@@ -245,7 +248,8 @@ def test_a_movement_of_a_lot_is_undone_on_neither_side_if_one_has_gone_on() -> N
         lambda stage: stage.hold(LOT),
         lambda stage: stage.hold(CASE),
         lambda stage: stage.offer(CASE),
-    ):
+    )
+    for disturb in disturbances:
         stage = Stage()
         stage.make_lot(10)
         stage.pack(CASE, (LOT, 4))
