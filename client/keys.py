@@ -114,7 +114,7 @@ def read_private(path: Path, most: int) -> bytes:
         raise StorageError(Code.UNKNOWN_KEY, f"expected a file at {path}, there is none") from None
     except OSError as error:
         raise StorageError(Code.UNAVAILABLE, f"expected to read {path}: {error.strerror}") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         mode = stat.S_IMODE(status.st_mode)
         if not stat.S_ISREG(status.st_mode):
@@ -125,7 +125,10 @@ def read_private(path: Path, most: int) -> bytes:
                 f"expected {path} to be readable by its owner only (0600), its mode is {mode:04o}; "
                 "if nobody else can have read it, run chmod 600 on it, else replace the key",
             )
-        return file.read(most + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(most + 1)
+    finally:
+        os.close(descriptor)
 
 
 def load_key(path: Path, passphrases: Passphrases, *, use: str | None = None) -> SigningKey:

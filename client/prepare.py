@@ -14,7 +14,15 @@ from client.events.draft import Draft
 from ledger.base.encoding import take_array, take_bytes
 from ledger.base.errors import Code, FormError
 from ledger.base.limits import CONTEXT_BYTES, EVENT_BYTES
-from ledger.chain.transaction import SALT_BYTES, Item, context_hash, event_hash, item_from_wire
+from ledger.chain.transaction import (
+    SALT_BYTES,
+    Item,
+    context_hash,
+    event_hash,
+    extract_hash_of,
+    is_attested,
+    item_from_wire,
+)
 from ledger.trade.extract import extract
 from ledger.trade.slices import document_slices
 from ledger.trade.statement import EXTRACTOR_VERSION, Openness
@@ -77,16 +85,16 @@ def payload_from_wire(value: Any) -> Payload:
     )
 
 
-def prepared_from_wire(network: bytes, value: Any) -> Prepared:
+def prepared_from_wire(network: bytes, organisation: str, value: Any) -> Prepared:
     """A prepared event from `[item, payload]`, checked to say what its bytes say; FormError otherwise."""
     item_value, payload_value = take_array(value, "prepared event", 2)
     prepared = Prepared(network, item_from_wire(item_value), payload_from_wire(payload_value))
-    check_prepared(prepared)
+    check_prepared(prepared, organisation)
     return prepared
 
 
-def check_prepared(prepared: Prepared) -> None:
-    """Raise FormError unless hashes and extract of the item follow from the payload."""
+def check_prepared(prepared: Prepared, organisation: str) -> None:
+    """Raise FormError unless hashes and extract of the item follow from the payload, and an attestation holds."""
     item, (salt, context, event) = prepared.item, prepared.payload
     if item.event_hash != event_hash(prepared.network, salt, context, event):
         raise FormError(
@@ -99,6 +107,18 @@ def check_prepared(prepared: Prepared) -> None:
     if item.extract != extract(event, context, EXTRACTOR_VERSION, Openness(item.statement.openness)):
         raise FormError(
             Code.EXTRACT_DIFFERS, "expected the extract that follows from the event's bytes, got another"
+        )
+    attested = item.attestation is None or is_attested(
+        prepared.network,
+        organisation,
+        item.event_hash,
+        extract_hash_of(prepared.network, item),
+        item.attestation,
+    )
+    if not attested:
+        raise FormError(
+            Code.BAD_SIGNATURE,
+            f"expected a device's attestation made for {organisation} over this event, it does not hold",
         )
 
 

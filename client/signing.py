@@ -16,7 +16,15 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from client.prepare import Payload, Prepared, RandomBytes, payload_from_wire, prepared_from_wire, wire_of
+from client.prepare import (
+    Payload,
+    Prepared,
+    RandomBytes,
+    check_prepared,
+    payload_from_wire,
+    prepared_from_wire,
+    wire_of,
+)
 from ledger.base import limits
 from ledger.base.encoding import decode, encode, take_array, take_ascii, take_bytes, take_int
 from ledger.base.errors import Code, FormError, SignatureError
@@ -215,7 +223,7 @@ def read_file(data: bytes, network: bytes) -> Submission | PreparedFile:
         organisation = take_ascii(fields[3], "organisation", ORGANISATION_BYTES)
         events = take_array(fields[4], "events")
         return PreparedFile(
-            network, organisation, tuple(prepared_from_wire(network, event) for event in events)
+            network, organisation, tuple(prepared_from_wire(network, organisation, event) for event in events)
         )
     return Submission(network, tuple(_signed(one, network) for one in take_array(fields[3], "transactions")))
 
@@ -227,4 +235,7 @@ def _signed(value: Any, network: bytes) -> Signed:
         raise FormError(Code.MALFORMED, "expected a transaction of events, got another kind")
     transaction.check_signature()
     taken = take_array(payloads, "payloads", len(transaction.items))
-    return Signed(transaction, tuple(payload_from_wire(payload) for payload in taken))
+    signed = Signed(transaction, tuple(payload_from_wire(payload) for payload in taken))
+    for prepared in signed.prepared(network):
+        check_prepared(prepared, transaction.header.organisation)
+    return signed

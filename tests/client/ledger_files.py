@@ -79,7 +79,11 @@ class Ledger:
         world = self.world
         prepared = prepare(world.network, draft, random_bytes=world.salt)
         submission = sign(
-            world.keys[organisation], organisation, [prepared], now_ms=world.now_ms + advance_ms, random_bytes=world.salt
+            world.keys[organisation],
+            organisation,
+            [prepared],
+            now_ms=world.now_ms + advance_ms,
+            random_bytes=world.salt,
         )
         self.payloads[prepared.item.event_hash] = prepared.payload
         execution = world.commit(submission.signed[0].transaction, advance_ms=advance_ms)
@@ -106,7 +110,9 @@ def shipped(ledger: Ledger, *, held: bool = False) -> Ledger:
     ledger.record("maker", offer(ledger.at(), [container], to["forwarder"], sender=to["maker"]))
     ledger.record("forwarder", accept(ledger.at(2), [container], sender=to["maker"], count=1))
     ledger.record("forwarder", offer(ledger.at(2), [container], to["carrier"], sender=to["forwarder"]))
-    ledger.record("carrier", accept(ledger.at(3, other_seals=("NL-4712",)), [container], sender=to["forwarder"]))
+    ledger.record(
+        "carrier", accept(ledger.at(3, other_seals=("NL-4712",)), [container], sender=to["forwarder"])
+    )
     if held:
         ledger.record("customs", hold(ledger.at(4), [container], case="2023/0815", basis="UCC-Art-198"))
     return ledger

@@ -16,9 +16,9 @@ CONTAINERS = st.sampled_from(["CSQU3054383", "MSCU6639870", "TGHU1234564"]).filt
     lambda number: canonical(f"urn:epc:id:bic:{number}").kind == "container"
 ).map(lambda number: Thing(canonical(f"urn:epc:id:bic:{number}")))  # fmt: skip
 # An extract says a quantity in its least scale, so amounts end in no zero behind the point.
-QUANTITIES = st.tuples(st.integers(1, 10**9), st.integers(0, 6), st.sampled_from(["", "KGM", "EA", "LTR"])).map(
-    lambda parts: Quantity(parts[0] * 10 + 1 if parts[1] else parts[0], *parts[1:])
-)
+QUANTITIES = st.tuples(
+    st.integers(1, 10**9), st.integers(0, 6), st.sampled_from(["", "KGM", "EA", "LTR"])
+).map(lambda parts: Quantity(parts[0] * 10 + 1 if parts[1] else parts[0], *parts[1:]))
 LOTS = st.tuples(st.text("ABC123-/%+", min_size=1, max_size=8), QUANTITIES).map(
     lambda parts: Thing(canonical(lot("9521234", 2, "".join(f"%{ord(c):02X}" for c in parts[0]))), parts[1])
 )

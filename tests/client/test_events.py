@@ -39,7 +39,11 @@ SIMPLE: dict[str, tuple[Action, Role, Build]] = {
     "offer": (Action.OFFER, Role.OBJECT, lambda at, things: events.offer(at, things, PARTY)),
     "open offer": (Action.OFFER, Role.OBJECT, events.open_offer),
     "accept": (Action.ACCEPT, Role.OBJECT, events.accept),
-    "compare": (Action.ACCEPT, Role.CONTENT, lambda at, things: events.accept(at, [Thing(CONTAINER)], contents=things)),
+    "compare": (
+        Action.ACCEPT,
+        Role.CONTENT,
+        lambda at, things: events.accept(at, [Thing(CONTAINER)], contents=things),
+    ),
     "reject": (Action.REJECT, Role.OBJECT, events.reject),
     "dispute": (Action.DISPUTE, Role.OBJECT, events.dispute),
     "withdraw": (Action.WITHDRAW, Role.OBJECT, events.withdraw),
@@ -47,8 +51,16 @@ SIMPLE: dict[str, tuple[Action, Role, Build]] = {
     "holding": (Action.COMMERCIAL_HOLD, Role.OBJECT, events.holding),
     "hold": (Action.HOLD, Role.OBJECT, lambda at, things: events.hold(at, things, case="C/1")),
     "release": (Action.RELEASE, Role.OBJECT, lambda at, things: events.release(at, things, case="C/1")),
-    "confirm": (Action.CONFIRM, Role.OBJECT, lambda at, things: events.confirm(at, things, event_hash=bytes(32))),
-    "dismiss": (Action.DISMISS, Role.OBJECT, lambda at, things: events.dismiss(at, things, event_hash=bytes(32))),
+    "confirm": (
+        Action.CONFIRM,
+        Role.OBJECT,
+        lambda at, things: events.confirm(at, things, event_hash=bytes(32)),
+    ),
+    "dismiss": (
+        Action.DISMISS,
+        Role.OBJECT,
+        lambda at, things: events.dismiss(at, things, event_hash=bytes(32)),
+    ),
     "destroy": (Action.END, Role.OBJECT, events.end),
     "sell": (Action.END, Role.OBJECT, lambda at, things: events.end(at, things, how="retail_selling")),
     "sample": (Action.SAMPLE, Role.INPUT, lambda at, things: events.sample(at, things, [Thing(CONTAINER)])),
@@ -76,10 +88,15 @@ def test_each_event_is_the_act_it_is_meant_to_be(name: str, at: Circumstances, t
 
 
 @given(at=CIRCUMSTANCES, things=THINGS)
-def test_an_event_stands_alone_and_in_a_document_as_the_same_bytes(at: Circumstances, things: list[Thing]) -> None:
+def test_an_event_stands_alone_and_in_a_document_as_the_same_bytes(
+    at: Circumstances, things: list[Thing]
+) -> None:
     draft = events.hold(at, things, case="C/1")
     assert draft.context == CONTEXT
-    document = b'{"@context":%b,"type":"EPCISDocument","epcisBody":{"eventList":[%b]}}' % (CONTEXT, draft.event)
+    document = b'{"@context":%b,"type":"EPCISDocument","epcisBody":{"eventList":[%b]}}' % (
+        CONTEXT,
+        draft.event,
+    )
     slices = document_slices(document)
     assert (slices.context, slices.events) == (draft.context, (draft.event,))
     assert json.loads(draft.event)["eventTime"]
