@@ -1,0 +1,116 @@
+"""Four validators as real processes, started and ended with nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final, Self
+
+from ledger.base.errors import CustodyError
+from ledger.base.keys import SigningKey
+from node.init import DEMONSTRATION, MadeNetwork, create_network
+from node.local.client import LocalClient
+from node.storage.keystore import Keystore
+
+_STOP_S: Final = 20
+_POLL_S: Final = 0.05
+PROJECT: Final = Path(__file__).resolve().parents[2]
+
+
+def free_port_base(count: int = 4) -> int:
+    """A base from which `count` ports are free now."""
+    for base in range(21_000, 60_000, 100):
+        try:
+            for port in range(base, base + count):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return base
+    raise SystemExit("bench: expected free ports on the loopback interface, found none")
+
+
+class Validators:
+    """The processes of one network; an async context manager."""
+
+    def __init__(self, root: Path, *, state_depth: int) -> None:
+        self.root = root
+        self.made: MadeNetwork = create_network(
+            root, DEMONSTRATION, port_base=free_port_base(), state_depth=state_depth
+        )
+        self.network = self.made.genesis.network
+        self.names = tuple(sorted(self.made.folders))
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    async def __aenter__(self) -> Self:
+        try:
+            for name in self.names:
+                self.start(name)
+            for name in self.names:
+                await self.wait_until_ready(name)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self, name: str) -> None:
+        """Start one validator."""
+        command = [sys.executable, "-m", "node.cli", "run", "--role", "validator", "--folder"]
+        with (self.root / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [*command, str(self.made.folders[name])],
+                cwd=PROJECT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    async def wait_until_ready(self, name: str) -> None:
+        """Wait until a validator answers and is connected to all others."""
+        client = self.client(name)
+        try:
+            while True:
+                if self.processes[name].poll() is not None:
+                    said = (self.root / f"{name}.log").read_text()[-500:]
+                    raise SystemExit(f"bench: the validator of {name} ended: {said}")
+                try:
+                    status = await client.status()
+                    if all(peer.is_connected for peer in status.peers):
+                        return
+                except CustodyError:
+                    pass
+                await asyncio.sleep(_POLL_S)
+        finally:
+            await client.close()
+
+    def client(self, name: str) -> LocalClient:
+        """A client of one validator's socket."""
+        return LocalClient(self.made.folders[name] / "run" / "validator.sock")
+
+    def key(self, name: str) -> SigningKey:
+        """An organisation's signing key."""
+        return Keystore(self.made.folders[name] / "keys").load("sign")
+
+    def kill(self, name: str) -> None:
+        """End one validator at once, as a power cut would."""
+        self.processes[name].kill()
+        self.processes[name].wait()
+
+    def stop(self) -> None:
+        """End all, and wait for them."""
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self.processes.values():
+            try:
+                process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
