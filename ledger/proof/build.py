@@ -15,11 +15,11 @@ from ledger.members.members import Members
 from ledger.members.registry import Entry as RegistryEntry
 from ledger.proof import bundle as wire
 from ledger.proof.history import History
-from ledger.proof.replay import Opened
+from ledger.proof.replay import PROVABLE, Opened
 from ledger.proof.sources import NestedReplay, replay_with_sources
 from ledger.proof.verify import describe
 from ledger.state.item import ItemChanges
-from ledger.state.links import Link, related_leaf, related_salt
+from ledger.state.links import Link, counted, related_leaf, related_salt
 from ledger.trade.record import EMPTY, Record, Space, SubjectKey
 from ledger.trade.statement import Subject
 
@@ -45,6 +45,7 @@ class RecordingEvidence:
         self.entries: dict[bytes, _Used] = {}
         self.legs: dict[SubjectKey, tuple[tuple[SubjectKey, int], ...]] = {}
         self._opened: dict[bytes, Opened] = {}
+        self._members: dict[int, Members] = {}
 
     # --- registry source
     def exact(self, kind: int, name: str) -> RegistryEntry | None:
@@ -60,7 +61,10 @@ class RecordingEvidence:
     # --- evidence
     def members(self, height: int) -> Members:
         """The registry at `height`, each look-up noted."""
-        return Members(self, height)
+        found = self._members.get(height)
+        if found is None:
+            found = self._members[height] = Members(self, height)
+        return found
 
     def current(self, key: SubjectKey) -> Record:
         """The record at the checkpoint, noted."""
@@ -106,6 +110,7 @@ class RecordingEvidence:
                 None if attestation is None else attestation.device_key,
                 item.subjects,
                 {leaf.key: (leaf.role, leaf.record) for leaf in row.related},
+                counted(leaf.role for leaf in row.related),
             )
         return found
 
@@ -114,7 +119,8 @@ class RecordingEvidence:
         elements: list[tuple[SubjectKey, int]] = []
         for link in self.chain(key, aside=False):
             elements += leg_elements(self._history.row(link.entry), key)
-        self.legs[key] = tuple(elements)
+        if elements:
+            self.legs[key] = tuple(elements)
         return elements
 
     def use_subject(self, entry: bytes, subject: Subject) -> None:
@@ -155,7 +161,7 @@ def build(history: History, asked: Sequence[SubjectKey], *, payloads: bool = Fal
     checkpoint = history.checkpoint
     keys = tuple(sorted(set(asked)))
     for key in keys:
-        if history.record(key) == EMPTY:
+        if key.space not in PROVABLE or history.record(key) == EMPTY:
             raise UnavailableError(
                 Code.UNKNOWN_SUBJECT,
                 f"expected a subject that the ledger knows, {key.identifier} is not on it",
@@ -226,6 +232,7 @@ def _shown_entry(network: bytes, used: _Used) -> wire.ShownEntry:
             if subject in used.subjects
         ),
         related.size,
+        counted(leaf.role for leaf in row.related),
         tuple(
             wire.RelatedOpening(
                 place, salts[place], leaf.role, leaf.key, leaf.record, related.inclusion_proof(place)

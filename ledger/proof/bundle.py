@@ -4,12 +4,15 @@
     records  = [[key, record | nil, state proof], ...]            at the checkpoint; nil: proven absent
     registry = [[kind, name, is prefix, registry proof], ...]
     chains   = [[key, MAIN | ASIDE | MOVES, number of the first, [link, ...]], ...]
-    entries  = [[entry, item parts, subject openings, number of related leaves, related openings], ...]
+    entries  = [[entry, item parts, subject openings, number of related leaves, [how many of each of COUNTED_ROLES],
+                 related openings], ...]
     legs     = [[key, [[key, outcome code], ...]], ...]            of documents and transformations
     payloads = [[event hash, salt, context | nil, event], ...]
 
-All lists are sorted and without duplicates, so equal proofs are equal files. Every part is authenticated by the
-checkpoint's certificate, and a verifier refuses a bundle with a part that the proof does not use.
+All lists are sorted and without duplicates, runs of links and lists of legs are never empty, and what was parsed must encode
+to the same bytes: equal proofs are equal files, save for which q validators' signatures the checkpoint shows (nobody can
+tell a verifier who else signed). Every part is authenticated by the checkpoint's certificate, and a verifier refuses a
+bundle with a part that the proof does not use.
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ from ledger.chain.certificate import Checkpoint, parse_checkpoint
 from ledger.chain.transaction import SALT_BYTES, Attestation, attestation_from_wire
 from ledger.members.members import entry_from_wire as registry_entry_from_wire
 from ledger.members.registry import RegistryProof
-from ledger.state.links import Entry, Link, entry_from_wire, link_from_wire
+from ledger.state.links import COUNTED_ROLES, Entry, Link, entry_from_wire, link_from_wire
 from ledger.trade.record import Record, Space, SubjectKey, record_from_wire
 from ledger.trade.statement import Statement, Subject, statement_from_wire, subject_from_wire
 
@@ -108,6 +111,8 @@ class ShownEntry(NamedTuple):
     parts: ItemParts
     subjects: tuple[SubjectOpening, ...]
     related_count: int
+    named: tuple[int, ...]
+    """How many related leaves there are of each of `links.COUNTED_ROLES`."""
     related: tuple[RelatedOpening, ...]
 
 
@@ -150,9 +155,12 @@ def bundle_from_bytes(data: bytes) -> Bundle:
     """Parse a bundle; FormError if it is not one. Nothing is verified here."""
     value = decode(data, max_bytes=limits.BUNDLE_BYTES)
     try:
-        return _bundle(value)
+        bundle = _bundle(value)
     except (TypeError, ValueError) as error:  # a record of another shape (`record_from_wire`)
         raise FormError(Code.MALFORMED, f"expected a bundle's fields: {type(error).__name__}") from None
+    if bundle.to_bytes() != data:  # a list in a record written as empty text, say
+        raise FormError(Code.NOT_CANONICAL, "expected each field in its only form")
+    return bundle
 
 
 def _bundle(value: Any) -> Bundle:
@@ -181,6 +189,12 @@ def _sorted(values: list[Any], field: str, width: int = 0) -> tuple[Any, ...]:
         if not first < second:
             raise FormError(Code.NOT_CANONICAL, f"{field}: expected ascending order without duplicates")
     return tuple(values)
+
+
+def _some(value: Any, field: str) -> tuple[Any, ...]:
+    if not take_array(value, field):
+        raise FormError(Code.NOT_CANONICAL, f"{field}: expected at least one, an empty list is left out")
+    return tuple(value)
 
 
 def _key(value: Any) -> SubjectKey:
@@ -239,12 +253,12 @@ def _shown_chain(value: Any) -> ShownChain:
         _key(key),
         take_int(kind, "kind", 0, 2),
         take_int(first, "first", 1),
-        tuple(link_from_wire(link) for link in take_array(links, "links")),
+        tuple(link_from_wire(link) for link in _some(links, "links")),
     )
 
 
 def _entry(value: Any) -> ShownEntry:
-    entry, parts, subjects, related_count, related = take_array(value, "entry", 5)
+    entry, parts, subjects, related_count, named, related = take_array(value, "entry", 6)
     fields = take_array(parts, "item parts", 6)
     return ShownEntry(
         entry_from_wire(entry),
@@ -258,6 +272,10 @@ def _entry(value: Any) -> ShownEntry:
         ),
         _sorted([_subject_opening(one) for one in take_array(subjects, "subjects")], "subjects", 1),
         take_int(related_count, "related_count", 0, limits.RELATED_PER_EVENT),
+        tuple(
+            take_int(number, "named", 0, related_count)
+            for number in take_array(named, "named", len(COUNTED_ROLES))
+        ),
         _sorted([_related_opening(one) for one in take_array(related, "related")], "related", 1),
     )
 
@@ -287,7 +305,7 @@ def _related_opening(value: Any) -> RelatedOpening:
 def _legs(value: Any) -> ShownLegs:
     key, elements = take_array(value, "legs", 2)
     taken = []
-    for element in take_array(elements, "elements"):
+    for element in _some(elements, "elements"):
         subject, code = take_array(element, "element", 2)
         taken.append((_key(subject), take_int(code, "code", 0, 100_000)))
     return ShownLegs(_key(key), tuple(taken))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ledger.proof.narrate import Narrator, instant
+from ledger.proof.replay import Step
 from ledger.proof.sources import Proven
 from ledger.proof.verify import Findings
 from ledger.trade.record import Origin, Space, Status, SubjectKey
@@ -21,10 +22,15 @@ class Check(NamedTuple):
 
 
 def bytes_check(findings: Findings) -> Check:
-    """Whether the authors' bytes shown agree with the ledger."""
-    shown = findings.payloads.values()
-    total = len({step.opened.event_hash for replayed in findings.nested.every() for step in replayed.steps})
-    wrong = sum(not one.agree for one in shown)
+    """Whether the authors' bytes shown agree with the ledger; what third parties report is not the goods' history."""
+    steps = {
+        step.link.entry: step
+        for replayed in findings.nested.every()
+        for step in replayed.steps
+        if not step.aside
+    }
+    shown = [findings.payloads[entry] for entry in steps if entry in findings.payloads]
+    total, wrong = len(steps), sum(not one.agree for one in shown)
     if wrong:
         return Check(
             "bytes", "bad", f"{wrong} of {len(shown)} events' bytes contradict what the ledger says of them"
@@ -81,8 +87,12 @@ def _transformed_origin(findings: Findings, proven: Proven, narrator: Narrator) 
         said += f", {recorded} recorded only"
     if made.unopened:
         said += f", {made.unopened} not opened here"
-    clean = not recorded and not unattested and proven.replayed.record.origin == Origin.ATTESTED
-    return Check("origin", "ok" if clean and not made.unopened else "gap", said)
+    contradicted = sum(bool(one.replayed.record.contradictions) for one in _sources(findings, proven))
+    if contradicted:
+        said += f", {contradicted} contradicted by somebody with standing"
+    clean = not recorded and not unattested and not contradicted
+    clean = clean and not made.unopened and proven.replayed.record.origin == Origin.ATTESTED
+    return Check("origin", "ok" if clean else "gap", said)
 
 
 def _base(code: int) -> Outcome:
@@ -94,6 +104,8 @@ def handover_checks(proven: Proven, narrator: Narrator) -> list[Check]:
     counted = {"two-sided": 0, "delegated": 0}
     gaps: list[str] = []
     for step in proven.replayed.steps:
+        if step.aside:
+            continue  # a report of somebody without standing: it stands in the timeline and is counted
         code = _base(step.link.code)
         who, when = narrator.name(step.act.organisation), instant(step.opened.entry.time_ms)
         if code in (Outcome.ACCEPTED, Outcome.ACCEPTED_WITH_RESERVATION, Outcome.COMPLETED):
@@ -101,7 +113,7 @@ def handover_checks(proven: Proven, narrator: Narrator) -> list[Check]:
             if code == Outcome.ACCEPTED_WITH_RESERVATION:
                 gaps.append(f"received with reservation by {who} on {when}")
         elif code in (Outcome.TAKEN, Outcome.TAKEN_WITH_RESERVATION):
-            if not _confirmed_later(proven, step.opened.entry.sequence):
+            if not _is_confirmed(proven, step):
                 gaps.append(f"taken by {who} on {when} on an open offer, not confirmed by the sender")
         elif code == Outcome.CLAIMED_CUSTODY:
             gaps.append(
@@ -116,17 +128,23 @@ def handover_checks(proven: Proven, narrator: Narrator) -> list[Check]:
         elif code == Outcome.CORRECTION_STANDS:
             gaps.append(f"corrected by {who} on {when}; the original's effect stands")
     gaps += [
-        f"ONE-SIDED: {narrator.name(held.claimant)} claims it, {narrator.name(held.custodian)} did not sign"
-        for held in proven.replayed.record.claims
+        f"ONE-SIDED: {narrator.name(held.claimant)} claims {'what it is in' if place else 'it'},"
+        f" {narrator.name(held.custodian)} did not sign"
+        for place, record in enumerate(proven.replayed.whole)
+        for held in record.claims
     ]
     said = [f"{number} {kind}" for kind, number in counted.items() if number]
-    checks = [Check("handovers", "ok", ", ".join(said) + " handovers" if said else "no handover yet")]
+    nothing = "no two-sided handover" if gaps else "no handover yet"
+    checks = [Check("handovers", "ok", ", ".join(said) + " handovers" if said else nothing)]
     return checks + [Check("handovers", "gap", gap) for gap in gaps]
 
 
-def _confirmed_later(proven: Proven, sequence: int) -> bool:
+def _is_confirmed(proven: Proven, taking: Step) -> bool:
+    """Whether the offerer confirmed that very taking."""
     return any(
-        _base(step.link.code) == Outcome.CONFIRMED and step.opened.entry.sequence > sequence
+        _base(step.link.code) == Outcome.CONFIRMED
+        and step.key == taking.key
+        and step.opened.statement.cites == taking.opened.event_hash
         for step in proven.replayed.steps
     )
 
@@ -158,6 +176,24 @@ def hold_checks(proven: Proven, narrator: Narrator) -> list[Check]:
     return checks
 
 
+def _agrees(findings: Findings, step: Step) -> bool:
+    shown = findings.payloads.get(step.link.entry)
+    return shown is None or shown.agree
+
+
+def _sources(findings: Findings, proven: Proven) -> list[Proven]:
+    """What is replayed of the transformation that a subject comes from: its inputs, theirs, and so on."""
+    found: dict[SubjectKey, Proven] = {}
+    waiting = [proven]
+    while waiting:
+        one = waiting.pop()
+        for key in (*one.inputs, *([one.transformation] if one.transformation is not None else ())):
+            if key not in found and key in findings.nested.proven:
+                found[key] = findings.nested.proven[key]
+                waiting.append(found[key])
+    return list(found.values())
+
+
 def contradiction_checks(findings: Findings, proven: Proven, narrator: Narrator) -> list[Check]:
     """Open contradictions by those with standing, and bytes that contradict their extract."""
     replayed = proven.replayed
@@ -169,8 +205,14 @@ def contradiction_checks(findings: Findings, proven: Proven, narrator: Narrator)
         f"the bytes of {narrator.name(step.act.organisation)}'s event of {instant(step.opened.entry.time_ms)}"
         " contradict what it put on the ledger"
         for step in replayed.steps
-        if step.opened.event_hash in findings.payloads and not findings.payloads[step.opened.event_hash].agree
+        if not step.aside and not _agrees(findings, step)
     ]
+    if proven.transformation is not None and any(
+        not step.aside and not _agrees(findings, step)
+        for source in _sources(findings, proven)
+        for step in source.replayed.steps
+    ):
+        said.append("the bytes of an event of what it was made from contradict what stands on the ledger")
     checks = [Check("contradictions", "bad", line) for line in said]
     if any(record.contradictions for record in replayed.whole[1:]):
         above = "what it is in is contradicted by somebody with standing"

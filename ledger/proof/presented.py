@@ -36,7 +36,9 @@ def compare(presented: Presented, replayed: Replayed, narrator: Narrator) -> lis
     seals = sorted({seal for record in replayed.whole for seal in record.seals})
     containers = replayed.containers
     stated = [
-        step.opened.statement.place for step in replayed.steps if step.opened.statement.place is not None
+        step.opened.statement.place
+        for step in replayed.steps
+        if step.opened.statement.place is not None and not step.aside  # a stranger's report places nothing
     ]
     return [
         _line("presented by", presented.by, [replayed.custodian], narrator.name(replayed.custodian)),

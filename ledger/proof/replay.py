@@ -20,17 +20,21 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from ledger.base.errors import Code, CustodyError, ProofError
-from ledger.members.members import Key, Members
-from ledger.state.block import act_of
-from ledger.state.links import SUM_FIELDS, Entry, Link, extended, is_move, linked
+from ledger.members.members import Key, Members, Use
+from ledger.state.block import SIGNING_USES, act_of
+from ledger.state.links import COUNTED_ROLES, SUM_FIELDS, Entry, Link, extended, is_move, linked
 from ledger.trade.record import EMPTY, Chain, Record, Space, SubjectKey
-from ledger.trade.rules import ANCESTOR, Act, Decision, Leg, Outcome, custodian_after, decide
+from ledger.trade.rules import ANCESTOR, Act, Decision, Leg, Outcome, check_entitled, custodian_after, decide
 from ledger.trade.rules.endings import transformation_key
-from ledger.trade.rules.lots import DESTINATION, SOURCE
+from ledger.trade.rules.lots import DESTINATION, EMPTYING, SOURCE, lot_legs
 from ledger.trade.rules.table import TRANSFORMATION, key_of
 from ledger.trade.rules.view import episode_key, situation, thing
 from ledger.trade.statement import Action, Role, Statement, Subject
 
+# What has a chain of its own; other records (episodes, counters of devices and reports) are read beside it.
+PROVABLE: Final = (
+    Space.THING, Space.LOT, Space.BALANCE, Space.DOCUMENT, Space.TRANSFORMATION, Space.PLACE,
+)  # fmt: skip
 CERTIFIED_FIELDS: Final = (*SUM_FIELDS, "legs", "tally")
 _CERTIFIED_INDEXES: Final = frozenset(Record._fields.index(name) for name in CERTIFIED_FIELDS)
 
@@ -47,6 +51,8 @@ class Opened(NamedTuple):
     subjects: tuple[Subject, ...]
     related: dict[SubjectKey, tuple[int, Record]]
     """Records before the event, with the role by which the event names each (ANCESTOR if not at all)."""
+    named: tuple[int, ...]
+    """How many records the rules read in each of COUNTED_ROLES, whether shown or not."""
 
 
 class Evidence(Protocol):
@@ -130,13 +136,18 @@ class ReplayView:
         return tuple(sorted(key.identifier for key in self._with_role(Role.DOCUMENT)))
 
     def _with_role(self, role: int) -> list[SubjectKey]:
+        """All keys of one of COUNTED_ROLES, ascending; ProofError if one is kept back."""
         keys = sorted(key for key, (known, _) in self._opened.related.items() if known == role)
+        if len(keys) != self._opened.named[COUNTED_ROLES.index(role)]:
+            raise ProofError(
+                Code.INCOMPLETE,
+                f"expected every {Role(role).name.lower()} that entry {self._opened.entry.sequence} names",
+            )
         for key in keys:
             self._used(key)
         return keys
 
-    def record(self, key: SubjectKey) -> Record:
-        """The record before the event; ProofError if it is not shown."""
+    def _shown(self, key: SubjectKey) -> tuple[int, Record]:
         found = self._opened.related.get(key)
         if found is None:
             raise ProofError(
@@ -144,25 +155,39 @@ class ReplayView:
                 f"expected the record of {key.identifier} before entry {self._opened.entry.sequence}",
             )
         self._used(key)
-        return found[1]
+        return found
+
+    def record(self, key: SubjectKey) -> Record:
+        """The record before the event; ProofError if it is not shown."""
+        return self._shown(key)[1]
 
     def role(self, key: SubjectKey) -> int:
-        """The role by which the event names `key`."""
-        found = self._opened.related.get(key)
-        if found is None:
-            return ANCESTOR
-        self._used(key)
-        return found[0]
+        """The role by which the event names `key`; ProofError if its record is not shown, which tells that too."""
+        return self._shown(key)[0]
 
     def named(self, role: int) -> SubjectKey | None:
         """The subject named by `role`."""
         return next(iter(self._with_role(role)), None)
 
     def balances(self, lot: str, role: int) -> tuple[SubjectKey, ...]:
-        """The balances of `lot` acted upon in that role, ascending."""
-        return tuple(
-            key for key in self._with_role(role) if key.space == Space.BALANCE and key.identifier == lot
-        )
+        """The balances of `lot` acted upon in that role, ascending.
+
+        They follow from what the author says of the lot, save those of containers that the event empties: of these one
+        that is kept back would leave another sum than the one certified.
+        """
+        subject = self._subject(lot)
+        if subject is not None and self._act.statement.action not in EMPTYING:
+            legs = lot_legs(self._act, subject.role, lot, subject.quantity, self)
+            found = [leg.key for leg in legs if leg.role == role and self.role(leg.key) == role]
+        else:
+            found = [
+                key
+                for key, (known, _) in self._opened.related.items()
+                if known == role and key.space == Space.BALANCE and key.identifier == lot
+            ]
+        for key in found:
+            self._used(key)
+        return tuple(sorted(found))
 
     def decision(self, key: SubjectKey) -> Decision:
         """What the event does to a key that it names, decided once."""
@@ -176,11 +201,16 @@ class ReplayView:
         role = self.role(key)
         if key.space not in (Space.LOT, Space.BALANCE):
             return Leg(key, role, None, key.identifier)  # the rules weigh quantities of lots only
-        subject = next((s for s in self._opened.subjects if s.identifier == key.identifier), None)
+        subject = self._subject(key.identifier)
         if subject is not None:
-            self._name(subject)
             return Leg(key, role, subject.quantity, key.identifier)
         return Leg(key, role, None, key.identifier)  # of a container that the event empties
+
+    def _subject(self, identifier: str) -> Subject | None:
+        subject = next((s for s in self._opened.subjects if s.identifier == identifier), None)
+        if subject is not None:
+            self._name(subject)
+        return subject
 
 
 class _Point(NamedTuple):
@@ -192,14 +222,17 @@ class _Point(NamedTuple):
 
 
 class Replay:
-    """One subject's replay over some evidence."""
+    """One subject's replay over some evidence. `moves`: containers' moves that other replays ran already."""
 
-    def __init__(self, evidence: Evidence, key: SubjectKey, height: int, log_size: int) -> None:
+    def __init__(
+        self, evidence: Evidence, key: SubjectKey, height: int, log_size: int, moves: dict[Any, Step]
+    ) -> None:
         self._evidence = evidence
         self._network = evidence.network
         self._key = key
         self._height = height
         self._log_size = log_size
+        self._moves = moves
         self._steps: list[Step] = []
         self._end = _Point(log_size, None, None)
 
@@ -217,11 +250,7 @@ class Replay:
         ordered = tuple(sorted(self._steps, key=lambda step: (step.opened.entry.sequence, step.inside)))
         view = _CurrentView(evidence, self._height)
         at = situation(view, key)
-        if ordered and _last_custodian(ordered, None) != at.custodian:
-            raise _refused(
-                f"expected the custodian at the checkpoint to be explained by the events shown: {at.custodian}"
-            )
-        self._check_custodians(steps, ordered)
+        self._check_custodians(steps, ordered, at.custodian)
         containers = tuple(above.identifier for above, _ in at.ancestors)
         return Replayed(key, final, at.custodian, tuple(at.whole), containers, ordered)
 
@@ -265,11 +294,7 @@ class Replay:
         if entry.height > self._height or entry.sequence >= self._log_size:
             raise _refused(f"expected entries up to height {self._height}, got one of height {entry.height}")
         members = self._evidence.members(entry.height)
-        signer = members.key(entry.public_key)
-        if signer is None or signer.organisation != entry.organisation:
-            raise _refused(
-                f"expected the key of entry {entry.sequence} to be registered for {entry.organisation}"
-            )
+        signer = _signer(members, item)
         act = act_of(members, item.statement, item.event_hash, entry, signer)
         view = ReplayView(self._evidence, item, act, members, link)
         before = view.record(key)
@@ -277,12 +302,14 @@ class Replay:
             _check_same(expected, before, f"the record certified before entry {entry.sequence}")
         role = view.role(key)
         try:
+            if act.statement.action != Action.MISMATCH:
+                check_entitled(act, (), allow_persons=True)
             if role == ANCESTOR:
                 decision = Decision(Outcome.CHILD_LEFT, before)
             else:
                 self._check_named(key, role, act, item, link)
                 decision = view.decision(key)
-            custodian = custodian_after(view, decision.record)
+            custodian = custodian_after(view, before if decision.aside else decision.record)
         except ProofError:
             raise
         except CustodyError as error:
@@ -301,11 +328,7 @@ class Replay:
             if key != transformation_key(act):
                 raise _refused("expected the transformation that the event states, got another")
             return
-        emptied = role in (SOURCE, DESTINATION) and act.statement.action in (
-            Action.UNPACK_ALL,
-            Action.END,
-            Action.TRANSFORM,
-        )
+        emptied = role in (SOURCE, DESTINATION) and act.statement.action in EMPTYING
         subject = next((s for s in item.subjects if s.identifier == key.identifier), None)
         if subject is None:
             if emptied:
@@ -348,22 +371,20 @@ class Replay:
         emptied = last.generation != record.parent_generation
         if emptied:
             last = self._at(end, episode_key(record.parent, record.parent_generation))
-        self._walk(parent, first, start, last.moves, end, emptied=emptied)
+        self._walk(parent, first, start, last, end, emptied=emptied)
 
     def _walk(
-        self, key: SubjectKey, first: Record, start: _Point, until: Chain, end: _Point, *, emptied: bool
+        self, key: SubjectKey, first: Record, start: _Point, last: Record, end: _Point, *, emptied: bool
     ) -> None:
-        """Re-run the moves of a container from `first` until its moves chain is `until`, and of what it is in."""
-        links = self._evidence.moves(key, first.moves.length + 1, until.length)
-        self._check_fold(links, first.moves, until, f"moves of {key.identifier}")
+        """Re-run the moves of a container from `first` to `last` (or to the episode that it left), and of what it is in."""
+        links = self._evidence.moves(key, first.moves.length + 1, last.moves.length)
+        self._check_fold(links, first.moves, last.moves, f"moves of {key.identifier}")
         record, point = first, start
         for link in links:
             item = self._evidence.open(link.entry)
             if not point.sequence <= item.entry.sequence <= end.sequence:
                 raise _refused("expected a container's moves in the order of the ledger")
-            step = self._rerun(key, link, item, None, aside=False, inside=True)
-            if not is_move(step.before, step.after):
-                raise _refused("expected only moves in a chain of moves")
+            step = self._move(key, link, item)
             if is_move(record, step.before):
                 raise _refused(f"expected no change of {key.identifier} between its moves, there is one")
             here = _Point(item.entry.sequence, link.entry, item)
@@ -372,29 +393,63 @@ class Replay:
             self._steps.append(step)
             record, point = step.after, here
         if not emptied:
+            if is_move(record, last):
+                raise _refused(f"expected no change of {key.identifier} after its moves, there is one")
             self._walk_parent(record, point, end)
+
+    def _move(self, key: SubjectKey, link: Link, item: Opened) -> Step:
+        """One move of a container, run once however many subjects were inside."""
+        step = self._moves.get((key, link))
+        if step is None:
+            step = self._rerun(key, link, item, None, aside=False, inside=True)
+            if not is_move(step.before, step.after):
+                raise _refused("expected only moves in a chain of moves")
+            self._moves[key, link] = step
+        return step
 
     # --- custodians
 
-    def _check_custodians(self, own: list[Step], ordered: tuple[Step, ...]) -> None:
-        for step in own[1:]:
-            members = self._evidence.members(step.opened.entry.height)
-            view = ReplayView(self._evidence, step.opened, step.act, members, step.link)
-            before = situation(view, self._key).custodian
-            if _last_custodian(ordered, step.opened.entry.sequence) != before:
+    def _check_custodians(self, own: list[Step], ordered: Sequence[Step], final: str | None) -> None:
+        """The custodian before each of its events, and at the checkpoint, is the one after the last event shown."""
+        custodian, shown = None, iter((*ordered, None))
+        upcoming = next(shown)
+        for step in (*own[1:], None):
+            before = self._log_size if step is None else step.opened.entry.sequence
+            while upcoming is not None and upcoming.opened.entry.sequence < before:
+                custodian, upcoming = upcoming.link.custodian, next(shown)
+            certified = final if step is None else self._custodian_before(step)
+            if own and custodian != certified:
                 raise _refused(
-                    f"expected the custodian before entry {step.opened.entry.sequence} to be explained: {before}"
+                    f"expected the custodian at event {before} to be explained by the events shown: {certified}"
                 )
 
+    def _custodian_before(self, step: Step) -> str | None:
+        """The effective custodian before an event of the subject, from the records certified there."""
+        point = _Point(step.opened.entry.sequence, step.link.entry, step.opened)
+        record = step.before
+        while record.parent is not None:
+            parent = self._at(point, thing(record.parent))
+            if parent.generation != record.parent_generation:
+                return self._at(point, episode_key(record.parent, record.parent_generation)).custodian
+            record = parent
+        return record.custodian
 
-def _last_custodian(steps: Sequence[Step], before: int | None) -> str | None:
-    """The effective custodian after the last step below sequence `before` (None: after all)."""
-    custodian = None
-    for step in steps:
-        if before is not None and step.opened.entry.sequence >= before:
-            break
-        custodian = step.link.custodian
-    return custodian
+
+def _signer(members: Members, item: Opened) -> Key:
+    """The key that signed the transaction, if it may sign for the organisation; likewise the device that attested."""
+    entry = item.entry
+    signer = members.key(entry.public_key)
+    if signer is None or signer.organisation != entry.organisation or signer.use not in SIGNING_USES:
+        raise _refused(
+            f"expected the key of entry {entry.sequence} to be registered for {entry.organisation} to sign"
+        )
+    if item.device_key is not None:
+        device = members.key(item.device_key)
+        if device is None or (device.organisation, device.use) != (entry.organisation, Use.DEVICE):
+            raise _refused(
+                f"expected the device of entry {entry.sequence} to be registered for {entry.organisation}"
+            )
+    return signer
 
 
 def _check_same(one: Record, other: Record, what: str) -> None:
@@ -439,9 +494,14 @@ class _CurrentView:
         raise _refused(f"expected no decision about {key.identifier} outside an event")
 
 
-def replay(evidence: Evidence, key: SubjectKey, height: int, log_size: int) -> Replayed:
-    """Replay one subject up to the checkpoint; ProofError names what does not hold."""
-    return Replay(evidence, key, height, log_size).run()
+def replay(
+    evidence: Evidence, key: SubjectKey, height: int, log_size: int, moves: dict[Any, Step] | None = None
+) -> Replayed:
+    """Replay one subject up to the checkpoint; ProofError names what does not hold.
+
+    Several replays over the same evidence share `moves`, so that a container's moves are run once.
+    """
+    return Replay(evidence, key, height, log_size, {} if moves is None else moves).run()
 
 
 def check_legs(network: bytes, record: Record, elements: Sequence[tuple[Any, int]]) -> None:

@@ -7,11 +7,12 @@ deep and TRANSFORMATION_INPUTS in all; the verdict says what was not opened. Pro
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ledger.base import limits
-from ledger.proof.replay import Evidence, Replayed, check_legs, replay
+from ledger.proof.replay import Evidence, Replayed, Step, check_legs, replay
 from ledger.trade.record import Record, Space, SubjectKey
 from ledger.trade.rules import Outcome
 from ledger.trade.rules.documents import document_key
@@ -55,12 +56,13 @@ def replay_with_sources(
 ) -> NestedReplay:
     """Replay all subjects asked for and what they come from; ProofError names what does not hold."""
     proven: dict[SubjectKey, Proven] = {}
-    waiting = [(key, 0) for key in asked]
+    moves: dict[Any, Step] = {}
+    waiting = deque((key, 0) for key in asked)
     while waiting:
-        key, depth = waiting.pop(0)
+        key, depth = waiting.popleft()
         if key in proven:
             continue
-        found = _prove(evidence, key, height, log_size)
+        found = _prove(evidence, key, height, log_size, moves)
         if found.transformation is not None:
             waiting.append((found.transformation, depth))
         if key.space == Space.TRANSFORMATION:
@@ -80,8 +82,8 @@ def transformation_of(source: str | None) -> SubjectKey | None:
     return SubjectKey(Space.TRANSFORMATION, identifier, organisation)
 
 
-def _prove(evidence: Evidence, key: SubjectKey, height: int, log_size: int) -> Proven:
-    replayed = replay(evidence, key, height, log_size)
+def _prove(evidence: Evidence, key: SubjectKey, height: int, log_size: int, moves: dict[Any, Step]) -> Proven:
+    replayed = replay(evidence, key, height, log_size, moves)
     record = replayed.record
     elements: Elements = ()
     if key.space in _LISTED:

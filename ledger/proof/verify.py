@@ -28,12 +28,12 @@ from ledger.members.registry import Entry as RegistryEntry
 from ledger.members.registry import verify_registry
 from ledger.proof.anchor import Anchor, check_against
 from ledger.proof.bundle import ASIDE, MAIN, MOVES, Bundle, ShownEntry, ShownPayload, bundle_from_bytes
-from ledger.proof.replay import Opened
+from ledger.proof.replay import PROVABLE, Opened
 from ledger.proof.sources import NestedReplay, replay_with_sources
 from ledger.state.links import Link, entry_hash, related_leaf, related_root
 from ledger.trade.extract import extract
 from ledger.trade.record import EMPTY, Record, SubjectKey, record_hash, state_key
-from ledger.trade.statement import Subject
+from ledger.trade.statement import Action, Openness, Subject
 
 
 class BytesShown(NamedTuple):
@@ -52,6 +52,7 @@ class Findings(NamedTuple):
     nested: NestedReplay
     members: Members
     payloads: dict[bytes, BytesShown]
+    """By entry hash."""
     size: int
     """Bytes of the bundle."""
 
@@ -68,6 +69,7 @@ class BundleEvidence:
             )
         check_against(anchor, bundle.checkpoint)
         self._unused: set[tuple[Any, ...]] = set()
+        self._members: dict[int, Members] = {}
         self._records = self._authentic_records(bundle, anchor.depth)
         self._lookups = self._authentic_lookups(bundle)
         self._chains = {(shown.key, shown.kind, shown.first): shown.links for shown in bundle.chains}
@@ -152,7 +154,7 @@ class BundleEvidence:
             hashed = record_hash(network, record.record)
             leaf = related_leaf(network, record.salt, record.role, record.key, hashed)
             found = merkle.root_from_inclusion(leaf, record.place, shown.related_count, record.path)
-            if related_root(network, shown.related_count, found) != entry.related_root:
+            if related_root(network, shown.related_count, shown.named, found) != entry.related_root:
                 raise ProofError(
                     Code.NOT_PROVEN,
                     f"expected a record as certified before entry {entry.sequence}, got another",
@@ -172,6 +174,7 @@ class BundleEvidence:
             None if attestation is None else attestation.device_key,
             tuple(opening.subject for opening in shown.subjects),
             {record.key: (record.role, record.record) for record in shown.related},
+            shown.named,
         )
 
     # --- evidence
@@ -217,7 +220,10 @@ class BundleEvidence:
 
     def members(self, height: int) -> Members:
         """The registry as in force at `height`, as far as shown."""
-        return Members(self, height)
+        found = self._members.get(height)
+        if found is None:
+            found = self._members[height] = Members(self, height)
+        return found
 
     def exact(self, kind: int, name: str) -> RegistryEntry | None:
         """An exact look-up in the registry."""
@@ -249,6 +255,12 @@ def verify(data: bytes, anchor: Anchor) -> Findings:
     if not bundle.asked:
         raise ProofError(Code.NOT_PROVEN, "expected a bundle about at least one subject, it names none")
     evidence = BundleEvidence(bundle, anchor)
+    for key in bundle.asked:
+        if key.space not in PROVABLE or evidence.current(key) == EMPTY:
+            raise ProofError(
+                Code.UNKNOWN_SUBJECT,
+                f"expected a subject on the ledger, it has no record of {key.identifier}",
+            )
     header, outcome = bundle.checkpoint.header, bundle.checkpoint.outcome
     nested = replay_with_sources(evidence, bundle.asked, header.height, outcome.event_log_size)
     describe(evidence, nested, header.height)
@@ -277,36 +289,42 @@ def organisations_of(nested: NestedReplay) -> tuple[str, ...]:
 
 
 def _check_payloads(bundle: Bundle, nested: NestedReplay) -> dict[bytes, BytesShown]:
-    """Whether each event's bytes shown hash to what stands on the ledger, and the extract follows from them."""
-    steps = {step.opened.event_hash: step for replayed in nested.every() for step in replayed.steps}
-    parts = {shown.parts.event_hash: shown.parts for shown in bundle.entries}
+    """Of each event whose bytes are shown, by its entry: whether its extract follows from them.
+
+    Anybody may put an event hash on the ledger that somebody else's event has, with an extract of their own; so each entry
+    is judged by what it says itself. Bytes that do not hash to an event of this proof are refused.
+    """
+    said: dict[bytes, dict[bytes, Opened]] = {}
+    for replayed in nested.every():
+        for step in replayed.steps:
+            said.setdefault(step.opened.event_hash, {})[step.link.entry] = step.opened
+    shown = {entry_hash(bundle.network, one.entry): one for one in bundle.entries} if bundle.payloads else {}
     found = {}
     for payload in bundle.payloads:
-        step = steps.get(payload.event_hash)
-        if step is None:
+        if payload.event_hash not in said:
             raise ProofError(Code.UNUSED_BYTES, "expected bytes of an event that the proof shows, got others")
         hashed = event_hash(bundle.network, payload.salt, payload.context, payload.event)
-        shown = parts[payload.event_hash]
-        if (
-            hashed != payload.event_hash
-            or context_hash(bundle.network, payload.context) != shown.context_hash
-        ):
+        if hashed != payload.event_hash:
             raise ProofError(
                 Code.NOT_PROVEN, "expected the bytes whose hash stands on the ledger, got others"
             )
-        agree = _agrees(payload, shown.statement.version, step.opened, shown.subject_count, bundle)
-        found[payload.event_hash] = BytesShown(payload.event_hash, agree, payload)
+        for entry, opened in said[payload.event_hash].items():
+            if opened.statement.action != Action.MISMATCH:  # whose extract is about another's
+                agree = _agrees(payload, shown[entry], bundle.network)
+                found[entry] = BytesShown(payload.event_hash, agree, payload)
     return found
 
 
-def _agrees(payload: ShownPayload, version: int, opened: Opened, count: int, bundle: Bundle) -> bool:
+def _agrees(payload: ShownPayload, shown: ShownEntry, network: bytes) -> bool:
+    parts = shown.parts
+    if context_hash(network, payload.context) != parts.context_hash:
+        return False
     try:
-        derived = extract(payload.event, payload.context, version)
+        derived = extract(
+            payload.event, payload.context, parts.statement.version, Openness(parts.statement.openness)
+        )
     except CustodyError:
         return False
-    if derived.statement != opened.statement or len(derived.subjects) != count:
+    if derived.statement != parts.statement or len(derived.subjects) != parts.subject_count:
         return False
-    for shown in bundle.entries:
-        if shown.parts.event_hash == opened.event_hash:
-            return all(derived.subjects[one.place] == one.subject for one in shown.subjects)
-    return False
+    return all(derived.subjects[one.place] == one.subject for one in shown.subjects)

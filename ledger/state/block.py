@@ -37,7 +37,7 @@ from ledger.trade.rules import Act, check_entitled
 from ledger.trade.statement import Action, Extract, Openness, Statement, Subject
 
 ALLOW_PERSONS = "allow_persons"
-_SIGNING_USES = (Use.SIGN, Use.CAPTURE, Use.DELEGATE)
+SIGNING_USES = (Use.SIGN, Use.CAPTURE, Use.DELEGATE)
 
 
 class Receipt(NamedTuple):
@@ -193,7 +193,7 @@ def check_admissible(
         raise EntitlementError(
             Code.NOT_ENTITLED, f"expected a key of {signed.organisation}, got one of {key.organisation}"
         )
-    if key.use not in _SIGNING_USES:
+    if key.use not in SIGNING_USES:
         raise EntitlementError(Code.WRONG_USE, f"expected a signing key, got one for use {key.use}")
     return key
 

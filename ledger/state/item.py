@@ -17,6 +17,7 @@ from ledger.state.links import (
     SUM_FIELDS,
     Entry,
     Link,
+    counted,
     entry_hash,
     extended,
     linked,
@@ -146,7 +147,10 @@ def execute_item(
     """
     view = ItemView(records, members, act, item.subjects)
     decided = [(leg, view.decision(leg.key)) for leg in view.legs.values()]
-    custodians = [custodian_after(view, decision.record) for _, decision in decided]
+    custodians = [
+        custodian_after(view, view.record(leg.key) if decision.aside else decision.record)
+        for leg, decision in decided
+    ]
     left = [
         key
         for key in dict.fromkeys(key for _, decision in decided for key in decision.left)
@@ -161,7 +165,11 @@ def execute_item(
         )
         for leaf in related
     ]
-    entry = entry._replace(related_root=related_root(network, len(leaves), merkle.root(leaves)))
+    entry = entry._replace(
+        related_root=related_root(
+            network, len(leaves), counted(leaf.role for leaf in related), merkle.root(leaves)
+        )
+    )
     hashed = entry_hash(network, entry)
     changes: dict[SubjectKey, Record] = {}
     links: list[NewLink] = []
@@ -298,5 +306,5 @@ def _tallied(
 
 def evidence_changes(network: bytes, entry: Entry) -> ItemChanges:
     """Evidence stands on the event log and touches no record."""
-    entry = entry._replace(related_root=related_root(network, 0, merkle.EMPTY_ROOT))
+    entry = entry._replace(related_root=related_root(network, 0, counted(()), merkle.EMPTY_ROOT))
     return ItemChanges(entry, entry_hash(network, entry), None, (), (), {}, (), ())

@@ -4,14 +4,17 @@
     link  = [entry hash, outcome code, effective custodian]
     head' = H(head || link)
 
-`sequence` is the entry's index in the event log, so it orders all entries of the ledger. The *related root* is the
-hash of the number and the RFC 6962 root of one salted leaf for every record that the rules read for the item, as it stood before the item, in
-ascending order of key: `[salt, role, key, record hash]`, where role is the one by which the event names the subject, or
-255 for an ancestor that it does not name. An offline verifier opens only the leaves of its own subject.
+`sequence` is the entry's index in the event log, so it orders all entries of the ledger. The *related root* is over one
+salted leaf for every record that the rules read for the item, as it stood before the item, in ascending order of key:
+`[salt, role, key, record hash]`, where role is the one by which the event names the subject, or 255 for an ancestor that
+it does not name. An offline verifier opens only the leaves of its own subject. So that none can be kept from it, the root
+also binds how many leaves there are, and how many of each role that rules ask for without knowing the key
+(COUNTED_ROLES): a parent, a lot or a document left out of a proof is missed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from ledger.base import limits
@@ -19,8 +22,10 @@ from ledger.base.encoding import encode, take_array, take_ascii, take_bytes, tak
 from ledger.base.hashing import HASH_BYTES, Tag, tagged_hash
 from ledger.trade.record import Chain, Record, SubjectKey
 from ledger.trade.rules import is_applied
+from ledger.trade.statement import Role
 
 SALT_BYTES: Final = 16
+COUNTED_ROLES: Final = (Role.PARENT, Role.DOCUMENT, Role.LOT)
 CUSTODIAN_BYTES: Final = limits.IDENTIFIER_BYTES + 8
 
 
@@ -66,9 +71,15 @@ def related_leaf(network: bytes, salt: bytes, role: int, key: SubjectKey, record
     return tagged_hash(Tag.RELATED_LEAF, network, encode((salt, role, key, record_hash)))
 
 
-def related_root(network: bytes, count: int, root: bytes) -> bytes:
-    """What the entry commits to: the number of related leaves and their RFC 6962 root, which does not bind it."""
-    return tagged_hash(Tag.RELATED_ROOT, network, encode((count, root)))
+def counted(roles: Iterable[int]) -> tuple[int, ...]:
+    """How many of the given roles are each of COUNTED_ROLES."""
+    found = list(roles)
+    return tuple(found.count(role) for role in COUNTED_ROLES)
+
+
+def related_root(network: bytes, count: int, named: tuple[int, ...], root: bytes) -> bytes:
+    """What the entry commits to: the number of related leaves, `counted` roles, and their RFC 6962 root, which binds neither."""
+    return tagged_hash(Tag.RELATED_ROOT, network, encode((count, named, root)))
 
 
 # A link is a move of its record if it changes any of these (DESIGN §4): ancestors' segments are walked on moves only.

@@ -29,7 +29,7 @@ from ledger.chain.votes import finalise
 from ledger.members.registry import Kind
 from ledger.proof import bundle as wire
 from ledger.proof.anchor import Anchor
-from ledger.state.links import Entry, Link, entry_hash, linked, related_leaf, related_root, related_salt
+from ledger.state.links import Entry, Link, counted, entry_hash, linked, related_leaf, related_root, related_salt
 from ledger.trade.identifiers import Identifier, canonical
 from ledger.trade.record import Record, SubjectKey, record_hash
 from ledger.trade.rules import Outcome as Code
@@ -184,7 +184,7 @@ def unsigned_receipt(loot: Loot) -> bytes:
     )
     entry = Entry(
         size - 1, item_hash(network, item), bytes(32), 0, header.height, header.time_ms, cast.FORWARDER,
-        loot.receiver_key, related_root(network, 1, merkle.root([leaf])),
+        loot.receiver_key, related_root(network, 1, counted(()), merkle.root([leaf])),
     )  # fmt: skip
     after = _accepted(before, key, entry, item)
     link = Link(entry_hash(network, entry), Code.ACCEPTED, cast.FORWARDER)
@@ -194,6 +194,7 @@ def unsigned_receipt(loot: Loot) -> bytes:
         _parts(network, item),
         (wire.SubjectOpening(0, leaf_salt(network, item.subject_salt, 0), item.subjects[0], ()),),
         1,
+        counted(()),
         (
             wire.RelatedOpening(
                 0, related_salt(network, item.subject_salt, key), Role.OBJECT, key, before, ()

@@ -1,0 +1,1 @@
+"""Histories to prove, and forgeries of the bundles that prove them."""
