@@ -243,6 +243,8 @@ def _finish(desk: Desk, draft: Draft) -> None:
         draft = draft.with_openness(Openness.RESTRICTED)
     if options.event:
         data(draft.event.decode())
+    if options.later and (options.submit or options.output is None):
+        raise Stop(USAGE, "expected --later with -o FILE and without --submit")
     if not (options.submit or options.output):
         _show(desk, draft)
         if not options.event:
@@ -253,8 +255,6 @@ def _finish(desk: Desk, draft: Draft) -> None:
             USAGE,
             "expected -o FILE with --restricted: the event's bytes do not travel, and must be kept somewhere",
         )
-    if options.later and (options.submit or options.output is None):
-        raise Stop(USAGE, "expected --later with -o FILE and without --submit")
     organisation = organisation_of(desk.settings, options.organisation)
     prepared = prepare(desk.directory.network, draft)
     if options.device is not None:

@@ -1,0 +1,452 @@
+"""The `custody` command as its users meet it: separate processes, exit codes, nothing that reads like a crash."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from client.cli.main import run
+from client.prepare import prepare_document
+from client.signing import PreparedFile, Submission, read_file
+from ledger.base.errors import Code
+from ledger.base.keyfile import write_unsealed_key
+from tests.client.fake_gateway import TOKEN, FakeGateway, served
+from tests.client.ledger_files import CONTAINER, DECLARATION, ITEM, Ledger, shipped, write_files
+from tests.conftest import PROJECT_ROOT
+
+RUN = "import sys; sys.path.insert(0, sys.argv.pop(1)); from client.cli import main; main()"
+UCR = "4NL123456789-A7"
+
+
+class Shell:
+    """Runs commands in a folder of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.variables: dict[str, str] = {}
+
+    def __call__(
+        self, *words: str, code: int | None = 0, stdin: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        kept = {name: os.environ[name] for name in ("PATH", "LANG", "SYSTEMROOT") if name in os.environ}
+        variables = kept | {"HOME": str(self.folder), "COLUMNS": "200"} | self.variables
+        command = [sys.executable, "-c", RUN, str(PROJECT_ROOT), *words]
+        done = subprocess.run(
+            command, cwd=self.folder, env=variables, input=stdin, capture_output=True, text=True, check=False
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        if code is not None:
+            assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    """A shell in an empty folder."""
+    return Shell(tmp_path)
+
+
+@pytest.fixture
+def member(shell: Shell) -> Iterator[tuple[Shell, FakeGateway]]:
+    """The shell of a member whose settings, keys and gateway are in place."""
+    ledger = Ledger()
+    world = ledger.world
+    with served(ledger) as gateway:
+        (shell.folder / "genesis.custody").write_bytes(world.genesis.to_bytes())
+        for name, key, use in (
+            ("sign", world.keys["maker"], "sign"),
+            ("device", world.devices["maker"], "device"),
+        ):
+            path = shell.folder / f"{name}.key"
+            path.write_bytes(write_unsealed_key(key, use))
+            path.chmod(0o600)
+        token = shell.folder / "reader.token"
+        token.write_text(TOKEN + "\n")
+        token.chmod(0o600)
+        (shell.folder / "custody.toml").write_text(
+            f'gateway = "{gateway.url}"\ntoken_file = "reader.token"\norganisation = "maker"\nkey = "sign.key"\n'
+            'device_key = "device.key"\nanchor = "genesis.custody"\nplace = "9521200000016"\n'
+        )
+        yield shell, gateway
+
+
+# --- dispatch
+
+
+def test_help_lists_every_command_and_loads_none(shell: Shell) -> None:
+    done = shell("--help")
+    for name in (
+        "init",
+        "node",
+        "keys",
+        "record",
+        "submit",
+        "show",
+        "trace",
+        "prove",
+        "verify",
+        "anchor",
+        "follow",
+    ):
+        assert f"\n  {name} " in done.stdout
+    assert shell("--version").stdout.startswith("custody ")
+    assert shell(code=2).stdout == ""
+    assert "Commands:" in shell(code=2).stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("fly",),
+        ("--fly",),
+        ("--config",),
+        ("verify",),
+        ("record", "fly"),
+        ("verify", "f", "--fly"),
+        ("keys", "show"),
+    ],
+)
+def test_usage_is_exit_code_2(shell: Shell, words: tuple[str, ...]) -> None:
+    assert shell(*words, code=2).stderr
+
+
+def test_a_command_of_a_missing_extra_says_what_to_install(shell: Shell) -> None:
+    program = RUN.replace("from client.cli", "sys.modules['node'] = None; from client.cli")
+    command = [sys.executable, "-c", program, str(PROJECT_ROOT), "node", "status"]
+    done = subprocess.run(command, cwd=shell.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 5
+    assert "pip install 'custody-ledger[node]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_verify_loads_neither_http_nor_typer_and_opens_no_socket(shell: Shell, ledger: Ledger) -> None:
+    bundle, genesis = write_files(shell.folder, ledger, ITEM)
+    program = f"""
+import json, sys
+def forbid(event, arguments):
+    if event.startswith(("socket.", "subprocess.", "os.system")):
+        raise RuntimeError(event)
+sys.addaudithook(forbid)
+sys.path.insert(0, {str(PROJECT_ROOT)!r})
+from client.cli.main import run
+code = run(["verify", {str(bundle)!r}, "--anchor", {str(genesis)!r}, "--html", "page.html", "--brief"])
+print(json.dumps([code, sorted(sys.modules)]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=shell.folder, capture_output=True, text=True, check=True
+    )
+    code, loaded = json.loads(done.stdout.splitlines()[-1])
+    assert code == 3
+    assert (
+        set(loaded)
+        & {"httpx", "typer", "rich", "pydantic", "cryptography", "asyncio", "ledger.consensus", "node"}
+        == set()
+    )
+
+
+def test_a_reader_that_leaves_early_is_no_error(shell: Shell, ledger: Ledger) -> None:
+    bundle, genesis = write_files(shell.folder, ledger, ITEM)
+    command = [sys.executable, "-c", RUN, str(PROJECT_ROOT), "verify", str(bundle), "--anchor", str(genesis)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        process.wait()
+
+
+# --- verify
+
+
+def test_the_exit_code_is_the_verdict(shell: Shell, tmp_path: Path) -> None:
+    ledger = shipped(Ledger(), held=True)
+    bundle, genesis = write_files(tmp_path, ledger, CONTAINER)
+    age = f"{(time.time_ns() // 1_000_000 - ledger.world.now_ms) // 86_400_000 + 2}d"
+    words = ("verify", str(bundle), "--anchor", str(genesis), "--max-age", age)
+    assert shell(*words, code=6).stdout.startswith("HELD: container CSQU3054383")
+    assert shell(*words, "--seal", "NL-1", code=7).stdout.startswith("CONTRADICTED")
+    found = json.loads(shell(*words, "--json", "--html", "page.html", code=6).stdout)
+    assert (found["verdict"], found["exit_code"]) == ("HELD", 6)
+    assert "<h1>" in (shell.folder / "page.html").read_text()
+    altered = bytearray(bundle.read_bytes())
+    altered[len(altered) // 2] ^= 1
+    bundle.write_bytes(bytes(altered))
+    assert shell(*words, code=None).returncode in (1, 5)
+
+
+def test_stale_and_fresh(shell: Shell, ledger: Ledger) -> None:
+    bundle, genesis = write_files(shell.folder, ledger, ITEM)
+    assert shell("verify", str(bundle), "--anchor", str(genesis), code=3).stdout.startswith("STALE")
+    shell.variables["CUSTODY_ANCHOR"] = str(genesis)
+    assert (
+        "CONSISTENT WITH GAPS"
+        in shell("verify", str(bundle), "--max-age", "99999d", "--brief", code=4).stdout
+    )
+
+
+def test_what_cannot_be_read_is_exit_code_5(shell: Shell, ledger: Ledger) -> None:
+    bundle, genesis = write_files(shell.folder, ledger, ITEM)
+    (shell.folder / "junk").write_bytes(b"junk")
+    shell("verify", "none", "--anchor", str(genesis), code=5)
+    shell("verify", str(bundle), "--anchor", "none", code=5)
+    shell("verify", str(bundle), "--anchor", "junk", code=5)
+    shell("verify", "junk", "--anchor", str(genesis), code=5)
+    shell("verify", str(shell.folder), "--anchor", str(genesis), code=5)
+    shell("verify", str(bundle), "--anchor", str(genesis), "--html", "junk/page.html", code=5)
+    assert "custody.toml" in shell("verify", str(bundle), code=2).stderr
+    shell("verify", str(bundle), "--anchor", str(genesis), "--max-age", "soon", code=2)
+    shell("verify", str(bundle), "--anchor", str(genesis), "--container", "CSQU3054384", code=2)
+
+
+# --- keys and anchors
+
+
+def test_keys_are_sealed_unless_asked_otherwise(shell: Shell) -> None:
+    assert "expected a passphrase" in shell("keys", "create", "a.key", code=1).stderr
+    shell.variables["CUSTODY_PASSPHRASE"] = "correct horse"
+    made = json.loads(shell("keys", "create", "keys/a.key", "--json").stdout)
+    assert made["protection"] == "sealed"
+    assert "in the clear" in shell("keys", "create", "keys/b.key", "--use", "device", "--unencrypted").stderr
+    shell("keys", "create", "keys/a.key", code=2)
+    shell("keys", "create", "keys/c.key", "--use", "everything", code=2)
+    listed = json.loads(shell("keys", "list", "--json").stdout)
+    assert [(key["file"], key["protection"]) for key in listed] == [
+        ("a.key", "sealed"),
+        ("b.key", "IN THE CLEAR"),
+    ]
+    assert made["public_key"] in shell("keys", "show", "keys/a.key").stdout
+    (shell.folder / "keys" / "a.key").chmod(0o644)
+    assert "0600" in shell("keys", "show", "keys/a.key", code=5).stderr
+    for done in (shell("keys", "list"), shell("keys", "show", "keys/b.key")):
+        assert "correct horse" not in done.stdout + done.stderr
+
+
+def test_a_folder_of_trust_grows_by_what_it_verifies(shell: Shell, ledger: Ledger) -> None:
+    bundle, genesis = write_files(shell.folder, ledger, ITEM)
+    network = ledger.world.network.hex()
+    shell("anchor", "add", str(genesis), "--network", "ab" * 32, code=1)
+    assert not (shell.folder / "anchor").exists()
+    assert (
+        json.loads(shell("anchor", "add", str(genesis), "--network", network, "--json").stdout)["height"] == 0
+    )
+    assert json.loads(shell("anchor", "add", str(bundle), "--json").stdout)["height"] == 8
+    assert "nothing new" in shell("anchor", "add", str(bundle)).stderr
+    assert len(json.loads(shell("anchor", "list", "--json").stdout)["checkpoints"]) == 1
+    shell("anchor", "export", "small.custody")
+    assert (
+        json.loads(shell("anchor", "show", "--anchor", "small.custody", "--json").stdout)["network"]
+        == network
+    )
+    shell("verify", str(bundle), "--anchor", "small.custody", code=3)
+    (shell.folder / "junk").write_bytes(b"junk")
+    shell("anchor", "add", "junk", code=5)
+    shell("anchor", "add", "none", code=5)
+    shell("anchor", "show", "--anchor", "none", code=5)
+
+
+# --- record, submit, read
+
+
+def test_an_event_is_shown_before_anything_is_signed(member: tuple[Shell, FakeGateway]) -> None:
+    shell, gateway = member
+    done = shell("record", "offer", "CSQU3054383", "--to", "forwarder", "--lapses", "7d", "--seal", "NL-1")
+    assert "maker offers:\n  container CSQU3054383" in done.stdout
+    assert "forwarder (https://id.gs1.org/417/9521200000023)" in done.stdout
+    assert "nothing is signed" in done.stderr
+    event = json.loads(shell("record", "make", "(01)09521234000013(21)1", "--event").stdout)
+    assert event["bizStep"] == "commissioning"
+    assert gateway.bodies == []
+
+
+def test_a_shipment_from_the_command_line_to_a_proof(member: tuple[Shell, FakeGateway]) -> None:
+    shell, gateway = member
+    item, case = "(01)09521234000013(21)1", "(00)195212340000000010"
+    (shell.folder / "more").write_text("(01)09521234000013(21)2\n\n(01)09521234000013(21)3\n")
+    made = json.loads(shell("record", "make", item, "--from-file", "more", "--submit", "--json").stdout)
+    assert [row["result"] for row in made["events"]] == ["applied"]
+    shell("record", "pack", case, item, "--count", "1", "--submit")
+    shell("record", "pack", "CSQU3054383", case, "--seal", "NL-1", "--submit")
+    shell("record", "bind", "CSQU3054383", "--under", f"ucr:{UCR}", "--submit")
+    assert "offered" in shell("record", "offer", "CSQU3054383", "--to", "forwarder", "--submit").stdout
+    assert "applied" in shell("record", "observe", "CSQU3054383", "--step", "loading", "--submit").stdout
+    shown = shell("show", "CSQU3054383")
+    assert "maker" in shown.stdout
+    assert "NL-1" in shown.stdout
+    traced = json.loads(shell("trace", "CSQU3054383", "--json").stdout)
+    assert len(traced) >= 4
+    assert [link["position"] for link in traced] == list(range(1, len(traced) + 1))
+    assert traced[0]["event"] in shell("trace", "CSQU3054383").stdout
+    proven = json.loads(shell("prove", "--ucr", UCR, "--epc", item, "-o", "p.custody", "--json").stdout)
+    assert proven["subjects"] == [ITEM, DECLARATION, CONTAINER] or set(proven["subjects"]) == {
+        ITEM,
+        DECLARATION,
+        CONTAINER,
+    }
+    assert proven["headline"].startswith("CONSISTENT")
+    shell("verify", "p.custody", "--max-age", "1h", code=4)
+    assert len(gateway.bodies) == 6
+
+
+def test_what_a_driver_attested_offline_is_signed_when_it_is_submitted(
+    member: tuple[Shell, FakeGateway],
+) -> None:
+    shell, gateway = member
+    words = ("record", "make", "(01)09521234000013(21)7", "--device", "device.key")
+    shell(*words, "--later", "-o", "later.prepared")
+    prepared = read_file((shell.folder / "later.prepared").read_bytes(), gateway.ledger.world.network)
+    assert isinstance(prepared, PreparedFile)
+    assert prepared.events[0].item.attestation is not None
+    assert prepared.events[0].item.attestation.counter == 1
+    assert "applied" in shell("submit", "later.prepared", "-o", "signed.submission").stdout
+    again = shell("submit", "signed.submission", code=1)
+    assert "refused" in again.stdout
+    assert gateway.bodies[0] == gateway.bodies[1]
+    shell("submit", "later.prepared", "--org", "carrier", code=1)
+
+
+def test_documents_of_others_are_submitted_with_their_bytes(member: tuple[Shell, FakeGateway]) -> None:
+    shell, gateway = member
+    events = [
+        shell("record", "make", f"(01)09521234000013(21)8{n}", "--event").stdout.strip() for n in range(2)
+    ]
+    document = '{"type":"EPCISDocument","epcisBody":{"eventList":[ ' + " , ".join(events) + " ]}}"
+    (shell.folder / "events.json").write_text(document)
+    found = json.loads(shell("submit", "events.json", "--all-or-nothing", "--json").stdout)
+    assert [row["result"] for row in found["events"]] == ["applied", "applied"]
+    stored = {payload.event.decode() for payload in gateway.ledger.payloads.values()}
+    assert stored == set(events)
+
+
+def test_a_mistake_is_corrected_from_the_file_it_was_recorded_in(member: tuple[Shell, FakeGateway]) -> None:
+    shell, gateway = member
+    shell("record", "make", "(01)09521234000013(21)9", "-o", "made.submission", "--submit")
+    made = read_file((shell.folder / "made.submission").read_bytes(), gateway.ledger.world.network)
+    assert isinstance(made, Submission)
+    done = shell("record", "correct", "made.submission", "--submit", "--json")
+    assert json.loads(done.stdout)["events"][0]["outcomes"][0]["name"] == "corrected"
+    assert made.prepared()[0].item.event_hash.hex() in done.stderr
+    shell("record", "correct", "made.submission", "--number", "2", code=2)
+    shell("record", "correct", "none", code=5)
+
+
+def test_restricted_bytes_stay_in_the_file(member: tuple[Shell, FakeGateway]) -> None:
+    shell, gateway = member
+    words = ("record", "make", "(01)09521234000013(21)10", "--restricted", "--submit")
+    shell(*words, code=2)
+    shell(*words, "-o", "kept.submission")
+    assert gateway.ledger.payloads == {}
+    assert b"commissioning" in (shell.folder / "kept.submission").read_bytes()
+    assert b"commissioning" not in gateway.bodies[0]
+    assert (shell.folder / "kept.submission").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_a_ledger_refuses_is_exit_code_1(member: tuple[Shell, FakeGateway]) -> None:
+    shell, _ = member
+    done = shell("record", "hold", "CSQU3054383", "--case", "2026/1", "--submit", code=1)
+    assert Code.NOT_ENTITLED.value in done.stdout
+    shell("show", "(01)09521234000013(21)404", code=1)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("record", "offer", "CSQU3054384", "--to", "forwarder"), 2),
+        (("record", "offer", "CSQU3054383"), 2),
+        (("record", "offer", "CSQU3054383", "--to", "nobody"), 2),
+        (("record", "offer", "CSQU3054383", "--to", "forwarder", "--lapses", "soon"), 2),
+        (("record", "make", "something"), 2),
+        (("record", "make"), 2),
+        (("record", "make", "CSQU3054383", "--time", "yesterday"), 2),
+        (("record", "make", "CSQU3054383", "--from-file", "none"), 5),
+        (("record", "make", "CSQU3054383", "--later"), 2),
+        (("record", "make", "CSQU3054383", "--later", "--submit", "-o", "f"), 2),
+        (("record", "make", "CSQU3054383", "--submit", "--wait", "long"), 2),
+        (("record", "make", "CSQU3054383", "--submit", "--key", "none"), 5),
+        (("record", "make", "CSQU3054383", "--submit", "--key", "device.key"), 1),
+        (("record", "make", "CSQU3054383", "--submit", "--gateway", "one:8100"), 2),
+        (("record", "permit", "CSQU3054383", "--case", "1", "--until", "2d", "--leg", "maker"), 2),
+        (("record", "confirm", "CSQU3054383", "--event-hash", "abc"), 2),
+        (("submit", "none"), 5),
+        (("submit", "custody.toml"), 5),
+        (("submit", "genesis.custody"), 5),
+        (("prove", "-o", "f"), 2),
+        (("prove", "-o", "f", "--mrn", "24XX"), 2),
+        (("show", "nothing at all"), 2),
+    ],
+)
+def test_every_mistake_is_one_sentence(
+    member: tuple[Shell, FakeGateway],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    code: int,
+) -> None:
+    monkeypatch.chdir(member[0].folder)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert run(words) == code
+    said = capsys.readouterr().err
+    assert said
+    if "Usage" not in said:
+        assert said.splitlines()[-1].startswith("custody: ")
+
+
+def test_settings_that_miss_are_named(shell: Shell) -> None:
+    for words, name in (
+        (("show", "CSQU3054383"), "CUSTODY_GATEWAY"),
+        (("record", "make", "CSQU3054383", "-o", "f"), "CUSTODY_ORG"),
+        (("record", "make", "CSQU3054383", "--org", "maker", "-o", "f"), "CUSTODY_ANCHOR"),
+    ):
+        assert name in shell(*words, code=2).stderr
+    (shell.folder / "custody.toml").write_text("colour = 1")
+    assert "custody.toml" in shell("show", "CSQU3054383", code=2).stderr
+
+
+def test_a_missing_token_is_said_and_so_is_an_open_one(member: tuple[Shell, FakeGateway]) -> None:
+    shell, _ = member
+    (shell.folder / "reader.token").chmod(0o644)
+    assert "0600" in shell("show", "CSQU3054383", code=5).stderr
+    config = shell.folder / "custody.toml"
+    config.write_text(config.read_text().replace('token_file = "reader.token"\n', ""))
+    assert "expected a token" in shell("show", "CSQU3054383", code=1).stderr
+
+
+def test_blocks_are_followed(member: tuple[Shell, FakeGateway]) -> None:
+    shell, _ = member
+    done = shell("follow", "--from", "1", "--most", "3")
+    assert [json.loads(line)["height"] for line in done.stdout.splitlines()] == [1, 2, 3]
+
+
+def test_no_secret_is_ever_shown(member: tuple[Shell, FakeGateway]) -> None:
+    shell, gateway = member
+    seed = gateway.ledger.world.keys["maker"].seed
+    runs = [
+        shell("record", "make", "(01)09521234000013(21)11", "--submit"),
+        shell("keys", "show", "sign.key"),
+        shell("show", "CSQU3054383", code=1),
+    ]
+    for done in runs:
+        for secret in (seed.hex(), TOKEN):
+            assert secret not in done.stdout + done.stderr
+
+
+def test_public_documents_go_through_the_command(
+    member: tuple[Shell, FakeGateway], shared_data: Path
+) -> None:
+    shell, gateway = member
+    source = min((shared_data / "epcis" / "gs1" / "JSON").rglob("*.json*"))
+    shutil.copy(source, shell.folder / "theirs.json")
+    expected = prepare_document(gateway.ledger.world.network, source.read_bytes())
+    done = shell("submit", "theirs.json", "--json", code=None)
+    assert len(json.loads(done.stdout)["events"]) == len(expected)
+    assert {payload.event for payload in gateway.ledger.payloads.values()} == {
+        one.payload.event for one in expected
+    }
