@@ -1,0 +1,217 @@
+"""Acts: small tuples of choices that mean something in every situation, so that histories can be drawn and cut short.
+
+An act is a kind and a few numbers. What it is about and who signs it is looked up in the naive model as it stands: mostly
+whoever may, so that deep states are reached, now and then somebody else, so that everything is tried by everybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from ledger.trade.statement import Action, Flag, Measure, Role
+from tests.model.case import Event, Registry
+from tests.model.things import State
+from tests.world.world import party, serial, sscc
+
+PREFIX: Final = "9521234"
+OTHER_PREFIX: Final = "9529999"
+ORGANISATIONS: Final = ("maker", "forwarder", "carrier", "customs", "police", "rival")
+AUTHORITIES: Final = ("customs", "police")
+REGISTRY: Final = Registry(
+    {PREFIX: "maker", OTHER_PREFIX: "rival"}, frozenset(AUTHORITIES), {"customs": "police"}
+)
+ITEMS: Final = (*(serial(PREFIX, 1, n) for n in range(1, 5)), serial(OTHER_PREFIX, 1, 1), "urn:uuid:item")
+BOXES: Final = (sscc(PREFIX, 1), sscc(PREFIX, 2), "urn:epc:id:bic:CSQU3054383", "urn:epc:id:bic:MSKU2345671")
+THINGS: Final = (*ITEMS, *BOXES)
+OUTSIDE: Final = party(4711)
+HOUR_MS: Final = 3_600_000
+WAITS_MS: Final = (1_000, HOUR_MS, 5 * 24 * HOUR_MS, 31 * 24 * HOUR_MS)
+
+
+class Act(NamedTuple):
+    """Choices: `kind` of act, `who` signs (0-5: whoever may; else somebody), what it is about, and variants."""
+
+    kind: str
+    who: int
+    a: int
+    b: int
+    c: int
+    option: int
+    wait: int
+
+
+KINDS: Final = (
+    *("make",) * 6, *("pack",) * 12, *("unpack",) * 6, *("unpack_all",) * 5, *("offer",) * 10, *("accept",) * 14,
+    *("receive",) * 3, *("withdraw",) * 2, *("reject",) * 2, *("dispute",), *("observe",) * 4, *("commercial",),
+    *("hold",) * 5, *("release",) * 4,
+)  # fmt: skip
+CHOICES: Final = 16
+
+
+def pick(options: tuple[str, ...] | list[str], number: int) -> str:
+    """One of them."""
+    return options[number % len(options)]
+
+
+class Interpreter:
+    """Turns acts into events, given the situation."""
+
+    def __init__(self, state: State, number: int, now_ms: int) -> None:
+        self.state, self.number, self.now_ms = state, number, now_ms
+
+    def signer(self, act: Act, likely: str | None) -> str:
+        """Whoever is likely, or somebody."""
+        if act.who < 10 and likely in ORGANISATIONS:
+            return str(likely)
+        return ORGANISATIONS[act.who % len(ORGANISATIONS)]
+
+    def holder(self, name: str) -> str | None:
+        return self.state.custodian(name)
+
+    def event(self, act: Act) -> Event:
+        """What the act comes to."""
+        made: Event = getattr(self, act.kind)(act)
+        return made
+
+    def say(self, signer: str, action: int, subjects: Sequence[tuple[int, str]], **more: Any) -> Event:
+        unique = list({name: (role, name) for role, name in reversed(subjects)}.values())[::-1]
+        more.setdefault("time_ms", self.now_ms - 10)
+        return Event(
+            self.number, signer, int(action), tuple((int(r), n) for r, n in unique), self.now_ms, **more
+        )
+
+    # --- acts
+    def make(self, act: Act) -> Event:
+        names = sorted({pick(THINGS, act.a), pick(THINGS, act.b)})
+        signer = pick(("maker", "maker", "maker", "rival", "carrier", "customs"), act.who)
+        return self.say(signer, Action.MAKE, [(Role.OBJECT, name) for name in names])
+
+    def pack(self, act: Act) -> Event:
+        parent = pick(BOXES, act.a)
+        children = [name for name in (pick(THINGS, act.b), pick(THINGS, act.c)) if name != parent]
+        if not children:
+            children = [pick(ITEMS, act.b)]
+        signer = self.signer(act, self.holder(parent) if act.option % 2 else self.holder(children[0]))
+        return self.say(
+            signer, Action.PACK, [(Role.PARENT, parent), *((Role.CHILD, name) for name in children)]
+        )
+
+    def _packed(self, act: Act) -> str:
+        packed = [name for name in THINGS if self.state.thing(name).parent is not None]
+        return pick(packed or THINGS, act.b)
+
+    def unpack(self, act: Act) -> Event:
+        child = self._packed(act)
+        parent = self.state.thing(child).parent
+        if parent is None or act.option > 13:
+            parent = pick([box for box in BOXES if box != child], act.a)
+        others = [name for name in self.state.children(parent) if act.option % 2]
+        signer = self.signer(act, self.holder(parent))
+        return self.say(
+            signer,
+            Action.UNPACK,
+            [(Role.PARENT, parent), *((Role.CHILD, name) for name in [child, *others[:2]])],
+        )
+
+    def unpack_all(self, act: Act) -> Event:
+        full = [box for box in BOXES if self.state.children(box)]
+        names = [pick(full if full and act.option % 4 else BOXES, act.a)]
+        if act.option == 15:
+            names.append(pick(BOXES, act.b))
+        return self.say(
+            self.signer(act, self.holder(names[0])), Action.UNPACK_ALL, [(Role.PARENT, n) for n in names]
+        )
+
+    def offer(self, act: Act) -> Event:
+        names = [pick(THINGS, act.a), pick(THINGS, act.b)][: 1 + act.option % 2]
+        signer = self.signer(act, self.holder(names[0]))
+        more: dict[str, Any] = {"to": pick(ORGANISATIONS, act.c)}
+        if act.option in (12, 13, 14):
+            more = {}
+        elif act.option == 15:
+            more = {"outside": OUTSIDE}
+        if act.c == 15:
+            more["lapse_ms"] = self.now_ms + HOUR_MS
+        return self.say(signer, Action.OFFER, [(Role.OBJECT, name) for name in names], **more)
+
+    def accept(self, act: Act) -> Event:
+        offered = [name for name in THINGS if self.state.offer(name, self.now_ms) is not None]
+        if not offered:
+            return self.receive(act)
+        name = pick(offered, act.a)
+        stands = self.state.offer(name, self.now_ms)
+        receiver = stands.receiver if stands is not None else None
+        signer = self.signer(act, receiver or pick(ORGANISATIONS, act.c))
+        flags = Flag.RESERVATION if act.option == 15 else 0
+        if act.option < 10:
+            more = [pick(THINGS, act.b)] if act.option < 2 else []
+            return self.say(
+                signer, Action.ACCEPT, [(Role.OBJECT, n) for n in [name, *more]], flags=int(flags)
+            )
+        inside = self.state.below(name) or list(THINGS)
+        subjects = [(Role.PARENT, name)]
+        subjects += [(Role.CONTENT, pick(THINGS, act.b))] if act.option % 2 else []
+        if act.option > 12:
+            subjects.append((Role.MISSING, pick(inside, act.b)))
+            flags |= Flag.FEWER
+        return self.say(signer, Action.ACCEPT, subjects, flags=int(flags))
+
+    def receive(self, act: Act) -> Event:
+        names = [pick(THINGS, act.a), pick(THINGS, act.b)][: 1 + act.option % 2]
+        return self.say(pick(ORGANISATIONS, act.who), Action.ACCEPT, [(Role.OBJECT, name) for name in names])
+
+    def _about(self, act: Act, action: Action) -> Event:
+        stood = [name for name in THINGS if self.state.thing(name).offer is not None]
+        taken = [name for name in THINGS if self.state.thing(name).taking is not None]
+        name = pick((taken + stood) if act.option % 4 and (taken or stood) else list(THINGS), act.a)
+        stands, taking = self.state.thing(name).offer, self.state.thing(name).taking
+        likely = self.holder(name)
+        if taking is not None:
+            likely = taking.offerer
+        elif stands is not None:
+            likely = stands.offerer if action == Action.WITHDRAW else stands.receiver
+        return self.say(self.signer(act, likely), action, [(Role.OBJECT, name)])
+
+    def withdraw(self, act: Act) -> Event:
+        return self._about(act, Action.WITHDRAW)
+
+    def reject(self, act: Act) -> Event:
+        return self._about(act, Action.REJECT)
+
+    def dispute(self, act: Act) -> Event:
+        return self._about(act, Action.DISPUTE)
+
+    def commercial(self, act: Act) -> Event:
+        name = pick(THINGS, act.a)
+        return self.say(self.signer(act, self.holder(name)), Action.COMMERCIAL_HOLD, [(Role.OBJECT, name)])
+
+    def observe(self, act: Act) -> Event:
+        name = pick(THINGS, act.a)
+        seals = ("S1",) if act.option % 3 == 0 else ("S2", "S3") if act.option % 3 == 1 else ()
+        flags = int(Flag.RESEAL) if seals and act.option > 8 else 0
+        likely = self.holder(name) if act.b % 4 else pick(AUTHORITIES, act.c)
+        return self.say(
+            self.signer(act, likely), Action.OBSERVE, [(Role.OBJECT, name)], seals=seals, flags=flags
+        )
+
+    def hold(self, act: Act) -> Event:
+        measure = Measure(pick(("C1", "C2"), act.c), "basis")
+        return self.say(
+            pick(AUTHORITIES, act.who), Action.HOLD, [(Role.OBJECT, pick(THINGS, act.a))], measure=measure,
+            flags=int(Flag.SEIZE) if act.option > 12 else 0,
+        )  # fmt: skip
+
+    def release(self, act: Act) -> Event:
+        held = [name for name in THINGS if self.state.thing(name).holds]
+        name = pick(held if held and act.option < 14 else THINGS, act.a)
+        holds = self.state.thing(name).holds
+        measure, likely = Measure(pick(("C1", "C2"), act.c), "basis"), pick(AUTHORITIES, act.who)
+        if holds and act.option < 12:
+            measure, likely = Measure(holds[0].case, "basis"), holds[0].authority
+        return self.say(
+            likely if act.who < 12 else pick(AUTHORITIES, act.who),
+            Action.RELEASE,
+            [(Role.OBJECT, name)],
+            measure=measure,
+        )
