@@ -134,7 +134,7 @@ def served(ledger: Ledger) -> Iterator[FakeGateway]:
     gateway = FakeGateway(ledger)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(gateway))
     gateway.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield gateway

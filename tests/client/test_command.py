@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -11,6 +12,8 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
 
 import pytest
 
@@ -27,26 +30,58 @@ RUN = "import sys; sys.path.insert(0, sys.argv.pop(1)); from client.cli import m
 UCR = "4NL123456789-A7"
 
 
+class Done(NamedTuple):
+    """What a command left behind."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
 class Shell:
-    """Runs commands in a folder of their own."""
+    """Runs commands in a folder of their own: in this process, or `apart` in one of their own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.variables: dict[str, str] = {}
 
-    def __call__(
-        self, *words: str, code: int | None = 0, stdin: str = ""
-    ) -> subprocess.CompletedProcess[str]:
-        kept = {name: os.environ[name] for name in ("PATH", "LANG", "SYSTEMROOT") if name in os.environ}
-        variables = kept | {"HOME": str(self.folder), "COLUMNS": "200"} | self.variables
+    def environment(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+        return kept | {"HOME": str(self.folder), "COLUMNS": "200"} | self.variables
+
+    def __call__(self, *words: str, code: int | None = 0) -> Done:
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            contextlib.chdir(self.folder),
+            mock.patch.dict(os.environ, self.environment(), clear=True),
+            mock.patch("sys.stdin", io.StringIO()),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            done = Done(run(words), out.getvalue(), err.getvalue())
+        return checked(words, done, code)
+
+    def apart(self, *words: str, code: int | None = 0) -> Done:
         command = [sys.executable, "-c", RUN, str(PROJECT_ROOT), *words]
         done = subprocess.run(
-            command, cwd=self.folder, env=variables, input=stdin, capture_output=True, text=True, check=False
+            command,
+            cwd=self.folder,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
-        assert "Traceback" not in done.stderr, done.stderr
-        if code is not None:
-            assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done
+        return checked(words, Done(done.returncode, done.stdout, done.stderr), code)
+
+
+def checked(words: tuple[str, ...], done: Done, code: int | None) -> Done:
+    """`done`, if it ended as expected and without what reads like a crash."""
+    assert "Traceback" not in done.stderr, done.stderr
+    assert code is None or done.returncode == code, (
+        f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    )
+    return done
 
 
 @pytest.fixture
@@ -83,7 +118,7 @@ def member(shell: Shell) -> Iterator[tuple[Shell, FakeGateway]]:
 
 
 def test_help_lists_every_command_and_loads_none(shell: Shell) -> None:
-    done = shell("--help")
+    done = shell.apart("--help")
     for name in (
         "init",
         "node",
@@ -98,9 +133,9 @@ def test_help_lists_every_command_and_loads_none(shell: Shell) -> None:
         "follow",
     ):
         assert f"\n  {name} " in done.stdout
-    assert shell("--version").stdout.startswith("custody ")
-    assert shell(code=2).stdout == ""
-    assert "Commands:" in shell(code=2).stderr
+    assert shell.apart("--version").stdout.startswith("custody ")
+    assert shell.apart(code=2).stdout == ""
+    assert "Commands:" in shell.apart(code=2).stderr
 
 
 @pytest.mark.parametrize(
@@ -116,7 +151,7 @@ def test_help_lists_every_command_and_loads_none(shell: Shell) -> None:
     ],
 )
 def test_usage_is_exit_code_2(shell: Shell, words: tuple[str, ...]) -> None:
-    assert shell(*words, code=2).stderr
+    assert shell.apart(*words, code=2).stderr
 
 
 def test_a_command_of_a_missing_extra_says_what_to_install(shell: Shell) -> None:
@@ -172,24 +207,24 @@ def test_the_exit_code_is_the_verdict(shell: Shell, tmp_path: Path) -> None:
     bundle, genesis = write_files(tmp_path, ledger, CONTAINER)
     age = f"{(time.time_ns() // 1_000_000 - ledger.world.now_ms) // 86_400_000 + 2}d"
     words = ("verify", str(bundle), "--anchor", str(genesis), "--max-age", age)
-    assert shell(*words, code=6).stdout.startswith("HELD: container CSQU3054383")
-    assert shell(*words, "--seal", "NL-1", code=7).stdout.startswith("CONTRADICTED")
-    found = json.loads(shell(*words, "--json", "--html", "page.html", code=6).stdout)
+    assert shell.apart(*words, code=6).stdout.startswith("HELD: container CSQU3054383")
+    assert shell.apart(*words, "--seal", "NL-1", code=7).stdout.startswith("CONTRADICTED")
+    found = json.loads(shell.apart(*words, "--json", "--html", "page.html", code=6).stdout)
     assert (found["verdict"], found["exit_code"]) == ("HELD", 6)
     assert "<h1>" in (shell.folder / "page.html").read_text()
     altered = bytearray(bundle.read_bytes())
     altered[len(altered) // 2] ^= 1
     bundle.write_bytes(bytes(altered))
-    assert shell(*words, code=None).returncode in (1, 5)
+    assert shell.apart(*words, code=None).returncode in (1, 5)
 
 
 def test_stale_and_fresh(shell: Shell, ledger: Ledger) -> None:
     bundle, genesis = write_files(shell.folder, ledger, ITEM)
-    assert shell("verify", str(bundle), "--anchor", str(genesis), code=3).stdout.startswith("STALE")
+    assert shell.apart("verify", str(bundle), "--anchor", str(genesis), code=3).stdout.startswith("STALE")
     shell.variables["CUSTODY_ANCHOR"] = str(genesis)
     assert (
         "CONSISTENT WITH GAPS"
-        in shell("verify", str(bundle), "--max-age", "99999d", "--brief", code=4).stdout
+        in shell.apart("verify", str(bundle), "--max-age", "99999d", "--brief", code=4).stdout
     )
 
 
@@ -328,7 +363,7 @@ def test_documents_of_others_are_submitted_with_their_bytes(member: tuple[Shell,
 
 def test_a_mistake_is_corrected_from_the_file_it_was_recorded_in(member: tuple[Shell, FakeGateway]) -> None:
     shell, gateway = member
-    shell("record", "make", "(01)09521234000013(21)9", "-o", "made.submission", "--submit")
+    shell.apart("record", "make", "(01)09521234000013(21)9", "-o", "made.submission", "--submit")
     made = read_file((shell.folder / "made.submission").read_bytes(), gateway.ledger.world.network)
     assert isinstance(made, Submission)
     done = shell("record", "correct", "made.submission", "--submit", "--json")
@@ -384,19 +419,13 @@ def test_what_a_ledger_refuses_is_exit_code_1(member: tuple[Shell, FakeGateway])
     ],
 )
 def test_every_mistake_is_one_sentence(
-    member: tuple[Shell, FakeGateway],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    words: tuple[str, ...],
-    code: int,
+    member: tuple[Shell, FakeGateway], words: tuple[str, ...], code: int
 ) -> None:
-    monkeypatch.chdir(member[0].folder)
-    monkeypatch.setattr("sys.stdin", io.StringIO())
-    assert run(words) == code
-    said = capsys.readouterr().err
-    assert said
-    if "Usage" not in said:
-        assert said.splitlines()[-1].startswith("custody: ")
+    shell, _ = member
+    done = shell(*words, code=code)
+    assert done.stderr
+    if "Usage" not in done.stderr:
+        assert done.stderr.splitlines()[-1].startswith("custody: ")
 
 
 def test_settings_that_miss_are_named(shell: Shell) -> None:
