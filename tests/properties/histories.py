@@ -45,7 +45,7 @@ ACTIONS: Final = (
 draws = st.lists(
     st.tuples(
         st.integers(0, len(ACTIONS) - 1),
-        st.integers(0, 7),  # signer: 0 .. 5 a member, else the custodian of the first thing
+        st.integers(0, 15),  # signer: 0 .. 5 a member, else whoever may do it, to a thing it may be done to
         st.integers(0, len(THINGS) - 1),
         st.integers(0, len(THINGS) - 1),
         st.integers(0, len(THINGS) - 1),
@@ -71,6 +71,7 @@ class Player(World):
     def __init__(self) -> None:
         super().__init__(CAST, authorities=AUTHORITIES)
         self.past: list[Past] = []
+        self.commit(self.sign(MAKER, self.item(Action.MAKE, [(Role.OBJECT, name) for name in ITEMS[:3]])))
 
     def held_by(self, identifier: str) -> str | None:
         """The effective custodian now."""
@@ -82,9 +83,11 @@ class Player(World):
 
     def event_of(self, draw: Draw) -> tuple[str, Item]:
         """The signer and the item that a draw stands for, as things are now."""
-        action = ACTIONS[draw[0]]
+        action, is_fitting = ACTIONS[draw[0]], draw[1] >= len(CAST)
         things = list(dict.fromkeys(THINGS[place] for place in draw[2:5]))
-        signer = self._signer(action, draw[1], things[0])
+        if is_fitting:
+            things = self._fitting(action, things)
+        signer = self._signer(action, draw, things[0], is_fitting=is_fitting)
         subjects, fields = self._said(action, things, draw)
         other = draw[5]
         if action in (Action.OFFER, Action.BIND, Action.ACCEPT):
@@ -93,23 +96,47 @@ class Player(World):
             elif other == 7 and action == Action.OFFER:
                 fields["counterparty"] = OUTSIDE
         if action == Action.CORRECT and self.past:
-            cited = self.past[-1 - draw[6] % len(self.past)]
-            signer = cited.signer if draw[1] > 1 else signer
+            cited = self.past[-1 - draw[6] % min(len(self.past), 4)]
+            signer = cited.signer if is_fitting else signer
             subjects, fields["cites"] = cited.subjects, cited.event
-        self.past.append(Past(signer, b"", subjects))
         item = self.item(action, subjects, **fields)
-        self.past[-1] = Past(signer, item.event_hash, subjects)
+        self.past.append(Past(signer, item.event_hash, subjects))
         return signer, item
 
-    def _signer(self, action: Action, number: int, first: str) -> str:
+    def _fitting(self, action: Action, things: list[str]) -> list[str]:
+        """The first thing exchanged for one that the action applies to, if there is one; contents chosen to match."""
+        records = {name: self.record(thing(name)) for name in THINGS}
+        ats = {name: situation(self.view, thing(name)) for name in THINGS}
+        wanted = {
+            Action.ACCEPT: [name for name, record in records.items() if record.offer is not None],
+            Action.WITHDRAW: [name for name, at in ats.items() if at.own.offer is not None or at.mark is not None],
+            Action.REJECT: [name for name, record in records.items() if record.offer is not None],
+            Action.RELEASE: [name for name, record in records.items() if record.holds],
+            Action.PERMIT: [name for name, at in ats.items() if any(level.holds or level.inside for level in at.whole)],
+            Action.CONFIRM: [name for name, record in records.items() if record.claims or record.unconfirmed],
+            Action.DISMISS: [name for name, record in records.items() if record.claims or record.contradictions],
+            Action.UNPACK: [name for name, at in ats.items() if at.ancestors],
+        }.get(action, [])
+        first = wanted[THINGS.index(things[0]) % len(wanted)] if wanted else things[0]
+        if action == Action.UNPACK and ats[first].ancestors:
+            return [ats[first].ancestors[0][0].identifier, first]
+        inside = [name for name, at in ats.items() if thing(first) in at.line[1:]] if action == Action.ACCEPT else []
+        alike = [name for name in things if name != first and ats[name].custodian in (ats[first].custodian, None)]
+        return list(dict.fromkeys((first, *inside[:1], *(alike if action == Action.PACK else things))))[:3]
+
+    def _signer(self, action: Action, draw: Draw, first: str, *, is_fitting: bool) -> str:
+        number = draw[1]
         if action in (Action.HOLD, Action.RELEASE, Action.PERMIT, Action.DISMISS):
-            return AUTHORITIES[number % 2]
-        if number < len(CAST):
+            held = sorted(authority for authority, _ in held_by(self.record(thing(first))))
+            return held[0] if is_fitting and held else AUTHORITIES[number % 2]
+        if not is_fitting:
             return CAST[number]
-        holder = self.held_by(first)
-        offer = self.record(thing(first)).offer
-        if action in (Action.ACCEPT, Action.REJECT) and offer is not None and offer.receiver is not None:
-            return offer.receiver
+        at = situation(self.view, thing(first))
+        holder, offer, mark = at.custodian, at.own.offer, at.mark
+        if action in (Action.ACCEPT, Action.REJECT) and offer is not None:
+            return offer.receiver or CAST[draw[5] % len(CAST)]
+        if action in (Action.WITHDRAW, Action.CONFIRM) and mark is not None:
+            return mark.offerer
         return holder if holder in CAST else MAKER
 
     def _said(self, action: Action, things: list[str], draw: Draw) -> tuple[tuple[tuple[Any, ...], ...], dict[str, Any]]:
@@ -129,7 +156,9 @@ class Player(World):
             subjects = objects[:1] if number % 4 else [(Role.OBJECT, LOTS[number % 2])]
             return tuple(subjects), {"measure": (CASES[number % 2], "")}
         if action == Action.PERMIT:
-            legs = (Leg(party(1 + draw[1] % 3), party(1 + draw[5] % 3)),) * (1 + number % 2)
+            holder = self.held_by(things[0])
+            sender = party(1 + CAST.index(holder)) if holder in CAST else OUTSIDE
+            legs = (Leg(sender, party(1 + draw[5] % 3)),) * (1 + number % 2)
             return tuple(objects[:1]), {"measure": ("1", ""), "permit": Permit(legs, self.now_ms + 5_000, None)}
         if action in (Action.TRANSFORM, Action.SAMPLE):
             roles = [Role.INPUT] * (len(things) - 1) + [Role.OUTPUT] if len(things) > 1 else [Role.INPUT]

@@ -188,7 +188,7 @@ def test_the_same_blocks_give_the_same_roots(history: list[Draw]) -> None:
         played.append(player.sign(signer, item))
         player.commit(played[-1])
     again = Player()
-    for transaction, execution in zip(played, player.executions, strict=True):
+    for transaction, execution in zip(played, player.executions[1:], strict=True):
         assert again.commit(transaction).outcome == execution.outcome
     assert again.state.tree.root == player.state.tree.root
 
