@@ -92,10 +92,13 @@ class Mempool:
         self.admitted += 1
         return TransactionStatus(transaction_id, State.PENDING)
 
-    def submit_own(self, transaction: Transaction) -> None:
-        """Take in a transaction that this node made itself."""
+    def submit_own(self, data: bytes) -> None:
+        """Take in a transaction that this node made itself. It is parsed from its bytes like any other.
+
+        What was built in memory may hold other types than what peers decode, and execution tells them apart.
+        """
+        transaction = transaction_from_bytes(data, self._network)
         if self._known(transaction.id) is None:
-            data = transaction.to_bytes()
             self._queue.append(Queued(transaction, data, (), ()))
             self._queued_ids.add(transaction.id)
             self.queued_bytes += len(data)

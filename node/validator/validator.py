@@ -434,7 +434,7 @@ class Validator:
             expiry_ms=max(self.clock.wall_ms(), self.executor.final_header.time_ms) + _EVIDENCE_EXPIRY_MS,
             kind=Kind.EVIDENCE,
         )
-        self.mempool.submit_own(transaction)
+        self.mempool.submit_own(transaction.to_bytes())
         self.driver.wake()
 
     def alarm(self, message: str) -> None:

@@ -19,11 +19,14 @@ from ledger.base.encoding import decode, encode
 from ledger.base.keys import SigningKey
 from ledger.chain.transaction import Item, event_hash, sign_transaction
 from ledger.trade.extract import extract
+from node.init import gln
 from node.local.client import LocalClient
 from node.local.protocol import OpenBytes, State, Submission, TransactionStatus, WaitFor
 
 _EXPIRY_MS: Final = 3_000_000
 _ITEM_BYTES: Final = 4_000_000
+_LINE: Final = f"https://id.gs1.org/414/{gln(11)}"
+_PLANT: Final = f"https://id.gs1.org/414/{gln(12)}"
 
 
 def serial(number: int) -> str:
@@ -43,8 +46,8 @@ def event_of(number: int, *, is_first: bool) -> bytes:
             "bizStep": "commissioning" if is_first else "inspecting",
             "disposition": "active",
             "epcList": [serial(number)],
-            "readPoint": {"id": "https://id.gs1.org/414/9521230000011"},
-            "bizLocation": {"id": "https://id.gs1.org/414/9521230000028"},
+            "readPoint": {"id": _LINE},
+            "bizLocation": {"id": _PLANT},
             "bizTransactionList": [
                 {"type": "po", "bizTransaction": "http://transaction.example.com/po/2026-000123"},
                 {"type": "prodorder", "bizTransaction": "http://transaction.example.com/production/4711"},
@@ -62,11 +65,15 @@ class Author:
         self._organisation = organisation
         self._network = network
 
-    def submission(self, numbers: Sequence[int], *, is_first: bool = True) -> Submission:
-        """One signed transaction with an event for each item number, and their bytes."""
+    def submission(
+        self, numbers: Sequence[int], *, is_first: bool = True, event: bytes | None = None
+    ) -> Submission:
+        """One signed transaction with an event (or that one event) for each item number, and their bytes."""
         items, payloads = [], []
+        given = event
         for number in numbers:
-            event, salt = event_of(number, is_first=is_first), os.urandom(16)
+            event = event_of(number, is_first=is_first) if given is None else given
+            salt = os.urandom(16)
             statement, subjects = extract(event, None)
             hashed = event_hash(self._network, salt, None, event)
             items.append(Item(statement, subjects, os.urandom(16), hashed, None, None))

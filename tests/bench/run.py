@@ -17,14 +17,13 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from benchmark.load import Author, closed_loop, open_loop, serial
-from benchmark.processes import Validators
-
 from ledger.base.keys import SigningKey, is_signature
 from ledger.proof.anchor import anchor_from_genesis
 from ledger.proof.verify import verify
 from ledger.trade.record import Space, SubjectKey
 from node.local.client import LocalClient
+from tests.bench.load import Author, closed_loop, open_loop, serial
+from tests.bench.processes import Validators
 
 _BATCH: Final = 100
 _FIRST_SINGLE: Final = 10_000_000
@@ -43,6 +42,7 @@ def main() -> int:
     options = parser.parse_args()
     root = options.keep or Path(tempfile.mkdtemp(prefix="custody-bench-"))
     say = (lambda _: None) if options.json else (lambda text: print(text, flush=True))
+    (root / "network").mkdir(parents=True)
     try:
         found = asyncio.run(_measure(root / "network", options, say))
     finally:
@@ -55,7 +55,6 @@ def main() -> int:
 
 
 async def _measure(root: Path, options: argparse.Namespace, say: Any) -> dict[str, Any]:
-    root.mkdir(parents=True)
     found: dict[str, Any] = {"machine": _machine(root)}
     async with Validators(root, state_depth=options.depth) as network:
         clients = [network.client(name) for name in network.names]
@@ -157,7 +156,9 @@ async def _bundle(network: Validators, clients: list[LocalClient], say: Any) -> 
     made_ms = 1000 * (time.perf_counter() - start)
     anchor = anchor_from_genesis(network.made.genesis)
     best = min(_verify_ms(twenty, anchor) for _ in range(10))
-    say(f"bundle: {len(one)} bytes for one event, {len(twenty)} for twenty; made in {made_ms:.1f} ms, verified in {best:.1f} ms")
+    say(
+        f"bundle: {len(one)} bytes for one event, {len(twenty)} for twenty; made in {made_ms:.1f} ms, verified in {best:.1f} ms"
+    )
     return {
         "bytes_1_event": len(one),
         "bytes_20_events": len(twenty),

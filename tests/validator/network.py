@@ -1,0 +1,97 @@
+"""Four validators on one event loop, over real sockets and disks; and what they are fed with."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import structlog
+
+from ledger.base.keys import SigningKey
+from ledger.trade.record import Space, SubjectKey
+from node.init import DEMONSTRATION, MadeNetwork, create_network
+from node.local.client import LocalClient
+from node.storage.keystore import Keystore
+from node.validator.validator import Validator, open_member
+from tests.bench.load import Author, serial
+
+PORTS = iter(range(24_000, 32_000, 4))
+
+
+def free_port_base() -> int:
+    for base in PORTS:
+        try:
+            for port in range(base, base + 4):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return base
+    raise AssertionError("no free ports")
+
+
+class Network:
+    """A network on disk whose validators run here as they are asked to."""
+
+    def __init__(self, root: Path) -> None:
+        self.made: MadeNetwork = create_network(
+            root / "net", DEMONSTRATION, port_base=free_port_base(), state_depth=8, heartbeat_ms=0
+        )
+        self.network = self.made.genesis.network
+        self.names = tuple(sorted(self.made.folders))
+        self.running: dict[str, Validator] = {}
+        self.clients: dict[str, LocalClient] = {}
+
+    async def start(self, *names: str) -> None:
+        for name in names or self.names:
+            validator = Validator(open_member(self.made.folders[name]), structlog.get_logger(node=name))
+            await validator.start()
+            self.running[name] = validator
+            self.clients[name] = LocalClient(self.made.folders[name] / "run" / "validator.sock")
+
+    async def stop(self, *names: str) -> None:
+        for name in names or tuple(self.running):
+            await self.clients.pop(name).close()
+            await self.running.pop(name).close()
+
+    async def connected(self) -> None:
+        others = len(self.running) - 1
+        await until(lambda: all(len(v.mesh.connected) == others for v in self.running.values()))
+
+    async def same_height(self) -> int:
+        """Wait until all running validators have the same final blocks."""
+        await until(lambda: len({v.executor.final_header for v in self.running.values()}) == 1)
+        return next(iter(self.running.values())).chain.height
+
+    def author(self, name: str = "maker") -> Author:
+        return Author(self.key(name), name, self.network)
+
+    def key(self, name: str, use: str = "sign") -> SigningKey:
+        return Keystore(self.made.folders[name] / "keys").load(use)
+
+
+def item(number: int) -> SubjectKey:
+    return SubjectKey(Space.THING, serial(number))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition; a test that waits in vain is stopped by the suite's limit."""
+    while not condition():  # noqa: ASYNC110 - conditions of several validators at once
+        await asyncio.sleep(0.005)
+
+
+def with_network(tmp_path: Path, scenario: Callable[[Network], Awaitable[None]]) -> None:
+    """Run a scenario on four connected validators."""
+
+    async def run() -> None:
+        network = Network(tmp_path)
+        try:
+            await network.start()
+            await network.connected()
+            await scenario(network)
+        finally:
+            await network.stop()
+
+    asyncio.run(run())
