@@ -16,7 +16,6 @@ from demonstration.foreign import foreign_bundle
 from demonstration.network import NetworkStage
 from demonstration.story import differs, scenes, shipment
 from demonstration.telling import Teller
-
 from ledger.base.encoding import encode
 from ledger.base.errors import CustodyError
 from ledger.chain.evidence import check_evidence

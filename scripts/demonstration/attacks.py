@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from demonstration import cast
-from demonstration.stage import Stage
-from demonstration.story import shipment
-
 from client.events.draft import Circumstances, Draft
 from client.events.goods import make
 from client.events.handover import accept, offer
 from client.events.notes import observe
 from client.prepare import prepare
 from client.spelling import Thing
+from demonstration import cast
+from demonstration.stage import Stage
+from demonstration.story import shipment
 from ledger.base import merkle
 from ledger.base.keys import SigningKey
 from ledger.chain.block import Header, Outcome
@@ -29,7 +28,16 @@ from ledger.chain.votes import finalise
 from ledger.members.registry import Kind
 from ledger.proof import bundle as wire
 from ledger.proof.anchor import Anchor
-from ledger.state.links import Entry, Link, counted, entry_hash, linked, related_leaf, related_root, related_salt
+from ledger.state.links import (
+    Entry,
+    Link,
+    counted,
+    entry_hash,
+    linked,
+    related_leaf,
+    related_root,
+    related_salt,
+)
 from ledger.trade.identifiers import Identifier, canonical
 from ledger.trade.record import Record, SubjectKey, record_hash
 from ledger.trade.rules import Outcome as Code

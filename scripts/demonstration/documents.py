@@ -11,10 +11,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from client.events.draft import Draft, draft_of
 from demonstration import cast
 from demonstration.stage import Played, Stage
-
-from client.events.draft import Draft, draft_of
 from ledger.base.errors import CustodyError
 from ledger.proof.anchor import Anchor
 from ledger.proof.verdict import Verdict, assess

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from os import urandom
 
-from demonstration import cast
-
 from client.events.draft import Circumstances
 from client.events.goods import make
 from client.prepare import prepare
 from client.signing import sign
 from client.spelling import Thing
+from demonstration import cast
 from ledger.base.buckets import StateProof
 from ledger.base.errors import Code, UnavailableError
 from ledger.base.keys import SigningKey

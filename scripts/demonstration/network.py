@@ -13,9 +13,6 @@ from types import TracebackType
 from typing import Final, Self
 
 import httpx
-from demonstration import cast
-from demonstration.stage import Played
-from demonstration.story import shipment
 
 from client.attest import attest, next_counter
 from client.events.draft import Draft
@@ -23,6 +20,9 @@ from client.gateway import Gateway
 from client.prepare import Prepared, prepare
 from client.protocol import Address, Standing, Wait
 from client.signing import sign
+from demonstration import cast
+from demonstration.stage import Played
+from demonstration.story import shipment
 from ledger.base.errors import Code, CustodyError, UnavailableError
 from ledger.base.keys import SigningKey
 from ledger.proof.history import Payload

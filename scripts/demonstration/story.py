@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from demonstration import cast
-from demonstration.stage import Played, Stage
-
 from client.events.documents import bind
 from client.events.draft import Circumstances, Draft
 from client.events.goods import make, pack, unpack
@@ -15,6 +12,8 @@ from client.events.handover import accept, offer
 from client.events.notes import observe
 from client.events.official import hold, permit, release
 from client.spelling import Thing
+from demonstration import cast
+from demonstration.stage import Played, Stage
 from ledger.trade.identifiers import Identifier, container, declaration
 from ledger.trade.identifiers.alphabet import iso6346_check_digit
 from ledger.trade.rules.outcomes import BOUND_TOO, Outcome

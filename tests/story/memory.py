@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from demonstration import cast
-from demonstration.stage import Played
-from demonstration.story import shipment
-
 from client.attest import attest
 from client.events.draft import Draft
 from client.prepare import prepare
 from client.signing import sign
+from demonstration import cast
+from demonstration.stage import Played
+from demonstration.story import shipment
 from ledger.chain.transaction import Transaction
 from ledger.proof.build import build, known_keys
 from ledger.proof.history import Payload

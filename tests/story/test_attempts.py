@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+
 from demonstration import cast
 from demonstration.attacks import Attempt, Loot, attempts, equivocation, play_false_events
 from demonstration.foreign import foreign_bundle
 from demonstration.story import scenes, shipment
-
 from ledger.chain.evidence import check_evidence
 from ledger.proof.anchor import anchor_from_genesis
 from ledger.proof.presented import Presented

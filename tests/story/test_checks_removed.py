@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from demonstration.attacks import attempts
 
+from demonstration.attacks import attempts
 from ledger.base.encoding import encode
 from tests.story.memory import MemoryStage
 from tests.story.test_attempts import loot_of

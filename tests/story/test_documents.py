@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from demonstration.documents import parties, play, prove, read, subjects
-
 from ledger.proof.anchor import anchor_from_genesis
 from ledger.proof.verdict import Word
 from tests.story.memory import MemoryStage

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from demonstration import cast
 from demonstration.story import differs, scenes, shipment
-
 from ledger.proof.anchor import anchor_from_genesis
 from ledger.proof.presented import Presented
 from ledger.proof.verdict import Verdict, Word, assess

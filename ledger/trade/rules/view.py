@@ -12,13 +12,40 @@ from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 from ledger.base import limits
-from ledger.members.members import Delegation, Members
 from ledger.trade.identifiers import Identifier, check_canonical
 from ledger.trade.record import EMPTY, Binding, Hold, Origin, Record, Space, Status, SubjectKey, Unconfirmed
 from ledger.trade.statement import Quantity, Statement
 
 EXTERNAL: Final = "ext:"  # prefix of a custodian that is no member: goods that left to a canonical party
 ANCESTOR: Final = 255  # role of a related subject that the event does not name
+
+
+class Delegation(Protocol):
+    """A delegate's bounds, as the registry has them."""
+
+    @property
+    def document(self) -> str:
+        """The consignment's document."""
+
+    @property
+    def until_ms(self) -> int:
+        """Until when (block time)."""
+
+
+class Members(Protocol):
+    """What rules ask of the registry, at the height of the block."""
+
+    def party(self, identifier: str) -> str | None:
+        """The organisation that a canonical party stands for."""
+
+    def grantee(self, digits: str) -> str | None:
+        """Who holds the prefix that `digits` begin with."""
+
+    def issuer(self, part: str) -> str | None:
+        """The organisation that owns documents with this issuer part."""
+
+    def is_same_authority(self, signer: str, authority: str) -> bool:
+        """Whether `signer` is the authority or its successor."""
 
 
 class Act(NamedTuple):
@@ -57,7 +84,9 @@ class Decision(NamedTuple):
 class View(Protocol):
     """Records before the event, what the event says of each, and the registry."""
 
-    members: Members
+    @property
+    def members(self) -> Members:
+        """The registry at the height of the block."""
 
     @property
     def documents(self) -> tuple[str, ...]:
