@@ -108,20 +108,22 @@ def _dispatch(words: list[str]) -> int:
     if not words:
         sys.stderr.write(_help())
         return USAGE
-    return _call(_load(words[0]), words[0], words[1:])
+    if words[0] in OWN:
+        return _call(import_module(OWN[words[0]][0]).app, words[0], words[1:])
+    return _call(_from_elsewhere(words[0]), words[0], words[1:])
 
 
-def _load(name: str) -> Any:
-    """The application of a command: a typer app, or anything else that takes arguments and a program name."""
-    if name in OWN:
-        return import_module(OWN[name][0]).app
+def _from_elsewhere(name: str) -> Any:
+    """The application of a command that another distribution or an extra brings."""
     from importlib.metadata import entry_points
 
     found = next(iter(entry_points(group=GROUP, name=name)), None)
-    if found is None and name not in FROM_NODE:
+    if found is None:
+        if name in FROM_NODE:
+            raise Stop(CANNOT_READ, _NEEDS_NODE.format(name=name))
         raise Stop(USAGE, f"expected one of {', '.join((*OWN, *FROM_NODE))}; got {name[:64]!a}")
     try:
-        return None if found is None else found.load()
+        return found.load()
     except (ImportError, AttributeError) as error:
         reason = f" ({error.name} is missing)" if isinstance(error, ImportError) and error.name else ""
         raise Stop(CANNOT_READ, f"{_NEEDS_NODE.format(name=name)}{reason}") from None
@@ -133,8 +135,7 @@ _NEEDS_NODE: Final = (
 
 
 def _call(app: Any, name: str, words: list[str]) -> int:
-    if app is None:
-        raise Stop(CANNOT_READ, _NEEDS_NODE.format(name=name))
+    """Run a typer app, or anything else that takes arguments and a program name; its exit code."""
     try:
         app(words, prog_name=f"custody {name}")
     except SystemExit as end:

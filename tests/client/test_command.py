@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from unittest import mock
 
 import pytest
 
-from client.cli.main import run
+from client.cli.main import OWN, run
 from client.prepare import prepare_document
 from client.signing import PreparedFile, Submission, read_file
 from ledger.base.errors import Code
@@ -172,7 +173,7 @@ def forbid(event, arguments):
         raise RuntimeError(event)
 sys.addaudithook(forbid)
 sys.path.insert(0, {str(PROJECT_ROOT)!r})
-from client.cli.main import run
+from client.cli.main import OWN, run
 code = run(["verify", {str(bundle)!r}, "--anchor", {str(genesis)!r}, "--html", "page.html", "--brief"])
 print(json.dumps([code, sorted(sys.modules)]))
 """
@@ -479,3 +480,17 @@ def test_public_documents_go_through_the_command(
     assert {payload.event for payload in gateway.ledger.payloads.values()} == {
         one.payload.event for one in expected
     }
+
+
+def test_every_command_the_documents_show_exists(shell: Shell) -> None:
+    text = (PROJECT_ROOT / "client" / "COMMANDS.md").read_text(encoding="utf-8")
+    acts = {
+        name
+        for line in text.splitlines()
+        if line.startswith("| `")
+        for name in re.findall(r"`([a-z-]+)", line)
+    }
+    listed = shell("record", "--help").stdout
+    assert acts - {"verify"} == set(re.findall(r"│ ([a-z][a-z-]+) ", listed))
+    shown = set(re.findall(r"custody (?:record )?([a-z-]+)", text)) & (set(OWN) | acts)
+    assert {"submit", "show", "trace", "follow", "prove", "verify", "anchor"} <= shown
