@@ -39,8 +39,9 @@ class Validators:
 
     def __init__(self, root: Path, *, state_depth: int) -> None:
         self.root = root
+        self.port_base = free_port_base()
         self.made: MadeNetwork = create_network(
-            root, DEMONSTRATION, port_base=free_port_base(), state_depth=state_depth
+            root, DEMONSTRATION, port_base=self.port_base, state_depth=state_depth
         )
         self.network = self.made.genesis.network
         self.names = tuple(sorted(self.made.folders))
