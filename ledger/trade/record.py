@@ -182,6 +182,7 @@ class Record(NamedTuple):
     claimed: bool = False  # custody rests on a claim on an ownerless record (row 15)
     former: tuple[str, ...] = ()  # at most 8, latest last
     passed: int = 0  # sequence of the entry by which custody passed last
+    handed: int = 0  # the same, by which it passed with both sides' signatures: older claims have lapsed
     parent: str | None = None
     parent_generation: int = 0
     parent_since: int = 0  # sequence of the entry by which it came into its parent

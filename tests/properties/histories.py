@@ -21,7 +21,14 @@ from ledger.trade.statement import Action, Flag, Leg, Permit, Role
 from ledger.trade.vocabulary import Step
 from tests.world.world import World, lot, party, serial, sscc
 
-MAKER, FORWARDER, CARRIER, CUSTOMS, EXCISE, RIVAL = "maker", "forwarder", "carrier", "customs", "excise", "rival"
+MAKER, FORWARDER, CARRIER, CUSTOMS, EXCISE, RIVAL = (
+    "maker",
+    "forwarder",
+    "carrier",
+    "customs",
+    "excise",
+    "rival",
+)
 CAST: Final = (MAKER, FORWARDER, CARRIER, CUSTOMS, EXCISE, RIVAL)
 AUTHORITIES: Final = (CUSTOMS, EXCISE)
 PREFIX: Final = "9521234"
@@ -109,19 +116,31 @@ class Player(World):
         ats = {name: situation(self.view, thing(name)) for name in THINGS}
         wanted = {
             Action.ACCEPT: [name for name, record in records.items() if record.offer is not None],
-            Action.WITHDRAW: [name for name, at in ats.items() if at.own.offer is not None or at.mark is not None],
+            Action.WITHDRAW: [
+                name for name, at in ats.items() if at.own.offer is not None or at.mark is not None
+            ],
             Action.REJECT: [name for name, record in records.items() if record.offer is not None],
             Action.RELEASE: [name for name, record in records.items() if record.holds],
-            Action.PERMIT: [name for name, at in ats.items() if any(level.holds or level.inside for level in at.whole)],
+            Action.PERMIT: [
+                name for name, at in ats.items() if any(level.holds or level.inside for level in at.whole)
+            ],
             Action.CONFIRM: [name for name, record in records.items() if record.claims or record.unconfirmed],
-            Action.DISMISS: [name for name, record in records.items() if record.claims or record.contradictions],
+            Action.DISMISS: [
+                name for name, record in records.items() if record.claims or record.contradictions
+            ],
             Action.UNPACK: [name for name, at in ats.items() if at.ancestors],
         }.get(action, [])
         first = wanted[THINGS.index(things[0]) % len(wanted)] if wanted else things[0]
         if action == Action.UNPACK and ats[first].ancestors:
             return [ats[first].ancestors[0][0].identifier, first]
-        inside = [name for name, at in ats.items() if thing(first) in at.line[1:]] if action == Action.ACCEPT else []
-        alike = [name for name in things if name != first and ats[name].custodian in (ats[first].custodian, None)]
+        inside = (
+            [name for name, at in ats.items() if thing(first) in at.line[1:]]
+            if action == Action.ACCEPT
+            else []
+        )
+        alike = [
+            name for name in things if name != first and ats[name].custodian in (ats[first].custodian, None)
+        ]
         return list(dict.fromkeys((first, *inside[:1], *(alike if action == Action.PACK else things))))[:3]
 
     def _signer(self, action: Action, draw: Draw, first: str, *, is_fitting: bool) -> str:
@@ -139,7 +158,9 @@ class Player(World):
             return mark.offerer
         return holder if holder in CAST else MAKER
 
-    def _said(self, action: Action, things: list[str], draw: Draw) -> tuple[tuple[tuple[Any, ...], ...], dict[str, Any]]:
+    def _said(
+        self, action: Action, things: list[str], draw: Draw
+    ) -> tuple[tuple[tuple[Any, ...], ...], dict[str, Any]]:
         number = draw[6]
         quantity = (number + 1, 0, "")
         some_lot = (LOTS[number % 2], quantity)
@@ -159,7 +180,10 @@ class Player(World):
             holder = self.held_by(things[0])
             sender = party(1 + CAST.index(holder)) if holder in CAST else OUTSIDE
             legs = (Leg(sender, party(1 + draw[5] % 3)),) * (1 + number % 2)
-            return tuple(objects[:1]), {"measure": ("1", ""), "permit": Permit(legs, self.now_ms + 5_000, None)}
+            return tuple(objects[:1]), {
+                "measure": ("1", ""),
+                "permit": Permit(legs, self.now_ms + 5_000, None),
+            }
         if action in (Action.TRANSFORM, Action.SAMPLE):
             roles = [Role.INPUT] * (len(things) - 1) + [Role.OUTPUT] if len(things) > 1 else [Role.INPUT]
             subjects = list(zip(roles, things, strict=True))
@@ -176,12 +200,17 @@ class Player(World):
         if action == Action.OBSERVE and number % 3 == 0:
             fields["step"] = Step.INSPECTING
         if action == Action.ACCEPT:
-            return self._accepted(objects, some_lot, number), {**fields, "flags": Flag.RESERVATION if number == 7 else 0}
+            return self._accepted(objects, some_lot, number), {
+                **fields,
+                "flags": Flag.RESERVATION if number == 7 else 0,
+            }
         mixed = action in (Action.OFFER, Action.MAKE, Action.END) and number % 3 == 0
         return tuple(objects[: 1 + number % 3]) + (((Role.OBJECT, *some_lot),) if mixed else ()), fields
 
     @staticmethod
-    def _accepted(objects: list[tuple[Any, ...]], some_lot: tuple[Any, ...], number: int) -> tuple[tuple[Any, ...], ...]:
+    def _accepted(
+        objects: list[tuple[Any, ...]], some_lot: tuple[Any, ...], number: int
+    ) -> tuple[tuple[Any, ...], ...]:
         first, *rest = objects
         if number % 4 == 0:
             return first, *((Role.MISSING, name) for _, name in rest), (Role.MISSING, *some_lot)
@@ -278,6 +307,9 @@ def scan(player: Player) -> dict[str, Sums]:
                     held[authority] = held.get(authority, 0) + number
             name = key.identifier
             found[name] = Sums(
-                len(children.get(name, ())), depth(name), tuple(sorted(held.items())), tuple(sorted(lots.get(name, ())))
+                len(children.get(name, ())),
+                depth(name),
+                tuple(sorted(held.items())),
+                tuple(sorted(lots.get(name, ()))),
             )
     return found

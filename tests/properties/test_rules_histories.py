@@ -12,7 +12,18 @@ from ledger.trade.rules.outcomes import BOUND_TOO
 from ledger.trade.rules.standing import holding_authorities
 from ledger.trade.rules.view import Situation, situation, thing
 from ledger.trade.statement import Action, Role
-from tests.properties.histories import AUTHORITIES, LOTS, MAKER, RIVAL, THINGS, Draw, Player, bare, draws, scan
+from tests.properties.histories import (
+    AUTHORITIES,
+    LOTS,
+    MAKER,
+    RIVAL,
+    THINGS,
+    Draw,
+    Player,
+    bare,
+    draws,
+    scan,
+)
 
 PASSING = {
     Outcome.ACCEPTED, Outcome.ACCEPTED_WITH_RESERVATION, Outcome.TAKEN, Outcome.TAKEN_WITH_RESERVATION, Outcome.COMPLETED,
@@ -38,7 +49,9 @@ def test_sums_are_what_a_scan_of_all_records_counts(history: list[Draw]) -> None
     player = Player()
     for draw in history:
         _, item, execution = player.play(draw)
-        note(f"{item.statement.action!r} {[(s.role, s.identifier[-6:]) for s in item.subjects]} {execution.receipts}")
+        note(
+            f"{item.statement.action!r} {[(s.role, s.identifier[-6:]) for s in item.subjects]} {execution.receipts}"
+        )
     for name, sums in scan(player).items():
         record = player.record(thing(name))
         assert (record.children, record.inside, record.lots) == (sums.children, sums.inside, sums.lots), name
@@ -46,7 +59,9 @@ def test_sums_are_what_a_scan_of_all_records_counts(history: list[Draw]) -> None
 
 
 @given(draws)
-def test_custody_passes_only_by_the_rows_that_say_so_and_links_name_who_holds_it_then(history: list[Draw]) -> None:
+def test_custody_passes_only_by_the_rows_that_say_so_and_links_name_who_holds_it_then(
+    history: list[Draw],
+) -> None:
     player = Player()
     for draw in history:
         before = situations(player)
@@ -86,7 +101,9 @@ def test_nothing_held_moves_without_its_authority_or_a_permit(history: list[Draw
                 continue  # missing from a container that moved under permits: stays where it was held
             used = [
                 (old.used, new.used)
-                for level, at in zip(was.line, (was.own, *(record for _, record in was.ancestors)), strict=True)
+                for level, at in zip(
+                    was.line, (was.own, *(record for _, record in was.ancestors)), strict=True
+                )
                 for old, new in zip(at.permits, player.record(level).permits, strict=False)
                 if old.authority in others
             ]
@@ -102,7 +119,12 @@ def test_attested_quantity_comes_only_from_who_may_attest_it(history: list[Draw]
         for name in LOTS:
             grows = attested(player, name) - before[name]
             stated = {s.identifier: s for s in item.subjects}.get(name)
-            makes = item.statement.action == Action.MAKE and signer == MAKER and stated is not None and stated.role == Role.OBJECT
+            makes = (
+                item.statement.action == Action.MAKE
+                and signer == MAKER
+                and stated is not None
+                and stated.role == Role.OBJECT
+            )
             makes = makes or (item.statement.action == Action.TRANSFORM and signer == MAKER)
             assert grows <= 0 or makes
 
@@ -123,7 +145,7 @@ def test_every_balance_is_a_quantity_and_every_movement_has_two_sides(history: l
         _, item, _ = player.play(draw)
         after = {key: total(record) for key, record in player.every() if key.space == Space.BALANCE}
         assert all(amount >= 0 for amount in after.values())
-        if item.statement.action in (Action.UNPACK_ALL,):
+        if item.statement.action == Action.UNPACK_ALL:
             assert sum(after.values()) == sum(before.values())
 
 
@@ -163,10 +185,13 @@ def test_no_decision_depends_on_a_sibling(history: list[Draw]) -> None:
             kept = tuple(
                 other
                 for other in item.subjects
-                if other == subject or other.role in (Role.PARENT, Role.DOCUMENT, Role.LOT) or thing(other.identifier) in line
+                if other == subject
+                or other.role in (Role.PARENT, Role.DOCUMENT, Role.LOT)
+                or thing(other.identifier) in line
             )
             alone, found = player.probe(signer, item._replace(subjects=kept))
-            assert alone.rows[0].outcomes and dict(alone.rows[0].outcomes)[key] == outcomes[key]
+            assert alone.rows[0].outcomes
+            assert dict(alone.rows[0].outcomes)[key] == outcomes[key]
             if key in records and key in found:
                 assert without_sums(found[key]) == without_sums(records[key])
             linked = {new.key: new.link.custodian for row in alone.rows for new in row.links}

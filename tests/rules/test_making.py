@@ -92,6 +92,13 @@ def test_contested_after_it_went_out_inside_a_case_even_if_it_came_back() -> Non
     assert stage.make(ITEM) == {ITEM: Outcome.CONTESTED}
 
 
+def test_a_maker_who_never_held_it_restates_what_was_not_sent_out() -> None:
+    stage = Stage()
+    stage.accept(ITEM, who=FORWARDER)
+    stage.make(ITEM)
+    assert stage.make(ITEM) == {ITEM: Outcome.RESTATED}
+
+
 def test_a_container_that_travelled_before_does_not_make_a_restatement_contested() -> None:
     stage = Stage()
     stage.pack(CASE, OTHER)

@@ -105,6 +105,16 @@ def test_only_the_same_authority_or_its_successor_releases_that_hold() -> None:
     assert stage.offer(ITEM) == {ITEM: Outcome.OFFERED}
 
 
+def test_a_successor_releases_its_own_hold_before_its_predecessors() -> None:
+    stage = packed()
+    stage.hold(ITEM)
+    stage.hold(ITEM, who=HEIR)
+    stage.release(ITEM, who=HEIR)
+    assert [held.authority for held in stage.of(ITEM).holds] == [CUSTOMS]
+    stage.release(ITEM, who=HEIR)
+    assert stage.of(ITEM).holds == ()
+
+
 def test_holds_are_kept_up_to_a_number_and_seizures_said() -> None:
     stage = packed()
     outcomes = [stage.hold(ITEM, case=str(case), flags=Flag.SEIZE)[ITEM] for case in range(limits.HOLDS + 1)]

@@ -346,6 +346,23 @@ def test_a_thing_moved_with_the_box_it_lies_in_is_counted_once() -> None:
     assert (stage.of(CRATE).children, stage.of(CASE).children) == (3, 0)
 
 
+def test_claimed_custody_is_marked_alike_however_it_comes_out() -> None:
+    marks = []
+    for empties in (False, True):
+        stage = Stage()
+        stage.accept(CASE, who=MAKER)
+        stage.make(ITEM)
+        stage.pack(CASE, ITEM)
+        stage.pack(PALLET, CASE)
+        if empties:
+            stage.unpack_all(CASE)
+            stage.act(MAKER, Action.OBSERVE, (Role.OBJECT, ITEM))
+        else:
+            stage.unpack(CASE, ITEM)
+        marks.append((stage.of(CASE).claimed, stage.of(ITEM).claimed))
+    assert marks == [(True, False), (True, False)]
+
+
 def test_many_children_at_once() -> None:
     stage = Stage()
     items = [serial("9521234", 5, number) for number in range(200)]

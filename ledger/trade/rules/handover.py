@@ -70,7 +70,7 @@ def offer(act: Act, leg: Leg, view: View) -> Decision:
         return breach(act, at, view)
     ownerless = is_ownerless(at.custodian)
     if at.custodian != act.organisation and not ownerless:
-        late = any(_is_between(held, act) for held in at.own.claims)
+        late = any(_is_between(held, act) for held in at.claims)
         return note(act, at, view, Outcome.COMPLETION_TOO_LATE) if late else claim(act, at, view)
     if act.receiver == act.organisation:
         return note(act, at, view, Outcome.WITHIN)
@@ -84,7 +84,7 @@ def offer(act: Act, leg: Leg, view: View) -> Decision:
 
 def _sent(act: Act, at: Situation, view: View) -> Decision:
     """What the custodian's sending comes to."""
-    for held in at.own.claims:
+    for held in at.claims:
         if _is_between(held, act) and held.sequence > at.passed:
             return complete(act, at, held, view)
     receiver = destination_of(act)
@@ -167,7 +167,7 @@ def accept(act: Act, leg: Leg, view: View) -> Decision:
         record = record._replace(unconfirmed=mark)
         outcome = Outcome.TAKEN_WITH_RESERVATION if is_reserved(act) else Outcome.TAKEN
     else:
-        record = record._replace(claims=())
+        record = record._replace(claims=(), handed=act.sequence)
         outcome = Outcome.ACCEPTED_WITH_RESERVATION if is_reserved(act) else Outcome.ACCEPTED
     return Decision(outcome, record, left=at.parent)
 
@@ -191,7 +191,8 @@ def content(act: Act, leg: Leg, view: View) -> Decision:
 
 def complete(act: Act, at: Situation, held: Claim, view: View) -> Decision:
     """Row 16: the custodian at the time of the claim, still custodian, signs late: the claim becomes two-sided."""
-    record = passed(at, held.claimant, view, act, act.organisation)._replace(claims=(), shipped=True)
+    record = passed(at, held.claimant, view, act, act.organisation)
+    record = record._replace(claims=(), handed=act.sequence, shipped=True)
     return Decision(Outcome.COMPLETED, without_contradictions_of(record, held.event), left=at.parent)
 
 
@@ -206,6 +207,8 @@ def withdraw(act: Act, leg: Leg, view: View) -> Decision:
         return Decision(Outcome.VOIDED, record, left=at.parent)
     if own.offer is not None and own.offer.offerer == act.organisation:
         return Decision(Outcome.WITHDRAWN, own._replace(offer=None))
+    if at.custodian == act.organisation:
+        return note(act, at, view, Outcome.OBSERVED)  # nothing of its own stands open
     return contradict(act, at, view)
 
 
@@ -225,7 +228,7 @@ def dispute(act: Act, leg: Leg, view: View) -> Decision:
     at = situation(view, leg.key)
     if usable_permits(act, at, view, None, None) is None:
         return breach(act, at, view)
-    sides = {at.custodian, *(held.claimant for held in at.own.claims)}
+    sides = {at.custodian, *(held.claimant for held in at.claims)}
     for record in at.whole:
         sides.update(record.former[-1:])
         if record.offer is not None:

@@ -57,6 +57,4 @@ def _last_effect(act: Act, before: Record, source: str | None) -> LastEffect | N
 
 def _is_shipped(act: Act, at: Situation) -> bool:
     """Whether it was sent out since it was made: by itself, or inside of what it is in."""
-    if at.own.shipped or at.own.former or at.custodian != act.organisation or is_offered(act, at):
-        return True
-    return at.passed > at.own.passed
+    return at.own.shipped or bool(at.own.former) or is_offered(act, at) or at.passed > at.own.passed

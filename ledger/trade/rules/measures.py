@@ -42,7 +42,8 @@ def release(act: Act, leg: Leg, view: View) -> Decision:
     ]
     if not lifted:
         return note(act, at, view, Outcome.NO_SUCH_HOLD)
-    holds = tuple(held for held in own.holds if held != lifted[0])
+    one = next((held for held in lifted if held.authority == act.organisation), lifted[0])
+    holds = tuple(held for held in own.holds if held != one)
     return Decision(Outcome.RELEASED, own._replace(holds=holds, last=None))
 
 

@@ -167,8 +167,9 @@ def emptied(act: Act, at: Situation) -> tuple[Record, tuple[tuple[SubjectKey, Re
     episode = Record(
         status=Status.ENDED,
         custodian=at.custodian,
-        claimed=free.claimed,
+        claimed=at.root.claimed,
         passed=at.passed,
+        handed=at.handed,
         parent=at.own.parent,
         generation=at.own.generation,
         children=at.own.children,

@@ -62,8 +62,9 @@ def confirm(act: Act, leg: Leg, view: View) -> Decision:
     own, cited = at.own, act.statement.cites
     mark = at.mark if at.mark == own.unconfirmed else None
     if mark is not None and (mark.event, mark.offerer) == (cited, act.organisation):
-        return Decision(Outcome.CONFIRMED, own._replace(unconfirmed=None, claims=(), last=None))
-    claimants = [held.claimant for held in own.claims if held.event == cited]
+        record = own._replace(unconfirmed=None, claims=(), handed=act.sequence, last=None)
+        return Decision(Outcome.CONFIRMED, record)
+    claimants = [held.claimant for held in at.claims if held.event == cited]
     if claimants and (act.authority or at.custodian == act.organisation):
         return _confirm_claim(act, at, claimants[0], view)
     if act.authority and _is_contradicted_by(own, cited):
@@ -79,7 +80,7 @@ def _confirm_claim(act: Act, at: Situation, claimant: str, view: View) -> Decisi
         return breach(act, at, view)
     if not act.authority and is_offered_above(act, at):
         return note(act, at, view, Outcome.OFFER_STANDS)
-    record = passed(at, claimant, view, act, at.custodian)._replace(claims=())
+    record = passed(at, claimant, view, act, at.custodian)._replace(claims=(), handed=act.sequence)
     record = without_contradictions_of(record, act.statement.cites)
     return Decision(Outcome.CONFIRMED, record, left=at.parent)
 
@@ -88,8 +89,8 @@ def dismiss(act: Act, leg: Leg, view: View) -> Decision:
     """Row 27: an authority dismisses a claim or a contradiction."""
     at = situation(view, leg.key)
     own, cited = at.own, act.statement.cites
-    claims = tuple(held for held in own.claims if held.event != cited)
-    if claims == own.claims and not _is_contradicted_by(own, cited):
+    claims = tuple(held for held in at.claims if held.event != cited)
+    if claims == at.claims and not _is_contradicted_by(own, cited):
         return note(act, at, view, Outcome.NOTHING_TO_RULE)
     return Decision(Outcome.DISMISSED, without_contradictions_of(own._replace(claims=claims), cited))
 

@@ -48,12 +48,12 @@ def is_party(act: Act, at: Situation, view: View) -> bool:
     signer, own = act.organisation, at.own
     if act.authority or signer in (at.custodian, own.maker):
         return True
-    if any(signer == offer.receiver for offer in own.offers):
+    if any(signer == offer.receiver and act.time_ms < offer.lapse_ms for offer in own.offers):
         return True
     for record in at.whole:
         if signer in record.former:
             return True
-        if record.offer is not None and signer in (record.offer.offerer, record.offer.receiver):
+        if record.offer is not None and record.offer.receiver == signer and live_offer(act, at, record):
             return True
     identifier = identify(at.key.identifier)
     if at.key.space == Space.DOCUMENT:
@@ -107,12 +107,11 @@ def claim(act: Act, at: Situation, view: View) -> Decision:
     record = born(at.own)
     if is_ownerless(at.custodian) and record.status == Status.LIVE:
         return Decision(Outcome.CLAIMED_CUSTODY, claimed_custody(act, at), left=at.parent)
-    known = any(held.claimant == act.organisation for held in record.claims)
-    if known or len(record.claims) >= limits.OPEN_CLAIMS:
+    claims = at.claims
+    known = any(held.claimant == act.organisation for held in claims)
+    if known or len(claims) >= limits.OPEN_CLAIMS:
         return Decision(Outcome.CLAIM_NOT_NOTED, record, aside=not has_standing(act, at, view))
-    return Decision(
-        Outcome.CLAIMED, record._replace(claims=(*record.claims, claim_of(act, at.custodian, None)))
-    )
+    return Decision(Outcome.CLAIMED, record._replace(claims=(*claims, claim_of(act, at.custodian, None))))
 
 
 def claim_of(act: Act, custodian: str | None, quantity: Amount | None) -> Claim:
@@ -129,7 +128,7 @@ def claimed_custody(act: Act, at: Situation) -> Record:
         former=with_former(record, act.organisation),
         passed=act.sequence,
         offer=None,
-        claims=(),
+        claims=tuple(held for held in record.claims if held.claimant != act.organisation),
         unconfirmed=None,
         last=None,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from ledger.base.errors import Code, EntitlementError, RuleError
+from ledger.base.errors import Code, EntitlementError, FormError, RuleError
 from ledger.trade.identifiers import Kind
 from ledger.trade.record import Space, SubjectKey
 from ledger.trade.rules import (
@@ -141,10 +141,10 @@ _OFFICIAL: Final = (Action.HOLD, Action.RELEASE, Action.PERMIT, Action.DISMISS)
 
 
 def check_entitled(act: Act, subjects: tuple[Subject, ...], *, allow_persons: bool) -> None:
-    """Refuse what no rule may see: official acts by others, a delegate beyond its bounds, person identifiers.
+    """Refuse what no rule may see: official acts by others, a delegate beyond its bounds, persons, an unclear container.
 
-    Raises EntitlementError (not_entitled, expired), RuleError (person_identifier), FormError (an identifier anywhere in
-    the extract that is not canonical).
+    Raises EntitlementError (not_entitled, expired), RuleError (person_identifier), FormError (two parents or lots where
+    only one can be meant; an identifier anywhere in the extract that is not canonical).
     """
     action = act.statement.action
     if action in _OFFICIAL and not act.authority:
@@ -162,6 +162,11 @@ def check_entitled(act: Act, subjects: tuple[Subject, ...], *, allow_persons: bo
                 Code.EXPIRED,
                 f"expected a delegate's act before {act.delegation.until_ms}, it is {act.time_ms}",
             )
+    roles = [subject.role for subject in subjects]
+    if roles.count(Role.LOT) > 1 or (roles.count(Role.PARENT) > 1 and action != Action.UNPACK_ALL):
+        raise FormError(
+            Code.MALFORMED, "expected one parent and one lot of serials at most in an event, got more"
+        )
     texts = [subject.identifier for subject in subjects] + _identifiers_in(act.statement)
     persons = [text for text in texts if identify(text).kind == Kind.PERSON]
     if persons and not allow_persons:

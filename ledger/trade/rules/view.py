@@ -13,7 +13,18 @@ from typing import Final, NamedTuple, Protocol
 
 from ledger.base import limits
 from ledger.trade.identifiers import Identifier, check_canonical
-from ledger.trade.record import EMPTY, Binding, Hold, Origin, Record, Space, Status, SubjectKey, Unconfirmed
+from ledger.trade.record import (
+    EMPTY,
+    Binding,
+    Claim,
+    Hold,
+    Origin,
+    Record,
+    Space,
+    Status,
+    SubjectKey,
+    Unconfirmed,
+)
 from ledger.trade.statement import Quantity, Statement
 
 EXTERNAL: Final = "ext:"  # prefix of a custodian that is no member: goods that left to a canonical party
@@ -147,11 +158,27 @@ class Situation(NamedTuple):
     @property
     def passed(self) -> int:
         """Sequence of the entry by which its custody passed last, by itself or inside of what it was in then."""
-        found, below, since = self.own.passed, self.own, 0
+        return self._last("passed")
+
+    @property
+    def handed(self) -> int:
+        """The same for a handover that both sides signed."""
+        return self._last("handed")
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """Its open claims: those that no handover signed by both sides has overtaken."""
+        handed = self.handed
+        return tuple(claim for claim in self.own.claims if claim.sequence > handed)
+
+    def _last(self, field: str) -> int:
+        """The latest of a field of sequences, of ancestors only as far as it was inside of them then."""
+        found, below, since = int(getattr(self.own, field)), self.own, 0
         for _, record in self.ancestors:
             since = max(since, below.parent_since)
-            if record.passed > since:
-                found = max(found, record.passed)
+            sequence = int(getattr(record, field))
+            if sequence > since:
+                found = max(found, sequence)
             below = record
         return found
 
@@ -230,7 +257,7 @@ def born(record: Record) -> Record:
 def freed(at: Situation) -> Record:
     """The subject outside of everything, in the root's custody: holds, bindings and the unconfirmed mark go with it.
 
-    Claims older than a handover that it went through inside have lapsed.
+    Claims older than a handover by both sides that it went through inside have lapsed.
     """
     record = born(at.own)
     if not at.ancestors:
@@ -247,10 +274,11 @@ def freed(at: Situation) -> Record:
         parent_generation=0,
         parent_since=0,
         custodian=custodian,
-        claimed=at.root.claimed if changed else record.claimed or at.root.claimed,
+        claimed=at.root.claimed if changed else record.claimed,
         former=with_former(record, custodian),
         passed=passed,
-        claims=tuple(claim for claim in record.claims if claim.sequence > passed),
+        handed=at.handed,
+        claims=at.claims,
         unconfirmed=at.mark,
     )
 
