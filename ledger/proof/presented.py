@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ledger.proof.replay import Replayed
+from ledger.trade.record import Space
 
 if TYPE_CHECKING:
     from ledger.proof.narrate import Narrator
@@ -31,8 +32,15 @@ Line = tuple[str, str, str]
 
 
 def compare(presented: Presented, replayed: Replayed, narrator: Narrator) -> list[Line]:
-    """(name, state, sentence) for each thing looked at: ok agrees, bad differs, not checked."""
-    own = replayed.record
+    """(name, state, sentence) for each thing looked at: ok agrees, bad differs, not checked.
+
+    Documents are not presented; a container presented may be the subject itself; what was counted inside the container
+    presented says nothing of how much is inside another subject.
+    """
+    if replayed.key.space not in (Space.THING, Space.BALANCE):
+        return []
+    own, itself = replayed.record, replayed.key.identifier
+    counted = presented.inside if presented.container in (None, itself) else None
     seals = sorted({seal for record in replayed.whole for seal in record.seals})
     containers = replayed.containers
     stated = [
@@ -43,9 +51,14 @@ def compare(presented: Presented, replayed: Replayed, narrator: Narrator) -> lis
     return [
         _line("presented by", presented.by, [replayed.custodian], narrator.name(replayed.custodian)),
         _line("place", presented.place, stated[-1:], stated[-1] if stated else "nowhere stated"),
-        _line("container", presented.container, list(containers), ", ".join(containers) or "in no container"),
+        _line(
+            "container",
+            presented.container,
+            [itself, *containers],
+            ", ".join(containers) or "in no container",
+        ),
         _line("seal", presented.seal, list(seals), ", ".join(seals) or "no seal on record"),
-        _line("count", presented.inside, [own.children], str(own.children)),
+        _line("count", counted, [own.children], str(own.children)),
     ]
 
 

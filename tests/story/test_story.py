@@ -66,3 +66,17 @@ def test_the_seal_on_record_agrees(stage: MemoryStage) -> None:
     said = verdict(stage, shipment().witness, seen)
     assert "not checked" not in said.headline
     assert said.exit_code == 4
+
+
+def test_a_container_and_its_declaration_are_compared_with_what_is_seen_of_the_container(
+    stage: MemoryStage,
+) -> None:
+    goods = shipment()
+    bundle = stage.bundle([goods.declaration, goods.container])
+    seen = Presented(container=goods.container.text, seal=cast.CUSTOMS_SEAL, inside=1, by=cast.FORWARDER)
+    said = assess(bundle, anchor_from_genesis(stage.genesis), now_ms=stage.now_ms(), presented=seen)
+    assert said.exit_code == 4
+    wrong = assess(
+        bundle, anchor_from_genesis(stage.genesis), now_ms=stage.now_ms(), presented=seen._replace(inside=2)
+    )
+    assert wrong.exit_code == 7
