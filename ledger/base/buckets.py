@@ -64,6 +64,11 @@ class BucketTree:
     def _bucket_of(self, key: bytes) -> int:
         return int.from_bytes(key[:4], "big") >> (32 - self.depth)
 
+    def place(self, key: bytes) -> tuple[int, int]:
+        """The bucket that `key` belongs to, and how many entries that bucket has."""
+        index = self._bucket_of(key)
+        return index, len(self._buckets.get(index, {}))
+
     @property
     def root(self) -> bytes:
         """The state root, 32 bytes."""

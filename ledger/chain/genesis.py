@@ -15,7 +15,7 @@ from ledger.base.encoding import decode, encode, take_array, take_ascii, take_by
 from ledger.base.errors import Code, FormError
 from ledger.base.hashing import HASH_BYTES, ZERO_HASH, Tag, tagged_hash
 from ledger.base.keys import PUBLIC_KEY_BYTES, is_valid_public_key
-from ledger.members.members import Use, entry_from_wire, key_from_data
+from ledger.members.members import Use, check_organisation_id, entry_from_wire, key_from_data
 from ledger.members.registry import Entry, Kind, Registry
 
 VERSION: Final = 1
@@ -24,7 +24,9 @@ GENESIS_BYTES: Final = 16_000_000
 # Registry parameters that execution and consensus read.
 ALLOW_PERSONS: Final = "allow_persons"  # whether GSRN (person identifiers) are accepted
 LEADER_TIMEOUT_MS: Final = "leader_timeout_ms"
-HEARTBEAT_MS: Final = "heartbeat_ms"  # an idle chain gets an empty block this long after the last one; 0: never
+HEARTBEAT_MS: Final = (
+    "heartbeat_ms"  # an idle chain gets an empty block this long after the last one; 0: never
+)
 
 
 class Seat(NamedTuple):
@@ -109,6 +111,8 @@ def check_genesis(genesis: Genesis) -> None:
     keys = {seat.public_key for seat in genesis.validators}
     if len(keys) != len(genesis.validators):
         raise FormError(Code.MALFORMED, "validators: expected a different key for each")
+    for name in sorted(members):
+        check_organisation_id(name)
     for seat in genesis.validators:
         if seat.organisation not in members:
             raise FormError(Code.MALFORMED, f"validators: expected a member, got {seat.organisation!r}")

@@ -16,6 +16,7 @@ from ledger.members.registry import Entry, Kind, Period, Source
 
 ROLES: Final = ("manufacturer", "logistics", "customs", "rights_holder", "auditor", "regulator", "validator")
 EVERYWHERE: Final = "*"
+ORGANISATION_CHARACTERS: Final = 32
 
 
 class Use(IntEnum):
@@ -119,6 +120,21 @@ class Members:
         return self._exact(Kind.PARAMETER, name)
 
 
+def check_organisation_id(identifier: str) -> None:
+    """Raise FormError unless it is 1 .. 32 ASCII letters, digits, "-", "_" or ".".
+
+    Records write organisations beside other things (`holder#generation`, `organisation|transformation`, `ext:party`), so no
+    id may contain what separates them.
+    """
+    take_ascii(identifier, "organisation id", ORGANISATION_CHARACTERS)
+    for character in identifier:
+        if not ("a" <= character <= "z" or "A" <= character <= "Z" or character in "0123456789-_."):
+            raise FormError(
+                Code.MALFORMED,
+                f'organisation id: expected letters, digits, "-", "_" or ".", got {character!a}',
+            )
+
+
 def key_from_data(data: Any) -> Key:
     """A Key from an entry's data."""
     organisation, use, compromised, delegation = data
@@ -130,6 +146,8 @@ def entry_from_wire(value: Any) -> Entry:
     kind, name, periods = take_array(value, "registry entry", 3)
     kind = take_int(kind, "kind", 0, max(Kind))
     name = take_ascii(name, "name", limits.IDENTIFIER_BYTES)
+    if kind == Kind.ORGANISATION:
+        check_organisation_id(name)
     checked = []
     for period in take_array(periods, "periods", most=1_000):
         since, until, data = take_array(period, "period", 3)
@@ -148,7 +166,7 @@ def _check_data(kind: Kind, data: Any) -> None:
         take_bool(simulated, "simulated")
         for role in take_array(roles, "roles", most=len(ROLES)):
             if role not in ROLES:
-                raise FormError(Code.MALFORMED, f"roles: expected one of {', '.join(ROLES)}, got {role!r}")
+                raise FormError(Code.MALFORMED, f"roles: expected each to be one of {', '.join(ROLES)}")
     elif kind == Kind.KEY:
         organisation, use, compromised, delegation = take_array(data, "key", 4)
         take_ascii(organisation, "organisation", 32)

@@ -30,6 +30,7 @@ from ledger.chain.validators import ValidatorSet
 from ledger.members.members import Key, Members, Use
 from ledger.state.item import ItemChanges, evidence_changes, execute_item
 from ledger.state.links import Entry
+from ledger.state.pending import Pending, Room
 from ledger.state.state import BlockUndo, LedgerState, Tip
 from ledger.trade.extract import extract
 from ledger.trade.record import EMPTY, Record, Space, Status, SubjectKey
@@ -60,22 +61,6 @@ class Execution(NamedTuple):
     undo: BlockUndo
 
 
-class _Pending:
-    """Changes of a block, or of one transaction on top of it, not yet part of the state."""
-
-    def __init__(self, below: LedgerState | _Pending) -> None:
-        self._below = below
-        self.changes: dict[SubjectKey, Record] = {}
-        self.rows: list[ItemChanges] = []
-
-    def record(self, key: SubjectKey) -> Record:
-        found = self.changes.get(key)
-        return self._below.record(key) if found is None else found
-
-    def hash_of(self, key: SubjectKey, record: Record) -> bytes:
-        return self._below.hash_of(key, record)
-
-
 def apply_block(
     state: LedgerState, header: Header, transactions: Sequence[Transaction], validators: ValidatorSet
 ) -> Execution:
@@ -83,12 +68,12 @@ def apply_block(
 
     The state moves on to the block; `state.undo(execution.undo)` takes it back.
     """
-    block = _Pending(state)
+    block, room = Pending(state), Room(state)
     receipts: list[Receipt] = []
     members = state.members(header.height)
     ids: dict[bytes, int] = {}
     for transaction in transactions:
-        receipts += _apply_transaction(state, block, header, members, transaction, ids, validators)
+        receipts += _apply_transaction(state, block, room, header, members, transaction, ids, validators)
     log = state.log.copy()
     for row in block.rows:
         log.append(row.entry_hash)
@@ -116,7 +101,8 @@ def receipt_leaf(network: bytes, receipt: Receipt) -> bytes:
 
 def _apply_transaction(
     state: LedgerState,
-    block: _Pending,
+    block: Pending,
+    room: Room,
     header: Header,
     members: Members,
     transaction: Transaction,
@@ -129,12 +115,13 @@ def _apply_transaction(
     except CustodyError as error:
         return [_refused(transaction, index, error.code) for index in range(count)]
     ids[transaction.id] = transaction.header.expiry_ms
-    pending = _Pending(block)
+    pending = Pending(block)
     receipts: list[Receipt] = []
     failed = False
     for index in range(count):
         try:
             row = _apply_item(state, block, pending, header, members, key, transaction, index, validators)
+            room.take(row.records)
         except CustodyError as error:
             receipts.append(_refused(transaction, index, error.code))
             failed = True
@@ -144,6 +131,7 @@ def _apply_transaction(
             pending.rows.append(row)
             pending.changes.update(row.records)
     if failed and transaction.header.mode == Mode.ALL_OR_NOTHING:
+        room.give_back(block, pending.changes)
         return [
             receipt if receipt.refusal else _refused(transaction, receipt.place, Code.ROLLED_BACK)
             for receipt in receipts
@@ -200,8 +188,8 @@ def check_admissible(
 
 def _apply_item(
     state: LedgerState,
-    block: _Pending,
-    pending: _Pending,
+    block: Pending,
+    pending: Pending,
     header: Header,
     members: Members,
     key: Key,
@@ -246,7 +234,7 @@ def act_of(members: Members, statement: Statement, event: bytes, entry: Entry, k
 
 
 def _apply_event(
-    state: LedgerState, pending: _Pending, members: Members, key: Key, item: Item, entry: Entry
+    state: LedgerState, pending: Pending, members: Members, key: Key, item: Item, entry: Entry
 ) -> ItemChanges:
     act = act_of(members, item.statement, item.event_hash, entry, key)
     check_entitled(act, item.subjects, allow_persons=bool(members.parameter(ALLOW_PERSONS)))
@@ -257,7 +245,7 @@ def _apply_event(
 
 
 def _attestation_records(
-    state: LedgerState, pending: _Pending, members: Members, item: Item, entry: Entry
+    state: LedgerState, pending: Pending, members: Members, item: Item, entry: Entry
 ) -> dict[SubjectKey, Record]:
     """Check a device's attestation; the records that make (device, counter) execute once and let gaps show."""
     attestation = item.attestation
@@ -296,7 +284,7 @@ def _attestation_records(
 
 
 def _apply_mismatch(
-    state: LedgerState, block: _Pending, pending: _Pending, members: Members, key: Key, raw: Any, entry: Entry
+    state: LedgerState, block: Pending, pending: Pending, members: Members, key: Key, raw: Any, entry: Entry
 ) -> ItemChanges:
     """An event's bytes contradict its extract; any holder of the bytes may publish it (DESIGN §4 Bytes)."""
     fields = take_array(raw, "mismatch", 5)
@@ -305,8 +293,7 @@ def _apply_mismatch(
     salt = take_bytes(fields[2], "salt", most=64)
     context = None if fields[3] is None else take_bytes(fields[3], "context", most=limits.CONTEXT_BYTES)
     event = take_bytes(fields[4], "event", most=limits.EVENT_BYTES)
-    rows = {row.entry.sequence: row for row in (*block.rows, *pending.rows)}
-    original = rows.get(sequence) or state.entry_row(sequence)
+    original = _row(state, block, pending, sequence)
     if original is None or original.item is None:
         raise FormError(Code.MALFORMED, f"expected the sequence of an event on the ledger, got {sequence}")
     if event_hash(state.network, salt, context, event) != original.item.event_hash:
@@ -320,13 +307,24 @@ def _apply_mismatch(
     return execute_item(state.network, pending, members, act, item, entry)
 
 
+def _row(state: LedgerState, block: Pending, pending: Pending, sequence: int) -> ItemChanges | None:
+    """What the item with that place in the event log did, of this block or before it."""
+    place = sequence - state.log.size
+    if place < 0:
+        return state.entry_row(sequence)
+    if place < len(block.rows):
+        return block.rows[place]
+    place -= len(block.rows)
+    return pending.rows[place] if place < len(pending.rows) else None
+
+
 def mismatch_extract(original: Item, organisation: str, event: bytes, context: bytes | None) -> Extract:
     """The extract of a mismatch item: the original cited, every subject of its extract and of the derived one.
 
     Raises FormError if the bytes agree with the original's extract.
     """
     try:
-        derived = extract(event, context, original.statement.version)
+        derived = extract(event, context, original.statement.version, Openness(original.statement.openness))
     except CustodyError:
         derived = None
     if derived == original.extract:

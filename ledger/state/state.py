@@ -77,6 +77,7 @@ class LedgerState:
         self._backing = backing
         self._recent: dict[SubjectKey, tuple[Record, bytes]] = {}
         self._hashes: dict[SubjectKey, bytes] = {}
+        self._keys: dict[SubjectKey, bytes] = {}
         self._pending_tree: Undo = []
         self._rows: dict[int, ItemChanges] = {}
 
@@ -89,7 +90,7 @@ class LedgerState:
         found = self._recent.get(key)
         if found is not None:
             return found[0]
-        data = self._backing.get(state_key(self.network, key))
+        data = self._backing.get(self.state_key(key))
         if data is None:
             return EMPTY
         record = record_from_wire(decode(data, max_bytes=RECORD_BYTES))
@@ -133,9 +134,16 @@ class LedgerState:
         """Put the changed records into the tree; the new state root."""
         self._hashes = {key: record_hash(self.network, record) for key, record in changes.items()}
         self._pending_tree = self.tree.update(
-            {state_key(self.network, key): hashed for key, hashed in self._hashes.items()}
+            {self.state_key(key): hashed for key, hashed in self._hashes.items()}
         )
         return self.tree.root
+
+    def state_key(self, key: SubjectKey) -> bytes:
+        """The key of a subject in the state tree, remembered for as long as its record is."""
+        found = self._keys.get(key)
+        if found is None:
+            found = self._keys[key] = state_key(self.network, key)
+        return found
 
     def remember_rows(self, rows: tuple[ItemChanges, ...]) -> None:
         """Keep the rows of a block until `forget` says that the backing has them."""
@@ -168,6 +176,8 @@ class LedgerState:
             del self._rows[old]
         if len(self._recent) > keep:
             self._recent.clear()
+        if len(self._keys) > keep:
+            self._keys.clear()
 
 
 def genesis_state(genesis: Genesis, backing: Backing, validators: ValidatorSet) -> LedgerState:
