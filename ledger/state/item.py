@@ -143,7 +143,8 @@ def execute_item(
 ) -> ItemChanges:
     """Decide and write one item; `entry` still lacks its related root.
 
-    Raises RuleError(limit) if it touches more records, or sums up more authorities, than the caps allow.
+    Raises RuleError: limit if it touches more records, or sums up more authorities or lots, than the caps allow;
+    duplicate_subject if it would move one balance twice.
     """
     view = ItemView(records, members, act, item.subjects)
     decided = [(leg, view.decision(leg.key)) for leg in view.legs.values()]
@@ -152,59 +153,67 @@ def execute_item(
         for leg, decision in decided
     ]
     left = [
-        key
+        (key, custodian_after(view, view.record(key)))
         for key in dict.fromkeys(key for _, decision in decided for key in decision.left)
         if view.role(key) == ANCESTOR
     ]
-    custodians_left = [custodian_after(view, view.record(key)) for key in left]
     sums = summed_up(view, decided)
     related = _related(view, records)
-    leaves = [
-        related_leaf(
-            network, related_salt(network, item.subject_salt, leaf.key), leaf.role, leaf.key, leaf.record_hash
-        )
-        for leaf in related
-    ]
-    entry = entry._replace(
-        related_root=related_root(
-            network, len(leaves), counted(leaf.role for leaf in related), merkle.root(leaves)
-        )
-    )
-    hashed = entry_hash(network, entry)
-    changes: dict[SubjectKey, Record] = {}
-    links: list[NewLink] = []
-
-    def write(
-        key: SubjectKey, old: Record, new: Record, code: int, custodian: str | None, *, aside: bool
-    ) -> None:
-        link = Link(hashed, code, custodian)
-        changes[key] = record = linked(network, old, new, link, entry.sequence, aside=aside)
-        chain = record.asides if aside else record.links
-        move = record.moves.length if record.moves != old.moves else 0
-        links.append(NewLink(key, aside, chain.length, move, link))
-
+    entry = entry._replace(related_root=_related_root(network, item.subject_salt, related))
+    written = _Written(network, entry)
     for (leg, decision), custodian in zip(decided, custodians, strict=True):
-        if decision.aside and not _may_report(records, act, leg.key, changes):
-            continue
-        write(
-            leg.key, view.record(leg.key), decision.record, decision.outcome, custodian, aside=decision.aside
-        )
-    for key, custodian in zip(left, custodians_left, strict=True):
-        record = view.record(key)
-        write(key, record, record, Outcome.CHILD_LEFT, custodian, aside=False)
+        if not decision.aside or _may_report(records, act, leg.key, written.records):
+            before = view.record(leg.key)
+            written.link(leg.key, before, decision.record, decision.outcome, custodian, aside=decision.aside)
+    for key, custodian in left:
+        before = view.record(key)
+        written.link(key, before, before, Outcome.CHILD_LEFT, custodian, aside=False)
+    changes = written.records
     for key, summed in sums.items():
         record = changes.get(key) or view.record(key)
         changes[key] = record._replace(**{name: getattr(summed, name) for name in SUM_FIELDS})
     legs = _extend_legs(network, act, view, decided, changes)
     for leg, decision in decided:
-        for (
-            key,
-            record,
-        ) in decision.writes:  # the episode ends with the link that ended it: proofs walk up to there
-            ending = changes[leg.key]
+        for key, record in decision.writes:
+            ending = changes[leg.key]  # an episode ends with the link that ended it: proofs walk up to there
             changes[key] = record._replace(links=ending.links, moves=ending.moves)
     outcomes = tuple((leg.key, decision.outcome) for leg, decision in decided)
-    return ItemChanges(entry, hashed, item, related, tuple(links), changes, outcomes, legs)
+    return ItemChanges(
+        entry, written.entry_hash, item, related, tuple(written.links), changes, outcomes, legs
+    )
+
+
+class _Written:
+    """The links of one item, and the records that got them."""
+
+    def __init__(self, network: bytes, entry: Entry) -> None:
+        self.entry_hash = entry_hash(network, entry)
+        self.records: dict[SubjectKey, Record] = {}
+        self.links: list[NewLink] = []
+        self._network = network
+        self._sequence = entry.sequence
+
+    def link(
+        self, key: SubjectKey, before: Record, after: Record, code: int, custodian: str | None, *, aside: bool
+    ) -> None:
+        """Append a link to a subject's main or aside chain."""
+        link = Link(self.entry_hash, code, custodian)
+        record = linked(self._network, before, after, link, self._sequence, aside=aside)
+        self.records[key] = record
+        chain = record.asides if aside else record.links
+        move = record.moves.length if record.moves != before.moves else 0
+        self.links.append(NewLink(key, aside, chain.length, move, link))
+
+
+def _related_root(network: bytes, subject_salt: bytes, related: tuple[RelatedLeaf, ...]) -> bytes:
+    leaves = [
+        related_leaf(
+            network, related_salt(network, subject_salt, leaf.key), leaf.role, leaf.key, leaf.record_hash
+        )
+        for leaf in related
+    ]
+    named = counted(leaf.role for leaf in related)
+    return related_root(network, len(leaves), named, merkle.root(leaves))
 
 
 def _related(view: ItemView, records: Records) -> tuple[RelatedLeaf, ...]:

@@ -228,9 +228,7 @@ def dispute(act: Act, leg: Leg, view: View) -> Decision:
     at = situation(view, leg.key)
     if usable_permits(act, at, view, None, None) is None:
         return breach(act, at, view)
-    sides = {at.custodian, *(held.claimant for held in at.claims)}
-    for record in at.whole:
-        sides.update(record.former[-1:])
-        if record.offer is not None:
-            sides.update((record.offer.offerer, record.offer.receiver))
+    sides = [at.custodian, *at.own.former[-1:], *(held.claimant for held in at.claims)]
+    if at.own.offer is not None and live_offer(act, at, at.own):
+        sides.append(at.own.offer.receiver)
     return contradict(act, at, view, Outcome.DISPUTED if act.organisation in sides else Outcome.CONTRADICTION)
