@@ -6,8 +6,10 @@ import pytest
 
 from ledger.base import limits
 from ledger.trade.rules.balances import balance_key, inside
+from ledger.trade.rules.outcomes import BOUND_TOO
 from ledger.trade.statement import Flag
 from tests.rules.stage import (
+    BOL,
     CARRIER,
     CASE,
     CRATE,
@@ -291,6 +293,7 @@ def test_claims_on_a_lot_are_ruled_upon() -> None:
     second = stage.event
     confirmed = stage.act(MAKER, Action.CONFIRM, lot_object(2), to=FORWARDER, cites=first)
     assert confirmed[f"{LOT}@{FORWARDER}"] == Outcome.CONFIRMED
+    assert stage.record(lot_key(LOT)).contradictions == ()
     dismissed = stage.act(CUSTOMS, Action.DISMISS, lot_object(3), to=FORWARDER, source_of=MAKER, cites=second)
     assert dismissed[f"{LOT}@{FORWARDER}"] == Outcome.DISMISSED
     assert (stage.balance(MAKER), stage.balance(FORWARDER)) == ((8, 0), (2, 3))
@@ -370,3 +373,62 @@ def test_a_pallet_of_cases_with_quantities_ended() -> None:
     stage.act(MAKER, Action.END, (Role.OBJECT, PALLET))
     assert (stage.balance(MAKER), stage.balance_in(CASE), stage.of(CASE).lots) == ((6, 0), (4, 0), (LOT,))
     assert inside(CASE, 0) == f"{CASE}#0"
+
+
+def test_a_lot_is_bound_and_handed_over_in_one_event() -> None:
+    stage = made()
+    outcomes = stage.bind(BOL, of(4), handover=Action.OFFER, to=FORWARDER)
+    assert outcomes[f"{LOT}@{MAKER}"] == Outcome.OFFERED + BOUND_TOO
+    outcomes = stage.bind(BOL, of(4), who=FORWARDER, handover=Action.ACCEPT, source_of=MAKER)
+    assert outcomes[f"{LOT}@{FORWARDER}"] == Outcome.ACCEPTED + BOUND_TOO
+    bound = stage.record(balance_key(LOT, FORWARDER)).bindings
+    assert [(binding.document, binding.declarant) for binding in bound] == [(BOL, FORWARDER)]
+    assert (
+        stage.bind(BOL, of(1), who=FORWARDER, handover=Action.OFFER, to=MAKER)[f"{LOT}@{FORWARDER}"]
+        == Outcome.OFFERED
+    )
+
+
+def test_a_quantity_offered_to_oneself_or_ruled_upon_without_a_claimant_moves_nothing() -> None:
+    stage = made()
+    assert stage.offer(of(4), to=MAKER) == {LOT: Outcome.NOT_BALANCED}
+    assert stage.act(MAKER, Action.CONFIRM, lot_object(1), cites=bytes(32)) == {LOT: Outcome.OBSERVED}
+    outcomes = stage.act(MAKER, Action.CONFIRM, lot_object(1), to=FORWARDER, cites=bytes(32))
+    assert outcomes[f"{LOT}@{MAKER}"] == Outcome.NOTHING_TO_RULE
+
+
+def test_a_ruling_on_a_claim_needs_a_fitting_quantity_and_no_hold() -> None:
+    stage = made()
+    stage.accept(of(2), source_of=MAKER)
+    claim = stage.event
+    more = stage.act(MAKER, Action.CONFIRM, lot_object(3), to=FORWARDER, cites=claim)
+    assert more[f"{LOT}@{MAKER}"] == Outcome.NOT_BALANCED
+    stage.hold(LOT)
+    held = stage.act(MAKER, Action.CONFIRM, lot_object(2), to=FORWARDER, cites=claim)
+    assert held[f"{LOT}@{FORWARDER}"] == Outcome.BREACH
+    assert (stage.balance(MAKER), stage.balance(FORWARDER)) == ((10, 0), (0, 2))
+
+
+def test_offers_of_a_lot_on_hold_are_not_withdrawn() -> None:
+    stage = made()
+    stage.offer(of(2))
+    stage.hold(LOT)
+    assert stage.act(MAKER, Action.WITHDRAW, (Role.OBJECT, LOT))[f"{LOT}@{MAKER}"] == Outcome.BREACH
+
+
+def test_a_correction_of_a_lot_without_an_original_is_inert() -> None:
+    stage = made()
+    assert stage.act(MAKER, Action.CORRECT, lot_object(10))[f"{LOT}@{MAKER}"] == Outcome.CORRECTION_INERT
+    stage.bind(BOL, LOT)
+    assert stage.correct(stage.event, (Role.OBJECT, LOT))[f"{LOT}@{MAKER}"] == Outcome.CORRECTED
+    assert stage.record(balance_key(LOT, MAKER)).bindings == ()
+    assert stage.balance(MAKER) == (10, 0)
+
+
+def test_a_claim_in_another_unit_than_what_is_held_is_not_balanced() -> None:
+    stage = made()
+    stage.accept(of(2), source_of=MAKER)
+    assert stage.accept(of(2, 0, "KGM"), source_of=MAKER)[f"{LOT}@{FORWARDER}"] == Outcome.NOT_BALANCED
+    assert stage.offer(of(1, 0, "KGM"))[f"{LOT}@{MAKER}"] == Outcome.OFFERED
+    accepted = stage.accept(of(1, 0, "KGM"), source_of=MAKER)
+    assert accepted[f"{LOT}@{MAKER}"] == accepted[f"{LOT}@{FORWARDER}"] == Outcome.NOT_BALANCED

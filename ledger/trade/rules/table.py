@@ -255,6 +255,10 @@ def _rule_for(act: Act, leg: Leg) -> Rule | None:
         return endings.transform
     if space == Space.BALANCE:
         return _BALANCES.get(lots.meant(act))
+    if action == Action.CONFIRM and space == Space.LOT and not act.authority:
+        return (
+            lots.mention
+        )  # a claim on a quantity stands on a balance; only an authority rules upon a lot as such
     if action in _SAID:
         return _SAID[action]
     if space == Space.LOT:
