@@ -117,12 +117,12 @@ class BucketTree:
             entries = merkle.root([key + bucket[key] for key in sorted(bucket)])
             level[index * 32 : index * 32 + 32] = bucket_hash(self._network, len(bucket), entries)
         positions = set(dirty)
+        prefix, sha256 = self._prefix, hashlib.sha256
         for below, above in zip(self._levels, self._levels[1:], strict=False):
             positions = {position >> _ARITY_BITS for position in positions}
             for position in positions:  # any order: each writes a slice of its own
-                above[position * 32 : position * 32 + 32] = self._node(
-                    below[position * 128 : position * 128 + 128]
-                )
+                at = position << 5
+                above[at : at + 32] = sha256(prefix + below[at << 2 : (at << 2) + 128]).digest()
 
     def prove(self, key: bytes) -> StateProof:
         """The proof of what is under `key` now: its value hash, or that there is none."""

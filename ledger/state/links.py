@@ -15,6 +15,7 @@ also binds how many leaves there are, and how many of each role that rules ask f
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from ledger.base import limits
@@ -89,12 +90,14 @@ MOVE_FIELDS: Final = (
 )  # fmt: skip
 # Summed up from below, changed without a link: taken from certified records, never re-derived.
 SUM_FIELDS: Final = ("children", "levels", "inside", "lots")
-_MOVE_INDEXES: Final = tuple(Record._fields.index(name) for name in MOVE_FIELDS)
+_moving = itemgetter(*(Record._fields.index(name) for name in MOVE_FIELDS))
+_MOVED: Final = Record._fields.index("moved")  # then links, moves, asides: the last four fields
 
 
 def is_move(before: Record, after: Record) -> bool:
     """Whether the change belongs to the moves chain."""
-    return any(before[i] != after[i] for i in _MOVE_INDEXES)
+    moves: bool = _moving(before) != _moving(after)
+    return moves
 
 
 def linked(
@@ -103,11 +106,10 @@ def linked(
     """The record after the event with its chains extended. An aside leaves the record before untouched but for its count."""
     if aside:
         return before._replace(asides=extended(network, before.asides, link))
-    links = extended(network, before.links, link)
-    if not is_move(before, after):
-        return after._replace(links=links, moves=before.moves, asides=before.asides)
-    moves = extended(network, before.moves, link)
-    return after._replace(links=links, moves=moves, asides=before.asides, moved=sequence)
+    links, moves, moved = extended(network, before.links, link), before.moves, after.moved
+    if is_move(before, after):
+        moves, moved = extended(network, moves, link), sequence
+    return Record._make((*after[:_MOVED], moved, links, moves, before.asides))
 
 
 def entry_from_wire(value: Any) -> Entry:

@@ -10,6 +10,8 @@ the order in which a mapping is iterated.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from heapq import heappop, heappush
 from typing import Final, NamedTuple, Protocol
 
 from ledger.base.buckets import BucketTree, StateProof, Undo
@@ -74,6 +76,7 @@ class LedgerState:
         self.log = log
         self.tip = tip
         self.remembered = remembered  # transaction id -> expiry_ms
+        self._expiries = sorted((expiry, known) for known, expiry in remembered.items())  # a heap; may hold undone ids
         self._backing = backing
         self._recent: dict[SubjectKey, tuple[Record, bytes]] = {}
         self._hashes: dict[SubjectKey, bytes] = {}
@@ -117,18 +120,29 @@ class LedgerState:
     ) -> BlockUndo:
         """Take over one executed block whose tree was already updated by `update_tree`; see `ledger.state.block`."""
         previous = tuple((key, self._recent.get(key)) for key in changes)
-        expired = tuple(
-            (key, expiry) for key, expiry in self.remembered.items() if expiry <= tip.header.time_ms
-        )
+        expired = self._forget_expired(tip.header.time_ms)
         undo = BlockUndo(self.tip, self._pending_tree, previous, self.log, tuple(ids), expired)
         for key, record in changes.items():
             self._recent[key] = (record, self._hashes[key])
-        for old, _ in expired:
-            del self.remembered[old]
-        self.remembered.update(ids)
+        self._remember(ids.items())
         self.log = log
         self.tip = tip
         return undo
+
+    def _remember(self, ids: Iterable[tuple[bytes, int]]) -> None:
+        for known, expiry in ids:
+            self.remembered[known] = expiry
+            heappush(self._expiries, (expiry, known))
+
+    def _forget_expired(self, time_ms: int) -> tuple[tuple[bytes, int], ...]:
+        """Let go of ids that have expired: as many as there are, not as many as are remembered."""
+        expired: list[tuple[bytes, int]] = []
+        while self._expiries and self._expiries[0][0] <= time_ms:
+            expiry, known = heappop(self._expiries)
+            if self.remembered.get(known) == expiry:
+                del self.remembered[known]
+                expired.append((known, expiry))
+        return tuple(expired)
 
     def update_tree(self, changes: dict[SubjectKey, Record]) -> bytes:
         """Put the changed records into the tree; the new state root."""
@@ -166,7 +180,7 @@ class LedgerState:
             self._rows.pop(sequence, None)
         for new in undo.ids:
             self.remembered.pop(new, None)
-        self.remembered.update(undo.expired)
+        self._remember(undo.expired)
         self.log = undo.log
         self.tip = undo.tip
 

@@ -225,7 +225,7 @@ class Executor:
             store.undo()
             raise
         tables = self.tables
-        tables.write_execution(execution)
+        tables.write_execution(execution, self.state)
         tables.write_remembered(
             {known: self.state.remembered[known] for known in execution.undo.ids}, execution.undo.expired
         )

@@ -30,7 +30,7 @@ from ledger.chain.transaction import item_from_wire
 from ledger.state.block import Execution, Receipt
 from ledger.state.item import ItemChanges, RelatedLeaf
 from ledger.state.links import Entry, Link, entry_hash
-from ledger.state.state import RECORD_BYTES
+from ledger.state.state import RECORD_BYTES, LedgerState
 from ledger.trade.record import EMPTY, Record, SubjectKey, record_from_wire, record_hash, state_key
 from node.storage.state_store import StateStore
 
@@ -69,18 +69,15 @@ class Tables:
 
     # ---- writing, in the block begun last
 
-    def write_execution(self, execution: Execution) -> None:
-        """Put everything that one executed block changed, but for its transactions."""
-        network = self.network
-        keys: dict[SubjectKey, bytes] = {}
-        put_record = self.records.put
+    def write_execution(self, execution: Execution, state: LedgerState) -> None:
+        """Put everything that one executed block changed, but for its transactions; `state` is that after it."""
+        put_record, state_key_of = self.records.put, state.state_key
         for key, record in execution.records.items():
-            keys[key] = place = state_key(network, key)
-            put_record(place, encode(record))
+            put_record(state_key_of(key), encode(record))
         for row in execution.rows:
-            self._write_row(row, keys)
+            self._write_row(row, state_key_of)
 
-    def _write_row(self, row: ItemChanges, keys: dict[SubjectKey, bytes]) -> None:
+    def _write_row(self, row: ItemChanges, state_key_of: Callable[[SubjectKey], bytes]) -> None:
         sequence = row.entry.sequence
         related = []
         for leaf in row.related:
@@ -89,7 +86,7 @@ class Tables:
                 self.versions.put(leaf.record_hash, encode(leaf.record))
         self.rows.put(sequence.to_bytes(8, "big"), encode((row.entry, row.item, related, row.legs)))
         for key, aside, position, move, link in row.links:
-            state = keys.get(key) or state_key(self.network, key)
+            state = state_key_of(key)
             self.links.put(
                 link_key(state, position, aside=aside), encode((sequence, link.code, link.custodian))
             )
