@@ -10,11 +10,9 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from ledger.base.errors import CustodyError
 from ledger.chain.transaction import Item, Mode
 from ledger.trade.record import EMPTY, Space, SubjectKey
-from ledger.trade.rules.documents import document_key
-from ledger.trade.rules.view import lot_key, situation, thing
+from ledger.trade.rules.view import situation, thing
 from ledger.trade.statement import Action, Flag, Leg, Permit, Role
 from ledger.trade.vocabulary import Step
 from tests.world.world import World, lot, place, serial, sscc
@@ -45,7 +43,7 @@ def new_world(**options: Any) -> World:
     )
 
 
-class _CurrentView:
+class CurrentView:
     """The records now, for choosing a plausible signer."""
 
     def __init__(self, world: World) -> None:
@@ -73,7 +71,7 @@ class Author:
     # --- choices
     def custodian(self, identifier: str) -> str | None:
         """Who effectively holds a thing now."""
-        found = situation(_CurrentView(self.world), thing(identifier)).custodian  # type: ignore[arg-type]
+        found = situation(CurrentView(self.world), thing(identifier)).custodian  # type: ignore[arg-type]
         return found if found in ORGANISATIONS else None
 
     def signer(self, identifier: str) -> str:
@@ -348,4 +346,4 @@ def subjects_of(world: World) -> list[SubjectKey]:
     return sorted(key for key in found if key.space in PROVABLE and world.record(key) != EMPTY)
 
 
-__all__ = ["Author", "CustodyError", "document_key", "history", "lot_key", "new_world", "subjects_of"]
+__all__ = ["Author", "CurrentView", "history", "new_world", "subjects_of"]
