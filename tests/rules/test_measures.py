@@ -339,6 +339,19 @@ def test_the_claimant_does_not_confirm_itself() -> None:
     assert stage.holder(ITEM) == MAKER
 
 
+def test_a_claimant_that_came_to_hold_it_otherwise_does_not_confirm_itself() -> None:
+    stage = packed()
+    stage.accept(PALLET, who=CARRIER)
+    claim = stage.event
+    stage.offer(PALLET, to=None)
+    stage.accept(PALLET, who=CARRIER)
+    assert stage.act(CARRIER, Action.CONFIRM, (Role.OBJECT, PALLET), cites=claim) == {
+        PALLET: Outcome.NOTHING_TO_RULE
+    }
+    assert stage.act(MAKER, Action.WITHDRAW, (Role.OBJECT, PALLET)) == {PALLET: Outcome.VOIDED}
+    assert stage.holder(PALLET) == MAKER
+
+
 def test_an_authority_dismisses_claims_and_contradictions() -> None:
     stage = packed()
     stage.accept(ITEM, who=RIVAL)

@@ -65,7 +65,7 @@ def confirm(act: Act, leg: Leg, view: View) -> Decision:
         record = own._replace(unconfirmed=None, claims=(), handed=act.sequence, last=None)
         return Decision(Outcome.CONFIRMED, record)
     claimants = [held.claimant for held in at.claims if held.event == cited]
-    if claimants and (act.authority or at.custodian == act.organisation):
+    if claimants and (act.authority or at.custodian == act.organisation != claimants[0]):
         return _confirm_claim(act, at, claimants[0], view)
     if act.authority and _is_contradicted_by(own, cited):
         return Decision(Outcome.CONFIRMED, without_contradictions_of(own, cited))

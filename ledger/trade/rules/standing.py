@@ -128,7 +128,6 @@ def claimed_custody(act: Act, at: Situation) -> Record:
         former=with_former(record, act.organisation),
         passed=act.sequence,
         offer=None,
-        claims=tuple(held for held in record.claims if held.claimant != act.organisation),
         unconfirmed=None,
         last=None,
     )
