@@ -31,7 +31,6 @@ from node.validator.tables import TransactionResult, transaction_result
 
 BATCH_BYTES: Final = 1_000_000
 """A batch is closed at about this size; a larger transaction is a batch of its own."""
-QUEUE_BYTES: Final = limits.UNORDERED_BYTES_PER_ORIGIN
 _OFFICIAL: Final = (Action.HOLD, Action.RELEASE, Action.PERMIT, Action.CONFIRM, Action.DISMISS)
 _ACTION: Final = Statement._fields.index("action")
 _VERSION: Final = Statement._fields.index("version")
@@ -54,12 +53,20 @@ class Queued(NamedTuple):
 class Mempool:
     """What was handed in here, and what any validator pushed, until it is final."""
 
-    def __init__(self, executor: Executor, clock: Clock, me: int, first_number: int) -> None:
-        """`me`: own index; `first_number`: of the own batches, above every earlier one."""
+    def __init__(
+        self,
+        executor: Executor,
+        clock: Clock,
+        me: int,
+        first_number: int,
+        has_room: Callable[[int, int], bool],
+    ) -> None:
+        """`me`: own index; `first_number`: of the own batches, above every earlier one; `has_room`: the consensus'."""
         self._network = executor.network
         self._executor = executor
         self._clock = clock
         self._me = me
+        self._has_room = has_room
         self._number = first_number
         self._queue: list[Queued] = []
         self._queued_ids: set[bytes] = set()
@@ -112,10 +119,11 @@ class Mempool:
         return status if result is not None and result.is_executed else None
 
     def _check(self, transaction: Transaction, submission: Submission) -> Queued:
-        if self.queued_bytes + len(submission.transaction) > QUEUE_BYTES:
+        if not self._has_room(self._me, self.queued_bytes + len(submission.transaction)):
             raise UnavailableError(
                 Code.OVERLOADED,
-                f"expected at most {QUEUE_BYTES} bytes waiting to be ordered here; try again later, or elsewhere",
+                f"expected at most {limits.UNORDERED_BYTES_PER_ORIGIN} bytes from here waiting to be ordered; try again "
+                "later, or elsewhere",
             )
         transaction.check_signature()
         state = self._executor.state

@@ -143,7 +143,9 @@ class Validator:
             raise
         self.machine = self.driver.machine
         self.me = self.machine.me
-        self.mempool = Mempool(self.executor, self.clock, self.me, self.clock.wall_ms() * 1_000)
+        self.mempool = Mempool(
+            self.executor, self.clock, self.me, self.clock.wall_ms() * 1_000, self.machine.has_room
+        )
         self.chain = Chain(self.executor)
         self.prover = Prover(self.executor, self.stores.payload, self.driver.resume)
         self.housekeeper = Housekeeper(self.stores, self.executor, self.machine, self.fail)
