@@ -51,6 +51,8 @@ def test_any_bytes_are_one_canonical_value_or_refused(data: bytes) -> None:
         ("80", Code.MALFORMED),
         ("91 81 01 01", Code.MALFORMED),
         ("d4 01 01", Code.MALFORMED),
+        ("c7 00 00", Code.MALFORMED),
+        ("91 c7 00 05", Code.MALFORMED),
         ("d6 ff 00000000", Code.MALFORMED),
         ("01 01", Code.MALFORMED),
         ("", Code.MALFORMED),
