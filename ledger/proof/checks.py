@@ -130,8 +130,7 @@ def handover_checks(proven: Proven, narrator: Narrator) -> list[Check]:
     gaps += [
         f"ONE-SIDED: {narrator.name(held.claimant)} claims {'what it is in' if place else 'it'},"
         f" {narrator.name(held.custodian)} did not sign"
-        for place, record in enumerate(proven.replayed.whole)
-        for held in record.claims
+        for place, held in proven.replayed.claims
     ]
     said = [f"{number} {kind}" for kind, number in counted.items() if number]
     nothing = "no two-sided handover" if gaps else "no handover yet"

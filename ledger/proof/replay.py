@@ -23,12 +23,12 @@ from ledger.base.errors import Code, CustodyError, ProofError
 from ledger.members.members import Key, Members, Use
 from ledger.state.block import SIGNING_USES, act_of
 from ledger.state.links import COUNTED_ROLES, SUM_FIELDS, Entry, Link, extended, is_move, linked
-from ledger.trade.record import EMPTY, Chain, Record, Space, SubjectKey
+from ledger.trade.record import EMPTY, Chain, Claim, Record, Space, SubjectKey
 from ledger.trade.rules import ANCESTOR, Act, Decision, Leg, Outcome, check_entitled, custodian_after, decide
 from ledger.trade.rules.endings import transformation_key
 from ledger.trade.rules.lots import DESTINATION, EMPTYING, SOURCE, lot_legs
 from ledger.trade.rules.table import TRANSFORMATION, key_of
-from ledger.trade.rules.view import episode_key, situation, thing
+from ledger.trade.rules.view import Situation, episode_key, situation, thing
 from ledger.trade.statement import Action, Role, Statement, Subject
 
 # What has a chain of its own; other records (episodes, counters of devices and reports) are read beside it.
@@ -112,6 +112,8 @@ class Replayed(NamedTuple):
     """Its record and those of its containers at the checkpoint, stale parents resolved."""
     containers: tuple[str, ...]
     """Identifiers of what it is in at the checkpoint, nearest first."""
+    claims: tuple[tuple[int, Claim], ...]
+    """Claims that stand at the checkpoint: on itself (0) and on what it is in (1 the nearest)."""
     steps: tuple[Step, ...]
 
 
@@ -252,7 +254,7 @@ class Replay:
         at = situation(view, key)
         self._check_custodians(steps, ordered, at.custodian)
         containers = tuple(above.identifier for above, _ in at.ancestors)
-        return Replayed(key, final, at.custodian, tuple(at.whole), containers, ordered)
+        return Replayed(key, final, at.custodian, tuple(at.whole), containers, _claims(at), ordered)
 
     # --- the subject's own chain
 
@@ -433,6 +435,16 @@ class Replay:
                 return self._at(point, episode_key(record.parent, record.parent_generation)).custodian
             record = parent
         return record.custodian
+
+
+def _claims(at: Situation) -> tuple[tuple[int, Claim], ...]:
+    """What `Situation.claims` says of the subject and of each of its containers."""
+    inner = enumerate(((at.key, at.own), *at.ancestors))
+    return tuple(
+        (place, claim)
+        for place, (key, record) in inner
+        for claim in Situation(key, record, at.ancestors[place:]).claims
+    )
 
 
 def _signer(members: Members, item: Opened) -> Key:
