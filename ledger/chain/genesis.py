@@ -126,12 +126,12 @@ def check_genesis(genesis: Genesis) -> None:
 
 
 def _check_entry(entry: Entry, members: set[str]) -> None:
+    if entry.kind == Kind.KEY:
+        _check_key_name(entry.name)
     for period in entry.periods:
         data = period.data
         if entry.kind == Kind.KEY:
             key = key_from_data(data)
-            if not is_valid_public_key(bytes.fromhex(entry.name)):
-                raise FormError(Code.BAD_KEY, f"keys: expected a valid Ed25519 key, got {entry.name}")
             if key.use == Use.VALIDATOR:
                 raise FormError(
                     Code.MALFORMED, "keys: expected validator keys in the list of validators only"
@@ -141,6 +141,16 @@ def _check_entry(entry: Entry, members: set[str]) -> None:
             _check_member(entry.name, members)
         if entry.kind in (Kind.KEY, Kind.GRANT, Kind.PARTY, Kind.ISSUER, Kind.SUCCESSOR):
             _check_member(data, members)
+
+
+def _check_key_name(name: str) -> None:
+    """A key is looked up by its lower-case hexadecimal, so it is named by nothing else."""
+    if len(name) != 2 * PUBLIC_KEY_BYTES or any(character not in "0123456789abcdef" for character in name):
+        raise FormError(
+            Code.MALFORMED, f"keys: expected the 64 lower-case hexadecimal digits of a key, got {name[:80]}"
+        )
+    if not is_valid_public_key(bytes.fromhex(name)):
+        raise FormError(Code.BAD_KEY, f"keys: expected a valid Ed25519 key, got {name}")
 
 
 def _check_member(organisation: str, members: set[str]) -> None:
