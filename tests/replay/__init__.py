@@ -1,0 +1,1 @@
+"""The same chain under other hash seeds, locales, optimisation and interpreters."""
