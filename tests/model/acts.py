@@ -7,9 +7,10 @@ whoever may, so that deep states are reached, now and then somebody else, so tha
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from ledger.trade.statement import Action, Flag, Measure, Role
+from ledger.trade.statement import Action, Flag, Leg, Measure, Permit, Role
 from tests.model.case import Event, Registry
 from tests.model.things import State
 from tests.world.world import party, serial, sscc
@@ -18,12 +19,17 @@ PREFIX: Final = "9521234"
 OTHER_PREFIX: Final = "9529999"
 ORGANISATIONS: Final = ("maker", "forwarder", "carrier", "customs", "police", "rival")
 AUTHORITIES: Final = ("customs", "police")
-REGISTRY: Final = Registry(
-    {PREFIX: "maker", OTHER_PREFIX: "rival"}, frozenset(AUTHORITIES), {"customs": "police"}
-)
+MRN: Final = "urn:custody:doc:mrn:24NL00051234567AK0"
+UCR: Final = "urn:custody:doc:ucr:4NL123456-7"
+DOCUMENTS: Final = (MRN, UCR)
+ISSUERS: Final = {"NL0005": "carrier"}  # of the MRN; the UCR's trader is nobody known
+GRANTS: Final = {PREFIX: "maker", OTHER_PREFIX: "rival"}
+SUCCESSORS: Final = {"customs": "police"}
+REGISTRY: Final = Registry(GRANTS, frozenset(AUTHORITIES), SUCCESSORS, {MRN: "carrier"})
 ITEMS: Final = (*(serial(PREFIX, 1, n) for n in range(1, 5)), serial(OTHER_PREFIX, 1, 1), "urn:uuid:item")
 BOXES: Final = (sscc(PREFIX, 1), sscc(PREFIX, 2), "urn:epc:id:bic:CSQU3054383", "urn:epc:id:bic:MSKU2345671")
-THINGS: Final = (*ITEMS, *BOXES)
+PRODUCTS: Final = (serial(PREFIX, 3, 1), serial(OTHER_PREFIX, 3, 1))
+THINGS: Final = (*ITEMS, *BOXES, *PRODUCTS)
 OUTSIDE: Final = party(4711)
 HOUR_MS: Final = 3_600_000
 WAITS_MS: Final = (1_000, HOUR_MS, 5 * 24 * HOUR_MS, 31 * 24 * HOUR_MS)
@@ -41,11 +47,12 @@ class Act(NamedTuple):
     wait: int
 
 
-KINDS: Final = (
-    *("make",) * 6, *("pack",) * 12, *("unpack",) * 6, *("unpack_all",) * 5, *("offer",) * 10, *("accept",) * 14,
-    *("receive",) * 3, *("withdraw",) * 2, *("reject",) * 2, *("dispute",), *("observe",) * 4, *("commercial",),
-    *("hold",) * 5, *("release",) * 4,
-)  # fmt: skip
+WEIGHTS: Final = {
+    "make": 6, "pack": 12, "unpack": 6, "unpack_all": 5, "offer": 10, "accept": 14, "receive": 3, "withdraw": 2,
+    "reject": 2, "dispute": 1, "observe": 4, "commercial": 1, "hold": 4, "release": 4, "permit": 4, "transform": 2,
+    "sample": 1, "end": 2, "rule": 5, "correct": 6, "bind": 5, "bind_and_hand": 2, "unbind": 2, "unbind_all": 1,
+}  # fmt: skip
+KINDS: Final = tuple(kind for kind, weight in WEIGHTS.items() for _ in range(weight))
 CHOICES: Final = 16
 
 
@@ -57,8 +64,8 @@ def pick(options: tuple[str, ...] | list[str], number: int) -> str:
 class Interpreter:
     """Turns acts into events, given the situation."""
 
-    def __init__(self, state: State, number: int, now_ms: int) -> None:
-        self.state, self.number, self.now_ms = state, number, now_ms
+    def __init__(self, state: State, past: dict[int, Event], now_ms: int) -> None:
+        self.state, self.past, self.number, self.now_ms = state, past, len(past), now_ms
 
     def signer(self, act: Act, likely: str | None) -> str:
         """Whoever is likely, or somebody."""
@@ -215,3 +222,114 @@ class Interpreter:
             [(Role.OBJECT, name)],
             measure=measure,
         )
+
+    def permit(self, act: Act) -> Event:
+        held = [name for name in THINGS if any(self.state.thing(n).holds for n in self._over(name))]
+        name = pick(held if held and act.option < 14 else THINGS, act.a)
+        holds = [hold for n in self._over(name) for hold in self.state.thing(n).holds]
+        signer = holds[act.b % len(holds)].authority if holds and act.who < 13 else pick(AUTHORITIES, act.who)
+        sender = self.holder(name) if act.b < 13 else pick(ORGANISATIONS, act.b)
+        sender = sender if sender in ORGANISATIONS else "maker"
+        legs = [(str(sender), pick(ORGANISATIONS, act.c))]
+        if act.option % 2:
+            legs.append((legs[0][1], pick(ORGANISATIONS, act.b)))
+        terms = Permit(
+            tuple(Leg(party_of(one), party_of(other)) for one, other in legs),
+            self.now_ms + (HOUR_MS if act.option == 12 else 90 * 24 * HOUR_MS),
+            "S1" if act.option == 13 else None,
+        )
+        measure = Measure(pick(("C1", "C2"), act.c), "basis")
+        return self.say(
+            signer,
+            Action.PERMIT,
+            [(Role.OBJECT, name)],
+            permit=terms,
+            permit_legs=tuple(legs),
+            measure=measure,
+        )
+
+    def _over(self, name: str) -> list[str]:
+        return [name, *self.state.above(name), *self.state.below(name)]
+
+    def transform(self, act: Act) -> Event:
+        names = sorted({pick(THINGS, act.a), pick(THINGS, act.b)} - {pick(PRODUCTS, act.c)}) or [ITEMS[0]]
+        signer = self.signer(act, self.holder(names[0]))
+        subjects = [*((Role.INPUT, name) for name in names), (Role.OUTPUT, pick(PRODUCTS, act.c))]
+        named = "urn:example:batch" if act.option % 2 else None
+        return self.say(signer, Action.TRANSFORM, subjects, transformation=named)
+
+    def sample(self, act: Act) -> Event:
+        name, drawn = pick((*ITEMS, *BOXES), act.a), pick(PRODUCTS, act.c)
+        signer = self.signer(act, self.holder(name)) if act.b % 2 else pick(AUTHORITIES, act.who)
+        return self.say(signer, Action.SAMPLE, [(Role.INPUT, name), (Role.OUTPUT, drawn)])
+
+    def end(self, act: Act) -> Event:
+        name = pick(THINGS, act.a)
+        holds = [hold for n in self._over(name) for hold in self.state.thing(n).holds]
+        likely = holds[0].authority if holds and act.option % 4 else self.holder(name)
+        return self.say(self.signer(act, likely), Action.END, [(Role.OBJECT, name)])
+
+    def rule(self, act: Act) -> Event:
+        claimed = [name for name in THINGS if self.state.thing(name).claims]
+        taken = [name for name in THINGS if self.state.mark(name) is not None]
+        denied = [name for name in THINGS if self.state.thing(name).contradictions]
+        name = pick((claimed, taken, denied)[act.b % 3] or THINGS, act.a)
+        thing, taking = self.state.thing(name), self.state.mark(name)
+        cites: int | None = act.c % max(1, self.number)
+        likely = self.holder(name)
+        if act.b % 3 == 0 and thing.claims:
+            cites = thing.claims[act.c % len(thing.claims)].event
+        elif act.b % 3 == 1 and taking is not None:
+            cites, likely = taking.event, taking.offerer
+        elif thing.contradictions:
+            cites, likely = thing.contradictions[0].event, pick(AUTHORITIES, act.c)
+        signer = self.signer(act, likely)
+        action = Action.DISMISS if signer in AUTHORITIES and act.option % 2 else Action.CONFIRM
+        return self.say(signer, action, [(Role.OBJECT, name)], cites=cites)
+
+    def correct(self, act: Act) -> Event:
+        back = 1 + (act.a % 4 if act.option < 12 else act.a)
+        original = self.past.get(self.number - back)
+        if (
+            original is None or len(original.named(Role.PARENT)) > 1
+        ):  # the latter is refused, and nothing to undo
+            return self.observe(act)
+        signer = original.signer if act.who < 13 else pick(ORGANISATIONS, act.who)
+        cites = None if act.option == 15 else original.number
+        return self.say(signer, Action.CORRECT, original.subjects, cites=cites)
+
+    def bind(self, act: Act) -> Event:
+        names = sorted({pick(THINGS, act.a), pick(THINGS, act.b)})[: 1 + act.option % 2]
+        documents = DOCUMENTS if act.option > 12 else (pick(DOCUMENTS, act.c),)
+        subjects = [*((Role.OBJECT, name) for name in names), *((Role.DOCUMENT, name) for name in documents)]
+        return self.say(self.signer(act, self.holder(names[0])), Action.BIND, subjects)
+
+    def bind_and_hand(self, act: Act) -> Event:
+        event = self.offer(act) if act.option % 2 else self.accept(act)
+        if event.outside is not None or (event.to is None and event.action == Action.OFFER) or event.flags:
+            return event
+        document = (int(Role.DOCUMENT), pick(DOCUMENTS, act.c))
+        return replace(
+            event, action=int(Action.BIND), handover=event.action, subjects=(*event.subjects, document)
+        )
+
+    def unbind(self, act: Act) -> Event:
+        bound = [name for name in THINGS if self.state.bindings(name)]
+        name = pick(bound or THINGS, act.a)
+        bindings = self.state.bindings(name)
+        document = bindings[0].document if bindings and act.option % 4 else pick(DOCUMENTS, act.c)
+        signer = self.signer(act, bindings[0].declarant if bindings else None)
+        return self.say(signer, Action.UNBIND, [(Role.OBJECT, name), (Role.DOCUMENT, document)])
+
+    def unbind_all(self, act: Act) -> Event:
+        document = pick(DOCUMENTS, act.a)
+        return self.say(
+            self.signer(act, self.state.thing(document).holder),
+            Action.UNBIND_ALL,
+            [(Role.DOCUMENT, document)],
+        )
+
+
+def party_of(organisation: str) -> str:
+    """The party of an organisation, as the world registers it."""
+    return party(ORGANISATIONS.index(organisation) + 1)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from ledger.base import limits
 from ledger.trade.record import Origin, Status
 from ledger.trade.rules.outcomes import Outcome
-from ledger.trade.statement import Measure, Permit
-from tests.model.things import Claim, Contradiction, Effect, Hold, State, Thing
-
-CUSTODY_AND_MARKS = (
-    "status", "origin", "maker", "holder", "claimed", "parent", "generation", "taking", "holds", "permits", "seals",
-    "bindings", "contradictions",
-)  # fmt: skip
+from ledger.trade.statement import Measure, Role
+from ledger.trade.statement import Permit as Terms
+from tests.model.things import Claim, Contradiction, Effect, Permit, State, Thing
 
 
 @dataclass(frozen=True)
@@ -24,6 +19,11 @@ class Registry:
     grants: dict[str, str]  # digits -> organisation
     authorities: frozenset[str]
     successors: dict[str, str]
+    issuers: dict[str, str]  # document -> organisation
+
+    def issuer(self, document: str) -> str | None:
+        """Who owns documents like this one."""
+        return self.issuers.get(document)
 
     def grantee(self, name: str) -> str | None:
         """Who holds the company prefix of a GTIN or SSCC."""
@@ -54,20 +54,16 @@ class Event:
     step: int = 0
     seals: tuple[str, ...] = ()
     measure: Measure | None = None
-    permit: Permit | None = None
+    permit: Terms | None = None
     permit_legs: tuple[tuple[str, str], ...] = ()
     lapse_ms: int | None = None
     cites: int | None = None
-    options: tuple[Any, ...] = ()
+    handover: int = 0
+    transformation: str | None = None
 
-    @property
-    def names(self) -> frozenset[str]:
-        """Everything it is about."""
-        return frozenset(name for _, name in self.subjects)
-
-    def named(self, role: int) -> list[str]:
-        """What it names in a role."""
-        return [name for r, name in self.subjects if r == role]
+    def named(self, *roles: int) -> list[str]:
+        """What it names in these roles."""
+        return [name for role, name in self.subjects if role in roles]
 
 
 def no_one(holder: str | None) -> bool:
@@ -79,21 +75,19 @@ class Case:
     """One subject of an event: `before` is only read, `state` is what comes out."""
 
     def __init__(
-        self,
-        registry: Registry,
-        event: Event,
-        role: int,
-        name: str,
-        before: State,
-        state: State,
-        past: dict[int, Event],
+        self, registry: Registry, event: Event, role: int, name: str, before: State, state: State
     ) -> None:
         self.registry, self.event, self.role, self.name = registry, event, role, name
-        self.before, self.state, self.past = before, state, past
+        self.before, self.state = before, state
         self.signer, self.now_ms = event.signer, event.now_ms
         self.was = before.thing(name)
         self.holder = before.custodian(name)
         self.nobody = no_one(self.holder)
+        self.aside = False
+
+    def elsewhere(self, name: str, role: int) -> Case:
+        """The same event about another of its subjects, to see what it comes to without doing it."""
+        return Case(self.registry, self.event, role, name, self.before, self.before.copy())
 
     # --- questions
     @property
@@ -108,28 +102,58 @@ class Case:
     def is_authority(self) -> bool:
         return self.signer in self.registry.authorities
 
-    def has_standing(self) -> bool:
-        """Custodian; former custodian of it or of what it is in; counterparty of the offer; maker, grantee; authority."""
-        names = [self.name, *self.before.above(self.name)]
+    @property
+    def is_mine(self) -> bool:
+        return self.holder == self.signer
+
+    def is_party(self) -> bool:
+        """Authority, custodian, maker, former custodian, counterparty, grantee of the prefix, issuer."""
+        line = [self.name, *self.before.above(self.name)]
+        offers = [self.before.offer(n, self.now_ms) for n in line]
         return (
-            self.signer == self.holder
-            or any(self.signer in self.before.thing(n).former for n in names)
-            or self.signer in self.counterparties()
+            self.is_authority
+            or self.is_mine
             or self.signer == self.was.maker
-            or self.signer == self.registry.grantee(self.name)
-            or self.is_authority
+            or any(self.signer in self.before.thing(n).former for n in line)
+            or any(offer is not None and offer.receiver == self.signer for offer in offers)
+            or self.signer in (self.registry.grantee(self.name), self.registry.issuer(self.name))
         )
 
-    def counterparties(self) -> list[str | None]:
-        """To whom it, or what it is in, is on offer by name."""
-        offers = [self.before.offer(n, self.now_ms) for n in [self.name, *self.before.above(self.name)]]
-        return [offer.receiver for offer in offers if offer is not None and offer.receiver is not None]
+    def over(self) -> list[str]:
+        """It, what it is in and what is in it."""
+        return [self.name, *self.before.above(self.name), *self.before.below(self.name)]
 
-    def blocking(self, name: str, *, inside: bool = True) -> list[Hold]:
-        """The holds of other authorities that stand over a thing: on it, above it and (if asked) inside it."""
-        over = [name, *self.before.above(name), *(self.before.below(name) if inside else [])]
-        holds = [hold for n in over for hold in self.before.thing(n).holds]
-        return [hold for hold in holds if not self.registry.is_same(self.signer, hold.authority)]
+    def holding(self, *, inside: bool = True) -> set[str]:
+        """The authorities that hold it, what it is in and (if asked) anything in it."""
+        names = self.over() if inside else [self.name, *self.before.above(self.name)]
+        return {hold.authority for n in names for hold in self.before.thing(n).holds}
+
+    def blocking(self, *, inside: bool = True) -> list[str]:
+        """Of these the ones that the signer neither is nor follows."""
+        return [a for a in sorted(self.holding(inside=inside)) if not self.registry.is_same(self.signer, a)]
+
+    def is_offered_above(self) -> bool:
+        """Whether something that it is in is on offer."""
+        return any(self.before.offer(n, self.now_ms) is not None for n in self.before.above(self.name))
+
+    def permits(self, sender: str | None, receiver: str | None) -> list[Permit] | None:
+        """Live permits of every authority in the way for this leg; None if one lacks."""
+        found = []
+        seals = self.event.seals or self.was.seals
+        for authority in self.blocking():
+            live = [
+                p
+                for p in self.was.permits
+                if p.authority == authority
+                and p.generation == self.was.generation
+                and self.now_ms < p.until_ms
+                and p.legs[p.used : p.used + 1] == ((sender, receiver),)
+                and (p.seal is None or p.seal in seals)
+            ]
+            if not live:
+                return None
+            found += live
+        return found
 
     # --- changes
     @property
@@ -143,7 +167,7 @@ class Case:
             self.thing.status, self.thing.origin = Status.LIVE, Origin.UNATTESTED
 
     def give(self, thing: Thing, holder: str | None, *, claimed: bool = False) -> None:
-        """Custody passes; who held it is remembered."""
+        """Another holder; who held it is remembered."""
         old = thing.holder
         if holder != old and old is not None:
             thing.former = (*(who for who in thing.former if who != old), old)[-limits.FORMER_CUSTODIANS :]
@@ -152,55 +176,99 @@ class Case:
     def free(self, name: str, parent: str | None = None) -> None:
         """Out of whatever it is in: with the root's custodian, the holds, the mark and the bindings of what held it."""
         thing = self.state.own(name)
-        parent = parent or self.before.thing(name).parent
-        if parent is None:
-            return
+        was_in = self.before.thing(name).parent
+        parent = parent or was_in
+        if parent is None or thing.parent != was_in:
+            return  # in nothing, or out already with what it was in
+        mark = self.before.mark(name) or (self.before.mark(parent) if thing.parent is None else None)
+        holds, bindings = list(thing.holds), self.before.bindings(name)
         for above in [parent, *self.before.above(parent)]:
-            over = self.before.thing(above)
-            have = {(hold.authority, hold.case) for hold in thing.holds}
-            thing.holds = (*thing.holds, *(h for h in over.holds if (h.authority, h.case) not in have))[
-                : limits.HOLDS
-            ]
-            bound = {binding.document for binding in thing.bindings}
-            thing.bindings = (*thing.bindings, *(b for b in over.bindings if b.document not in bound))[
-                : limits.BINDINGS
-            ]
+            have = {(hold.authority, hold.case) for hold in holds}
+            holds += [h for h in self.before.thing(above).holds if (h.authority, h.case) not in have]
+            bound = {binding.document for binding in bindings}
+            bindings += [b for b in self.before.bindings(above) if b.document not in bound]
+        thing.holds, thing.bindings, thing.taking = tuple(holds), tuple(bindings), mark
         root = self.before.root(parent)
-        thing.taking = self.before.taking(name, self.now_ms) or self.before.taking(parent, self.now_ms)
-        self.give(thing, root.holder, claimed=root.claimed or (thing.claimed and thing.holder == root.holder))
-        thing.parent = None
+        stays = thing.parent is not None and thing.holder == root.holder and thing.passed <= thing.since
+        self.give(thing, root.holder, claimed=thing.claimed if stays else root.claimed)
+        thing.parent, thing.since = None, -1
+
+    def pass_to(self, receiver: str | None, permits: list[Permit]) -> None:
+        """Custody passes with all that is inside; a packed subject is first unpacked; permits spend a leg."""
+        self.free(self.name)
+        self.give(self.thing, receiver)
+        self.thing.offer = self.thing.taking = self.thing.last = None
+        self.thing.permits = tuple(
+            replace(p, used=p.used + 1) if p in permits else p for p in self.was.permits
+        )
+        for name in [self.name, *self.stays_inside()]:
+            self.state.own(name).passed = self.event.number
+
+    def both_signed(self) -> None:
+        """Claims to it and to what is inside lapse."""
+        for name in [self.name, *self.stays_inside()]:
+            self.state.own(name).claims = ()
+
+    def stays_inside(self) -> list[str]:
+        """Everything inside but what is named as missing, with what is in that."""
+        gone = self.event.named(Role.MISSING)
+        return [n for n in self.before.below(self.name) if not {n, *self.before.above(n)} & set(gone)]
 
     def effect(self, row: int) -> None:
         """Remember what a correction needs to undo this."""
-        self.thing.last = Effect(self.event.number, row, self.was.copy(), ())
+        generation = 0 if self.was.parent is None else self.before.thing(self.was.parent).generation
+        self.thing.last = Effect(self.event.number, self.signer, row, self.was.copy(), generation)
 
-    def no_effect_left(self) -> None:
-        """A later correction of what came before is too late."""
-        self.thing.last = None
+    # --- words
+    def note(self, code: int) -> int:
+        """Said, and nothing changed but that it may be the first that was said of it."""
+        if self.is_unborn:
+            self.born()
+            return Outcome.FIRST_SEEN if code == Outcome.OBSERVED else code
+        self.aside = not self.is_party()
+        return code
 
-    def contradict(self, row: int, code: int) -> int:
-        """Somebody with standing says otherwise: it stands open on the record; anybody else's stands aside."""
-        self.born()
-        if self.has_standing() and len(self.thing.contradictions) < limits.OPEN_CONTRADICTIONS:
-            self.thing.contradictions += (Contradiction(self.event.number, self.signer, row),)
+    def contradict(self, code: int) -> int:
+        """A party says otherwise: it stands open on the record; anybody else's stands aside."""
+        party = self.is_party()
+        self.aside = not (party or self.is_unborn)
+        if not self.aside:
+            self.born()
+        if party and len(self.thing.contradictions) < limits.OPEN_CONTRADICTIONS:
+            self.thing.contradictions += (Contradiction(self.event.number, self.signer, code // 10),)
         return code
 
     def claim(self) -> int:
         """Row 15: noted beside the custodian, or custody if nobody has it."""
-        self.born()
         if self.nobody:
-            self.free(self.name)
-            self.give(self.thing, self.signer, claimed=True)
-            self.no_effect_left()
+            self.claim_custody()
             return Outcome.CLAIMED_CUSTODY
         known = {claim.claimant for claim in self.was.claims}
         if self.signer in known or len(self.was.claims) >= limits.OPEN_CLAIMS:
-            return Outcome.CLAIM_NOT_NOTED
+            return self.note(Outcome.CLAIM_NOT_NOTED)
         self.thing.claims += (Claim(self.event.number, self.signer, self.holder),)
         return Outcome.CLAIMED
 
-    def breach(self, over: str, *, inside: bool = True) -> int:
-        """Row 23: a link without effect; said to be earlier than the hold if it claims so."""
-        holds = self.blocking(over, inside=inside)
+    def claim_custody(self) -> None:
+        """Nobody holds it: out of everything, into the signer's hands."""
+        self.born()
+        self.free(self.name)
+        self.give(self.thing, self.signer, claimed=True)
+        self.thing.offer = self.thing.taking = self.thing.last = None
+        for name in [self.name, *self.before.below(self.name)]:
+            self.state.own(name).passed = self.event.number
+
+    def breach(self) -> int:
+        """Row 23: a link without effect; said to be earlier than the holds on it if it claims so."""
+        names = [self.name, *self.before.above(self.name)]
+        holds = [hold for n in names for hold in self.before.thing(n).holds]
         earlier = bool(holds) and all(self.event.time_ms < hold.since_ms for hold in holds)
-        return Outcome.BREACH_CLAIMED_EARLIER if earlier else Outcome.BREACH
+        return self.note(Outcome.BREACH_CLAIMED_EARLIER if earlier else Outcome.BREACH)
+
+    def obstacle(self, *, inside: bool = True) -> int | None:
+        """What forbids most acts: another authority's hold, or an offer of it or of what it is in."""
+        if self.blocking(inside=inside):
+            return self.breach()
+        if self.before.is_offered(self.name, self.now_ms):
+            return self.note(Outcome.OFFER_STANDS)
+        return None

@@ -32,7 +32,7 @@ def check(acts: Sequence[Act]) -> None:
 
 def simpler(act: Act, field: str) -> Act:
     """The act with the first of all choices in a field."""
-    return Act(*(0 if name == field else getattr(act, name) for name in Act._fields))
+    return Act(act.kind, *(0 if name == field else getattr(act, name) for name in Act._fields[1:]))
 
 
 def shortest(acts: list[Act]) -> list[Act]:

@@ -1,7 +1,8 @@
 """What exists in the naive model: plain objects that point at each other by name, and full scans over all of them.
 
 Nothing is summed up, hashed or resolved later: what is in a container is found by looking at everything; emptying a
-container really frees every child. So wherever the ledger takes a short cut, this takes the long way.
+container really frees every child; custody that passes with a container is noted on everything in it. So wherever the
+ledger takes a short cut, this takes the long way.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from ledger.trade.record import Origin, Status
 class Offer:
     """An unanswered offer; `receiver` None: whoever comes."""
 
+    event: int
     offerer: str
     receiver: str | None
     lapse_ms: int
-    dead: bool = False  # custody passed since, if only inside a container
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,6 @@ class Claim:
     event: int
     claimant: str
     custodian: str | None
-    late: bool = False  # custody passed since
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,15 @@ class Effect:
     """The last effect on a thing, with the thing as it was before it."""
 
     event: int
+    author: str
     row: int
     before: Thing
-    moves_above: tuple[tuple[str, int], ...]  # each ancestor, before and after, with its count of moves
+    parent_generation: int  # of what it was in
 
 
 @dataclass
 class Thing:
-    """Anything that is moved."""
+    """Anything that is moved; or a document, whose holder is its owner and whose generation ends its bindings."""
 
     name: str
     status: Status = Status.UNBORN
@@ -104,7 +105,9 @@ class Thing:
     holder: str | None = None
     claimed: bool = False
     former: tuple[str, ...] = ()
+    passed: int = -1  # by which event custody passed last, inside a container too
     parent: str | None = None
+    since: int = -1  # by which event it came into its parent
     generation: int = 0
     offer: Offer | None = None
     claims: tuple[Claim, ...] = ()
@@ -115,7 +118,7 @@ class Thing:
     bindings: tuple[Binding, ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
     last: Effect | None = None
-    moves: int = 0
+    moved: int = -1  # by which event anything that counts for corrections changed last
     source: str | None = None
 
     def copy(self) -> Thing:
@@ -128,10 +131,11 @@ class State:
     """Everything at one moment."""
 
     things: dict[str, Thing] = field(default_factory=dict)
+    tallies: dict[tuple[str, str], tuple[int, int, int]] = field(default_factory=dict)  # of transformations
 
     def copy(self) -> State:
         """The same, apart."""
-        return State({name: thing.copy() for name, thing in self.things.items()})
+        return State({name: thing.copy() for name, thing in self.things.items()}, dict(self.tallies))
 
     def thing(self, name: str) -> Thing:
         """The thing of that name, unborn if nothing was ever said of it."""
@@ -177,20 +181,34 @@ class State:
                 counts[authority] = counts.get(authority, 0) + 1
         return counts
 
+    def bindings(self, name: str) -> list[Binding]:
+        """The documents bound to a thing that still are."""
+        return [b for b in self.thing(name).bindings if b.generation == self.thing(b.document).generation]
+
     def offer(self, name: str, now_ms: int) -> Offer | None:
-        """The offer of it that still stands."""
-        offer = self.thing(name).offer
-        stands = offer is not None and now_ms < offer.lapse_ms and not offer.dead
-        return offer if stands else None
+        """The offer of it that still stands: not lapsed, and custody never passed since."""
+        thing = self.thing(name)
+        stands = (
+            thing.offer is not None and now_ms < thing.offer.lapse_ms and thing.offer.event >= thing.passed
+        )
+        return thing.offer if stands else None
 
     def is_offered(self, name: str, now_ms: int) -> bool:
         """Whether it, or anything that it is in, is on offer."""
         return any(self.offer(n, now_ms) is not None for n in [name, *self.above(name)])
 
-    def taking(self, name: str, now_ms: int) -> Taking | None:
-        """The unconfirmed taking of it, or of what it is in, that still stands: the nearest."""
+    def mark(self, name: str) -> Taking | None:
+        """The unconfirmed taking of it, or of what it was in by then, that custody did not pass since: the nearest."""
+        came_in = -1
         for n in [name, *self.above(name)]:
             taking = self.thing(n).taking
-            if taking is not None and now_ms < taking.until_ms and self.custodian(n) == taking.taker:
+            stands = taking is not None and taking.event > came_in and taking.event >= self.thing(name).passed
+            if taking is not None and stands and taking.taker == self.custodian(name):
                 return taking
+            came_in = max(came_in, self.thing(n).since)
         return None
+
+    def live_mark(self, name: str, now_ms: int) -> Taking | None:
+        """The mark, while it may still be voided."""
+        mark = self.mark(name)
+        return mark if mark is not None and now_ms < mark.until_ms else None
