@@ -192,9 +192,12 @@ class Case:
         stays = thing.parent is not None and thing.holder == root.holder and thing.passed <= thing.since
         self.give(thing, root.holder, claimed=thing.claimed if stays else root.claimed)
         thing.parent, thing.since = None, -1
+        if was_in is None:
+            thing.passed = self.before.thing(parent).passed  # as if it had been there all along
 
     def pass_to(self, receiver: str | None, permits: list[Permit]) -> None:
         """Custody passes with all that is inside; a packed subject is first unpacked; permits spend a leg."""
+        self.born()
         self.free(self.name)
         self.give(self.thing, receiver)
         self.thing.offer = self.thing.taking = self.thing.last = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from ledger.trade.record import Origin
+from ledger.trade.record import Origin, Status
 from ledger.trade.rules.outcomes import Outcome
 from ledger.trade.statement import Action, Role
 from tests.model import bindings, handover, making, measures, packing, rulings
@@ -93,7 +93,8 @@ def follow(event: Event, before: State, after: State, was: Thing, thing: Thing) 
     """What a change means for later: corrections of what came before are too late; custody passed."""
     if any(getattr(was, field) != getattr(thing, field) for field in MOVES):
         thing.moved = event.number
-    if before.custodian(thing.name) != after.custodian(thing.name):
+    found_inside = was.status == Status.UNBORN and thing.passed != was.passed
+    if before.custodian(thing.name) != after.custodian(thing.name) and not found_inside:
         thing.passed = event.number
 
 
