@@ -17,8 +17,8 @@ from ledger.proof.presented import Presented
 from ledger.proof.verdict import DAY_MS, SubjectVerdict, Verdict, Word, assess
 from ledger.trade.record import Space, SubjectKey
 from ledger.trade.rules import Outcome
+from ledger.trade.rules.balances import balance_key
 from ledger.trade.rules.documents import document_key
-from ledger.trade.rules.lots import balance_key
 from ledger.trade.rules.view import thing
 from ledger.trade.statement import Action, Flag, Leg, Permit, Role
 from tests.proof import forgery
@@ -81,6 +81,7 @@ def test_gaps(world: World) -> None:
 
 
 def test_stale(world: World) -> None:
+    verdict = judge(world)
     for age_ms, code in ((DAY_MS, 0), (DAY_MS + 1, 3)):
         verdict = judge(world, now_ms=world.now_ms + age_ms)
         assert verdict.exit_code == code
