@@ -74,7 +74,8 @@ def _check_shape(value: Any, depth: int) -> None:
         for member in value:
             if type(member) not in _PLAIN:
                 _check_shape(member, depth - 1)
-    elif kind not in _PLAIN:  # a float, a map, an extension (stock decoders take an empty one in spite of a cap of 0)
+    elif kind not in _PLAIN:
+        # A float, a map or an extension, of which the decoder lets an empty one through its cap of 0.
         raise FormError(Code.MALFORMED, f"expected no {kind.__name__} in a canonical value")
 
 

@@ -6,6 +6,7 @@ One other value per place in every run; all 255 with CUSTODY_EXHAUSTIVE=1 (some 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import pytest
 
@@ -49,7 +50,7 @@ def packed() -> tuple[World, bytes]:
 
 @pytest.mark.timeout(3_600 if EVERY else 120)
 @pytest.mark.parametrize("small", [made, packed])
-def test_no_flipped_byte_leaves_a_bundle_proven(small) -> None:  # type: ignore[no-untyped-def]
+def test_no_flipped_byte_leaves_a_bundle_proven(small: Callable[[], tuple[World, bytes]]) -> None:
     world, data = small()
     anchor = anchor_of(world)
     assert assess(data, anchor, now_ms=world.now_ms).status == Word.CONSISTENT
