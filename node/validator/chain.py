@@ -25,7 +25,7 @@ from node.validator.execution import (
 )
 from node.validator.tables import transaction_result
 
-RECENT_BYTES: Final = 16_000_000
+RECENT_BYTES: Final = 4_000_000
 """Of final blocks kept in memory for those who follow."""
 RANGE_BYTES: Final = 24_000_000
 """About how much of the block store is read to answer one request for a range."""

@@ -12,7 +12,7 @@ import asyncio
 from collections import deque
 from typing import Final, Protocol
 
-from ledger.base.errors import CustodyError
+from ledger.base.errors import Code, CustodyError, UnavailableError
 from ledger.chain.block import Block, Outcome
 from ledger.chain.evidence import Evidence
 from ledger.consensus import Consensus
@@ -139,10 +139,22 @@ class Driver:
         try:
             self._around.before_step()
             self._perform(self._step_all())
-        except CustodyError as error:
-            self.stop()
-            self._around.fail(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing may be said after it
+            self._fail(error)
         self.resume()
+
+    def _fail(self, error: Exception) -> None:
+        self.stop()
+        if isinstance(error, CustodyError):
+            self._around.fail(error)
+            return
+        unforeseen = UnavailableError(
+            Code.UNAVAILABLE,
+            f"expected no error of this program itself, got {type(error).__name__}: {error}; what is on disk is whole, "
+            "start it again",
+        )
+        unforeseen.__cause__ = error
+        self._around.fail(unforeseen)
 
     def _step_all(self) -> list[Effect]:
         effects: list[Effect] = []
@@ -208,8 +220,7 @@ class Driver:
         effect = self._executions.popleft()
         try:
             outcome = self._around.execute(effect.block_hash, effect.block)
-        except CustodyError as error:
-            self.stop()
-            self._around.fail(error)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._fail(error)
             return
         self.post(Executed(effect.block_hash, outcome))

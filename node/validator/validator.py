@@ -267,7 +267,12 @@ class Validator:
         if self.failure is None:
             self.failure = error
             self.phase = "halted" if isinstance(error, ConsensusError) else "stopping"
-            self.log.error("stopping", code=error.code.value, reason=error.message)
+            self.log.error(
+                "stopping",
+                code=error.code.value,
+                reason=error.message,
+                exc_info=error.__cause__ is not None and error,
+            )
             self.driver.stop()
             self.stopped.set()
 

@@ -13,7 +13,7 @@ from client.events import Circumstances, hold
 from client.prepare import prepare
 from client.spelling import place, thing
 from ledger.base.encoding import decode, encode
-from ledger.base.errors import Code, CustodyError, UnavailableError
+from ledger.base.errors import Code, CustodyError, StorageError, UnavailableError
 from ledger.base.keys import SigningKey
 from ledger.chain.certificate import check_checkpoint
 from ledger.chain.evidence import make_evidence
@@ -361,5 +361,39 @@ def test_an_unknown_request_is_answered_and_the_connection_lives(tmp_path: Path)
             await client.history(item(1), first=0)
         assert refused.value.code is Code.MALFORMED
         assert (await client.status()).phase == "ready"
+
+    with_network(tmp_path, scenario)
+
+
+def test_a_failed_sync_or_an_error_nobody_foresaw_stops_the_validator_and_not_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(network: Network) -> None:
+        author = network.author()
+        broken, odd = network.running["carrier"], network.running["forwarder"]
+
+        def fails() -> None:
+            raise StorageError(Code.DAMAGED, "expected the disk to work while testing")
+
+        monkeypatch.setattr(broken.stores.votes, "sync", fails)
+        await network.clients["maker"].submit((author.submission((1,)),))
+        await broken.stopped.wait()
+        assert broken.failure is not None
+        assert broken.failure.code is Code.DAMAGED
+        monkeypatch.undo()
+        (status,) = await network.clients["maker"].submit((author.submission((2,)),))
+        assert status.state is State.FINAL
+        await network.stop("carrier")
+        await network.start("carrier")
+        await network.same_height()
+
+        monkeypatch.setattr(odd.executor, "execute", lambda *_: 1 // 0)
+        await network.clients["maker"].submit((author.submission((3,)),))
+        await odd.stopped.wait()
+        assert odd.failure is not None
+        assert "ZeroDivisionError" in odd.failure.message
+        await network.stop("forwarder")
+        await network.start("forwarder")
+        await network.same_height()
 
     with_network(tmp_path, scenario)
