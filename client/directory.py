@@ -34,6 +34,11 @@ class Directory(NamedTuple):
             raise FormError(
                 Code.BAD_IDENTIFIER, f"expected {text} to have a party in the genesis; give its GLN instead"
             )
+        if self.genesis is not None and ":" not in text and not text.strip().isdigit():
+            raise FormError(
+                Code.BAD_IDENTIFIER,
+                f"expected a member ({', '.join(self.members())}), a GLN or a URI, got {text[:64]!a}",
+            )
         return party(text)
 
     def parties_of(self, organisation: str) -> tuple[str, ...]:

@@ -74,6 +74,8 @@ class _Body:
 
 def _unreachable(exchange: Exchange, error: httpx.HTTPError) -> Unreachable:
     host = exchange.url.partition("://")[2].partition("/")[0]
+    if isinstance(error, httpx.ConnectError):
+        return Unreachable(f"nothing answers at {host}; is its node running?")
     return Unreachable(f"{host}: {type(error).__name__}")
 
 

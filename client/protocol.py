@@ -234,7 +234,7 @@ def _retry_after_s(answer: Answer) -> float | None:
 
 
 def _given_up(wanted: Wanted, tried: int, last: _Again) -> CustodyError:
-    hint = "; the same file may be submitted again" if wanted.content is not None else ""
+    hint = "; submitting the same again is safe" if wanted.content is not None else ""
     return type(last.error)(last.error.code, f"{last.error.message} (asked {tried} times{hint})")
 
 

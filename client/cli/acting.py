@@ -40,7 +40,7 @@ from client.prepare import Prepared, prepare
 from client.signing import PreparedFile, Submission, sign
 from client.spelling import Thing, place, subject, thing
 from client.summary import summary
-from ledger.base.errors import Code, FormError
+from ledger.base.errors import Code, FormError, UnavailableError
 from ledger.base.limits import DOCUMENT_BYTES
 from ledger.trade.statement import Openness
 
@@ -257,8 +257,9 @@ def _finish(desk: Desk, draft: Draft) -> None:
         )
     organisation = organisation_of(desk.settings, options.organisation)
     prepared = prepare(desk.directory.network, draft)
-    if options.device is not None:
-        prepared = _attested(prepared, organisation, options)
+    device = options.device or desk.settings.device_key
+    if device is not None:
+        prepared = _attested(prepared, organisation, device, options.descriptor)
     _show(desk, draft)
     if options.later and options.output is not None:
         write_over(
@@ -275,13 +276,11 @@ def _finish(desk: Desk, draft: Draft) -> None:
         _submit(desk, submission)
 
 
-def _attested(prepared: Prepared, organisation: str, options: Shared) -> Prepared:
+def _attested(prepared: Prepared, organisation: str, path: Path, descriptor: int | None) -> Prepared:
     from client.attest import attest, counter_path, next_counter
 
-    if options.device is None:
-        return prepared
-    device = load_key(options.device, passphrases(options.descriptor), use=DEVICE)
-    counter = next_counter(counter_path(options.device))
+    device = load_key(path, passphrases(descriptor), use=DEVICE)
+    counter = next_counter(counter_path(path))
     return attest(device, prepared, organisation, counter=counter, time_ms=now_ms())
 
 
@@ -299,8 +298,16 @@ def _show(desk: Desk, draft: Draft) -> None:
 def _submit(desk: Desk, submission: Submission) -> None:
     from client.cli.submit import report, waited
 
+    waiting = waited(desk.options.wait)
     with gateway(desk.settings, desk.options.gateways) as client:
-        standings = client.submit(submission, waited(desk.options.wait))
+        try:
+            standings = client.submit(submission, waiting)
+        except UnavailableError:
+            if desk.options.output is None:
+                note(
+                    "the signed event was not kept; with -o FILE it is, and can be submitted again as the same"
+                )
+            raise
     report(submission, standings, as_json=desk.options.as_json)
 
 

@@ -349,6 +349,14 @@ def test_what_a_driver_attested_offline_is_signed_when_it_is_submitted(
     shell("submit", "later.prepared", "--org", "carrier", code=1)
 
 
+def test_the_device_that_the_settings_name_attests(member: tuple[Shell, FakeGateway]) -> None:
+    shell, gateway = member
+    shell("record", "make", "(01)09521234000013(21)8", "--later", "-o", "later.prepared")
+    prepared = read_file((shell.folder / "later.prepared").read_bytes(), gateway.ledger.world.network)
+    assert isinstance(prepared, PreparedFile)
+    assert prepared.events[0].item.attestation is not None
+
+
 def test_documents_of_others_are_submitted_with_their_bytes(member: tuple[Shell, FakeGateway]) -> None:
     shell, gateway = member
     events = [
