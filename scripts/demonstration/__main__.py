@@ -17,7 +17,7 @@ from demonstration.network import NetworkStage
 from demonstration.story import differs, scenes, shipment
 from demonstration.telling import Teller
 from ledger.base.encoding import encode
-from ledger.base.errors import CustodyError
+from ledger.base.errors import Code, CustodyError, FormError
 from ledger.chain.evidence import check_evidence
 from ledger.proof.anchor import anchor_from_genesis
 from ledger.trade.rules.outcomes import BOUND_TOO, Outcome
@@ -239,13 +239,20 @@ def _documents(teller: Teller, output: Path, paths: list[Path], organisation: st
         found for path in paths for found in (sorted(path.rglob("*.json*")) if path.is_dir() else [path])
     ]
     given = documents.read(files)
-    teller.title(f"{len(given)} events of {len(files)} files, on a fresh network of SIMULATED parties")
+    count = sum(one.number > 0 for one in given)
+    if not count:
+        reasons = "; ".join(f"{one.path}: {one.refusal}" for one in given) or "nothing in them"
+        raise FormError(
+            Code.MALFORMED, f"expected EPCIS 2.0 events in the files given, found none: {reasons}"
+        )
+    teller.title(f"{_number_of(count, 'event')} of {_number_of(len(files), 'file')}, on a fresh network of "
+                 "SIMULATED parties")  # fmt: skip
     counted: dict[str, int] = {}
     events, verdicts = [], []
     with NetworkStage(output / "network", parties=documents.parties(given)) as stage:
         for judged in documents.play(stage, given, organisation):
             counted[judged.word] = counted.get(judged.word, 0) + 1
-            where = f"{judged.given.path.name} #{judged.given.number}"
+            where = judged.given.path.name + (f" #{judged.given.number}" if judged.given.number else "")
             teller.line(judged.organisation, where, f"{judged.word}: {judged.why}")
             events.append({"file": str(judged.given.path), "event": judged.given.number, "by": judged.organisation,
                            "result": judged.word, "why": judged.why})  # fmt: skip
@@ -258,9 +265,15 @@ def _documents(teller: Teller, output: Path, paths: list[Path], organisation: st
             path.write_bytes(data)
             teller.verdict(verdict.headline, verdict.exit_code)
             verdicts.append({"subject": subject.text, "file": str(path), **_short(verdict.to_json())})
-    teller.say(", ".join(f"{number} {word}" for word, number in sorted(counted.items())))
+    teller.say(", ".join(f"{number} {word}" for word, number in sorted(counted.items()))
+               + f". Files: {output}/")  # fmt: skip
     teller.found |= {"events": events, "subjects": verdicts, "counted": counted}
     return all(one["exit_code"] != 1 for one in verdicts)
+
+
+def _number_of(number: int, noun: str) -> str:
+    """A number of things, as 1 event or 2 events."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _short(verdict: dict[str, Any]) -> dict[str, Any]:

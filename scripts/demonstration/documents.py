@@ -30,7 +30,7 @@ class Given(NamedTuple):
     """One event of a file, or why it cannot be one."""
 
     path: Path
-    number: int  # from 1, in order of the document
+    number: int  # from 1, in order of the document; 0 for the file as a whole
     draft: Draft | None
     refusal: str
 
@@ -51,8 +51,9 @@ def read(paths: Sequence[Path]) -> list[Given]:
     for path in paths:
         try:
             slices = document_slices(path.read_bytes())
-        except CustodyError as error:
-            found.append(Given(path, 1, None, str(error)))
+        except (CustodyError, OSError) as error:
+            why = f"expected to read it: {error.strerror}" if isinstance(error, OSError) else error.message
+            found.append(Given(path, 0, None, why))
             continue
         for number, event in enumerate(slices.events, 1):
             try:
