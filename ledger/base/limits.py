@@ -67,7 +67,7 @@ EVENT_BYTES: Final = 1_000_000
 CONTEXT_BYTES: Final = 65_536
 DOCUMENT_BYTES: Final = 64_000_000
 # --- bundles
-BUNDLE_BYTES: Final = 64_000_000
+BUNDLE_BYTES: Final = 16_000_000
 TRANSFORMATION_DEPTH: Final = 8
 # --- one message of any wire format
 DECODE_DEPTH: Final = 16

@@ -52,13 +52,8 @@ def bind_document(act: Act, leg: Leg, view: View) -> Decision:
     """The document's own leg of a binding: first declared, it is born; a registered issuer part makes its owner known."""
     record = view.record(leg.key)
     issuer = view.members.issuer(identify(leg.identifier).issuer)
-    if not is_born(record):
-        record = record._replace(
-            status=Status.LIVE,
-            origin=Origin.UNATTESTED,
-            maker=act.organisation,
-            custodian=act.organisation,
-        )
+    if record.maker is None:  # declared for the first time, whoever mentioned it before
+        record = born(record)._replace(maker=act.organisation, custodian=act.organisation)
     if issuer is not None:
         record = record._replace(origin=Origin.ATTESTED, custodian=issuer)
     if record.custodian == act.organisation:

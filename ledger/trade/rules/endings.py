@@ -86,7 +86,7 @@ def _ended(act: Act, at: Situation, status: Status, outcome: Outcome) -> Decisio
     writes: tuple[tuple[SubjectKey, Record], ...] = ()
     if at.own.children or at.own.lots:
         bare, writes = emptied(act, at)
-        record = record._replace(generation=bare.generation, bindings=(), permits=())
+        record = record._replace(generation=bare.generation, bindings=(), permits=(), seals=())
     return Decision(
         outcome, record._replace(status=status, offer=None, last=None), left=at.parent, writes=writes
     )

@@ -71,8 +71,8 @@ def _parent_decision(act: Act, at: Situation, view: View, outcome: Outcome) -> D
 
 def custodian_of_parent(view: View, parent: SubjectKey) -> str | None:
     """The effective custodian of the container that the event names, as the event leaves it."""
-    at = situation(view, parent)
-    return at.custodian if at.ancestors else view.decision(parent).record.custodian
+    at, record = situation(view, parent), view.decision(parent).record
+    return at.custodian if at.ancestors and record.parent is not None else record.custodian
 
 
 def pack_child(act: Act, leg: Leg, view: View) -> Decision:

@@ -153,7 +153,7 @@ def _undone(act: Act, at: Situation, last: LastEffect, view: View) -> Decision |
     record = record._replace(
         parent=last.parent, parent_generation=last.parent_generation, parent_since=act.sequence
     )
-    return Decision(Outcome.CORRECTED, record, left=(*at.parent, restored.key))
+    return Decision(Outcome.CORRECTED, record, left=at.parent)
 
 
 def _may_return(act: Act, at: Situation, restored: Situation, last: LastEffect, view: View) -> bool:
