@@ -23,8 +23,9 @@ from typing import Annotated, Final
 import typer
 
 from ledger.base.errors import Code, CustodyError, FormError
+from node.config import load_config
 
-app = typer.Typer(help="Run a node and ask how it is doing.", no_args_is_help=True)
+app = typer.Typer(add_completion=False, help="Run a node and ask how it is doing.", no_args_is_help=True)
 
 FOLDER_OPTION: Final = typer.Option("--folder", "-f", help="The organisation's folder.")
 _EXIT_FAILED: Final = 1
@@ -55,6 +56,7 @@ def run(
     folder = folder.resolve()
     try:
         if role is Role.BOTH:
+            load_config(folder)  # what both would refuse is said once
             raise typer.Exit(_run_both(folder, passphrase_file, log_level))
         passphrase = None if passphrase_file is None else read_passphrase(passphrase_file)
         if role is Role.VALIDATOR:
@@ -90,12 +92,16 @@ def status(
     if as_json:
         typer.echo(json.dumps(fields))
         return
-    connected = sum(peer.is_connected for peer in found.peers)
+    missing = [peer.organisation for peer in found.peers if not peer.is_connected]
+    connected = len(found.peers) - len(missing)
     typer.echo(f"{found.organisation}: {found.phase}, network {found.name} ({found.network.hex()[:16]})")
     typer.echo(
         f"  block {found.height}, certified {found.checkpoint_height}, view {found.view}, leader {found.leader}"
     )
-    typer.echo(f"  {connected} of {len(found.peers)} peers connected, {found.pending_transactions} pending")
+    without = f" (not {', '.join(missing)})" if missing else ""
+    typer.echo(
+        f"  {connected} of {len(found.peers)} peers connected{without}, {found.pending_transactions} pending"
+    )
     for warning in found.warnings:
         typer.echo(f"  warning: {warning}")
 

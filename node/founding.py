@@ -25,7 +25,7 @@ from ledger.base.errors import Code, CustodyError, FormError
 from node.cli import ended, read_passphrase
 from node.init import DEMONSTRATION, GATEWAY_PORTS, PORT_BASE, OrganisationPlan, create_network
 
-app = typer.Typer(help="Make a network: folders, keys and genesis.")
+app = typer.Typer(add_completion=False, help="Make a network: folders, keys and genesis.")
 
 _PLAN_BYTES: Final = 10_000_000
 _TEXT_LISTS: Final = ("roles", "parties", "prefixes", "issuers", "jurisdiction")
@@ -55,15 +55,16 @@ def init(
         raise ended(error) from None
     typer.echo(f"network {made.genesis.name}, id {made.genesis.network.hex()}")
     validators = sorted(plan.identifier for plan in plans if plan.is_validator)
+    width = max(len(str(folder)) for folder in made.folders.values())
     for who, folder in sorted(made.folders.items()):
         port = port_base + validators.index(who) if who in validators else None
         where = (
-            "" if port is None else f"   validator 127.0.0.1:{port}, gateway 127.0.0.1:{port + GATEWAY_PORTS}"
+            "" if port is None else f"  validator 127.0.0.1:{port}, gateway 127.0.0.1:{port + GATEWAY_PORTS}"
         )
-        typer.echo(f"  {who:<16} {folder}{where}")
-    typer.echo(
-        "next: custody node run --folder FOLDER, once for each; every folder holds the same genesis.custody"
-    )
+        typer.echo(f"  {who:<16} {folder!s:<{width}}{where}")
+    again = "" if passphrase_file is None else f" --passphrase-file {passphrase_file}"
+    typer.echo(f"next: custody node run --folder FOLDER{again}, once for each; then, as that organisation:")
+    typer.echo("      custody --config FOLDER/custody.toml record --help")
 
 
 def read_plan(path: Path) -> tuple[OrganisationPlan, ...]:

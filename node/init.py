@@ -1,7 +1,7 @@
 """Making a network: keys, genesis and a folder for each organisation (DESIGN §6; PROTOCOL.md §2).
 
     made = create_network(root, DEMONSTRATION, name="demo", port_base=7100)
-    made.folders["maker"]          node.toml genesis.custody keys/ chain/ votes/ payload/ state/ index/ run/
+    made.folders["maker"]          node.toml custody.toml genesis.custody keys/ chain/ votes/ payload/ state/ index/ run/
 
 Every organisation gets keys of its own by use; those that validate get a validator and a transport key beside them. The
 genesis is the same file in every folder: its hash is the network's id and the trust anchor of every proof. This is for
@@ -28,6 +28,8 @@ from node.storage.folder import NodeFolder
 from node.storage.keystore import Keystore
 
 PORT_BASE: Final = 7_100
+CLIENT_FILE: Final = "custody.toml"
+"""Settings of the organisation's own commands, so that they need no options where its node runs."""
 GATEWAY_PORTS: Final = 1_000
 """A gateway listens this many ports above its validator."""
 STATE_DEPTH: Final = 18
@@ -161,6 +163,7 @@ def create_network(
         if plan.is_validator:
             settings = _settings(plan.identifier, transport, host, port_base)
             write_atomically(files, FILE, settings.encode())
+        write_atomically(files, CLIENT_FILE, _client_settings(plan, transport, host, port_base).encode())
     return MadeNetwork(genesis, folders)
 
 
@@ -217,6 +220,15 @@ def _draw_keys(plan: OrganisationPlan, random_bytes: Callable[[int], bytes]) -> 
     if plan.is_validator:
         uses += ["validator", "transport"]
     return {use: SigningKey.from_seed(random_bytes(32)) for use in uses}
+
+
+def _client_settings(plan: OrganisationPlan, transport: dict[str, bytes], host: str, port_base: int) -> str:
+    """The custody.toml of a member; one without a node names the gateway it uses itself."""
+    lines = [f'organisation = "{plan.identifier}"', 'key = "keys/sign.key"', f'anchor = "{GENESIS_FILE}"']
+    if plan.is_validator:
+        port = port_base + sorted(transport).index(plan.identifier) + GATEWAY_PORTS
+        lines += [f'gateway = "http://{host}:{port}"', 'token_file = "keys/reader.token"']
+    return "\n".join(lines) + "\n"
 
 
 def _settings(organisation: str, transport: dict[str, bytes], host: str, port_base: int) -> str:

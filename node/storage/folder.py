@@ -1,6 +1,6 @@
 """The folder of an organisation's node: where everything is, whose network it is of, and who may use it (DESIGN §6).
 
-    node.toml   keys/   chain/   votes/   payload/   state/   index/   run/   network.id
+    node.toml   custody.toml   keys/   chain/   votes/   payload/   state/   index/   run/   network.id
 
 `network.id` names the network in 64 hexadecimal digits; it is written last when a folder is made, so a half-made folder
 has none. A folder of another network is refused with both named, and `run/lock` keeps a second process out.
