@@ -191,6 +191,8 @@ def test_starts_that_must_be_refused_are_and_leave_everything_as_it_was(tmp_path
             next(seat for seat in network.made.genesis.validators if seat.organisation == VICTIM)
         )
         with socket.socket() as taken:
+            # Connections of the stopped one linger.
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             taken.bind(("127.0.0.1", network.port_base + port))
             taken.listen()
             refused("port_in_use", 1)
