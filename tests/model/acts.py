@@ -48,9 +48,9 @@ class Act(NamedTuple):
 
 
 WEIGHTS: Final = {
-    "make": 6, "pack": 12, "unpack": 6, "unpack_all": 5, "offer": 10, "accept": 14, "receive": 3, "withdraw": 2,
-    "reject": 2, "dispute": 1, "observe": 4, "commercial": 1, "hold": 4, "release": 4, "permit": 4, "transform": 2,
-    "sample": 1, "end": 2, "rule": 5, "correct": 6, "bind": 5, "bind_and_hand": 2, "unbind": 2, "unbind_all": 1,
+    "make": 4, "pack": 22, "unpack": 6, "unpack_all": 4, "offer": 10, "accept": 16, "receive": 2, "withdraw": 2,
+    "reject": 1, "dispute": 1, "observe": 4, "commercial": 1, "hold": 2, "release": 4, "permit": 3, "transform": 1,
+    "sample": 1, "end": 1, "rule": 5, "correct": 6, "bind": 4, "bind_and_hand": 3, "unbind": 2, "unbind_all": 1,
 }  # fmt: skip
 KINDS: Final = tuple(kind for kind, weight in WEIGHTS.items() for _ in range(weight))
 CHOICES: Final = 16
@@ -66,24 +66,31 @@ class Interpreter:
 
     def __init__(self, state: State, past: dict[int, Event], now_ms: int) -> None:
         self.state, self.past, self.number, self.now_ms = state, past, len(past), now_ms
+        self.claimed_ms = now_ms
 
     def signer(self, act: Act, likely: str | None) -> str:
         """Whoever is likely, or somebody."""
-        if act.who < 10 and likely in ORGANISATIONS:
+        if act.who < 13 and likely in ORGANISATIONS:
             return str(likely)
         return ORGANISATIONS[act.who % len(ORGANISATIONS)]
 
     def holder(self, name: str) -> str | None:
         return self.state.custodian(name)
 
+    def another(self, number: int, first: str, *, always: bool = False) -> str:
+        """One more thing, mostly of the same custodian as the first, or known to nobody."""
+        like = [name for name in THINGS if self.holder(name) in (None, self.holder(first)) and name != first]
+        return pick(like if like and (always or number % 4) else THINGS, number)
+
     def event(self, act: Act) -> Event:
         """What the act comes to."""
+        self.claimed_ms = self.now_ms - (60 * 24 * HOUR_MS if act.wait == 11 else 10)
         made: Event = getattr(self, act.kind)(act)
         return made
 
     def say(self, signer: str, action: int, subjects: Sequence[tuple[int, str]], **more: Any) -> Event:
         unique = list({name: (role, name) for role, name in reversed(subjects)}.values())[::-1]
-        more.setdefault("time_ms", self.now_ms - 10)
+        more.setdefault("time_ms", self.claimed_ms)
         return Event(
             self.number, signer, int(action), tuple((int(r), n) for r, n in unique), self.now_ms, **more
         )
@@ -96,9 +103,10 @@ class Interpreter:
 
     def pack(self, act: Act) -> Event:
         parent = pick(BOXES, act.a)
-        children = [name for name in (pick(THINGS, act.b), pick(THINGS, act.c)) if name != parent]
-        if not children:
-            children = [pick(ITEMS, act.b)]
+        first = self.another(act.b, parent, always=act.option < 12)
+        first = pick(ITEMS, act.b) if first == parent else first
+        children = [first] if act.option % 4 else [first, self.another(act.c, parent)]
+        children = [name for name in children if name != parent]
         signer = self.signer(act, self.holder(parent) if act.option % 2 else self.holder(children[0]))
         return self.say(
             signer, Action.PACK, [(Role.PARENT, parent), *((Role.CHILD, name) for name in children)]
@@ -131,8 +139,9 @@ class Interpreter:
         )
 
     def offer(self, act: Act) -> Event:
-        names = [pick(THINGS, act.a), pick(THINGS, act.b)][: 1 + act.option % 2]
-        signer = self.signer(act, self.holder(names[0]))
+        first = pick(BOXES if act.b % 2 else THINGS, act.a)
+        names = [first, self.another(act.b, first)][: 1 + act.option % 2]
+        signer = self.signer(act, self.holder(first))
         more: dict[str, Any] = {"to": pick(ORGANISATIONS, act.c)}
         if act.option in (12, 13, 14):
             more = {}
@@ -147,19 +156,21 @@ class Interpreter:
         if not offered:
             return self.receive(act)
         name = pick(offered, act.a)
+        if act.option >= 10 and act.c % 2:
+            name = next((other for other in offered if self.state.children(other)), name)
         stands = self.state.offer(name, self.now_ms)
         receiver = stands.receiver if stands is not None else None
         signer = self.signer(act, receiver or pick(ORGANISATIONS, act.c))
         flags = Flag.RESERVATION if act.option == 15 else 0
         if act.option < 10:
-            more = [pick(THINGS, act.b)] if act.option < 2 else []
+            more = [self.another(act.b, name)] if act.option < 2 else []
             return self.say(
                 signer, Action.ACCEPT, [(Role.OBJECT, n) for n in [name, *more]], flags=int(flags)
             )
         inside = self.state.below(name) or list(THINGS)
         subjects = [(Role.PARENT, name)]
-        subjects += [(Role.CONTENT, pick(THINGS, act.b))] if act.option % 2 else []
-        if act.option > 12:
+        subjects += [(Role.CONTENT, pick(inside if act.c % 3 else THINGS, act.b))] if act.option % 2 else []
+        if act.option > 11:
             subjects.append((Role.MISSING, pick(inside, act.b)))
             flags |= Flag.FEWER
         return self.say(signer, Action.ACCEPT, subjects, flags=int(flags))
@@ -252,9 +263,10 @@ class Interpreter:
         return [name, *self.state.above(name), *self.state.below(name)]
 
     def transform(self, act: Act) -> Event:
-        names = sorted({pick(THINGS, act.a), pick(THINGS, act.b)} - {pick(PRODUCTS, act.c)}) or [ITEMS[0]]
-        signer = self.signer(act, self.holder(names[0]))
-        subjects = [*((Role.INPUT, name) for name in names), (Role.OUTPUT, pick(PRODUCTS, act.c))]
+        first, made = pick((*ITEMS, *BOXES), act.a), pick(PRODUCTS, act.c)
+        names = sorted({first, self.another(act.b, first)} - {made})
+        signer = self.signer(act, self.holder(first))
+        subjects = [*((Role.INPUT, name) for name in names), (Role.OUTPUT, made)]
         named = "urn:example:batch" if act.option % 2 else None
         return self.say(signer, Action.TRANSFORM, subjects, transformation=named)
 
@@ -299,7 +311,8 @@ class Interpreter:
         return self.say(signer, Action.CORRECT, original.subjects, cites=cites)
 
     def bind(self, act: Act) -> Event:
-        names = sorted({pick(THINGS, act.a), pick(THINGS, act.b)})[: 1 + act.option % 2]
+        first = pick(THINGS, act.a)
+        names = [first, self.another(act.b, first)][: 1 + act.option % 2]
         documents = DOCUMENTS if act.option > 12 else (pick(DOCUMENTS, act.c),)
         subjects = [*((Role.OBJECT, name) for name in names), *((Role.DOCUMENT, name) for name in documents)]
         return self.say(self.signer(act, self.holder(names[0])), Action.BIND, subjects)

@@ -7,7 +7,7 @@ from ledger.trade.record import Origin, Status
 from ledger.trade.rules.outcomes import BOUND_TOO, Outcome
 from ledger.trade.statement import Action, Role
 from tests.model.case import Case
-from tests.model.handover import accept, offer
+from tests.model.handover import CAME, accept, offer
 from tests.model.things import Binding
 
 
@@ -29,7 +29,7 @@ def bind(case: Case) -> int:
     handed = None
     if case.event.handover:
         handed = offer(case) if case.event.handover == Action.OFFER else accept(case)
-    may = case.is_authority or case.is_mine or case.nobody or case.state.custodian(case.name) == case.signer
+    may = case.is_authority or case.is_mine or case.nobody or handed in CAME
     if not may:
         return case.contradict(Outcome.CONTRADICTION) if handed is None else handed
     codes = [declared(case, name) for name in case.event.named(Role.DOCUMENT) if bind_one(case, name)]

@@ -24,9 +24,11 @@ from tests.model.acts import (
 )
 from tests.model.case import Event
 from tests.model.custody import Custody, Said
+from tests.model.findings import is_known
 from tests.model.views import LedgerView, ModelView
 from tests.world.world import World
 
+SECOND_MS = 1_000
 TOLD = (
     "to", "outside", "flags", "step", "seals", "measure", "permit_legs", "lapse_ms", "cites", "handover",
     "transformation",
@@ -49,9 +51,23 @@ class Both:
         self.told: list[str] = []
 
     def act(self, act: Act) -> None:
+        """What an act comes to, said to both."""
+        wait_ms = WAITS_MS[act.wait % len(WAITS_MS)] if act.wait >= 12 else SECOND_MS
+        event = self.interpreter(wait_ms).event(act)
+        if not is_known(event, self.custody.state):
+            self.play(event, wait_ms)
+
+    def interpreter(self, wait_ms: int = SECOND_MS) -> Interpreter:
+        """Who makes events for the situation as it will stand then."""
+        return Interpreter(self.custody.state, self.custody.past, self.world.now_ms + wait_ms)
+
+    def say(self, signer: str, action: int, *subjects: tuple[int, str], **more: Any) -> None:
+        """One event, a second later."""
+        interpreter = self.interpreter()
+        self.play(interpreter.say(signer, action, subjects, **more))
+
+    def play(self, event: Event, wait_ms: int = SECOND_MS) -> None:
         """Say it to both, and compare what they make of it."""
-        wait_ms = WAITS_MS[act.wait % len(WAITS_MS)] if act.wait >= 12 else 1_000
-        event = Interpreter(self.custody.state, self.custody.past, self.world.now_ms + wait_ms).event(act)
         self.told.append(told(event, wait_ms))
         links = self.commit(event, wait_ms)
         said = self.custody.apply(event)
@@ -120,5 +136,5 @@ def told(event: Event, wait_ms: int) -> str:
     more = {key: value for key, value in vars(event).items() if key in TOLD and value}
     if event.action in (Action.CORRECT, Action.CONFIRM, Action.DISMISS):
         more["cites"] = event.cites
-    waited = f"  (after {wait_ms} ms)" if wait_ms > 1_000 else ""
+    waited = f"  (after {wait_ms} ms)" if wait_ms > SECOND_MS else ""
     return f"{event.number}: {event.signer} {Action(event.action).name} {subjects} {more or ''}{waited}"

@@ -75,5 +75,5 @@ def permit(case: Case) -> int:
         return case.note(Outcome.HOLDS_FULL)
     case.born()
     new = [Permit(a, case.was.generation, case.event.permit_legs, 0, terms.until_ms, terms.seal) for a in own]
-    case.thing.permits = (*kept, *new)
+    case.thing.permits, case.thing.last = (*kept, *new), None
     return Outcome.PERMITTED

@@ -123,4 +123,5 @@ def empty(case: Case) -> None:
         case.state.own(child).last = None
     case.thing.generation += 1
     case.thing.seals = case.event.seals
-    case.thing.permits = case.thing.bindings = ()
+    case.thing.permits = ()
+    case.thing.bindings = tuple(b for b in case.thing.bindings if b not in case.was.bindings)
