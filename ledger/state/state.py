@@ -76,7 +76,9 @@ class LedgerState:
         self.log = log
         self.tip = tip
         self.remembered = remembered  # transaction id -> expiry_ms
-        self._expiries = sorted((expiry, known) for known, expiry in remembered.items())  # a heap; may hold undone ids
+        self._expiries = sorted(
+            (expiry, known) for known, expiry in remembered.items()
+        )  # a heap; may hold undone ids
         self._backing = backing
         self._recent: dict[SubjectKey, tuple[Record, bytes]] = {}
         self._hashes: dict[SubjectKey, bytes] = {}
