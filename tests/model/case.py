@@ -173,15 +173,18 @@ class Case:
             thing.former = (*(who for who in thing.former if who != old), old)[-limits.FORMER_CUSTODIANS :]
         thing.holder, thing.claimed = holder, claimed
 
-    def free(self, name: str, parent: str | None = None) -> None:
-        """Out of whatever it is in: with the root's custodian, the holds, the mark and the bindings of what held it."""
+    def free(self, name: str, parent: str | None = None, *, ended: bool = False) -> None:
+        """Out of whatever it is in: with the root's custodian, the holds, the mark and the bindings of what held it.
+
+        `ended`: it is emptied itself by the same event, so that bindings of its own have ended.
+        """
         thing = self.state.own(name)
         was_in = self.before.thing(name).parent
         parent = parent or was_in
         if parent is None or thing.parent != was_in:
             return  # in nothing, or out already with what it was in
         mark = self.before.mark(name) or (self.before.mark(parent) if thing.parent is None else None)
-        holds, bindings = list(thing.holds), self.before.bindings(name)
+        holds, bindings = list(thing.holds), [] if ended else self.before.bindings(name)
         for above in [parent, *self.before.above(parent)]:
             have = {(hold.authority, hold.case) for hold in holds}
             holds += [h for h in self.before.thing(above).holds if (h.authority, h.case) not in have]

@@ -32,7 +32,7 @@ def pack(case: Case) -> int:
         return case.note(Outcome.NOT_TOGETHER)
     if outside.state.custodian(parent) != (case.signer if case.nobody else case.holder):
         return case.contradict(Outcome.NOT_TOGETHER)
-    line = [parent, *case.before.above(parent)] if code != Outcome.CLAIMED_CUSTODY else [parent]
+    line = [parent, *case.before.above(parent)]
     if case.name in line:
         return case.note(Outcome.CYCLE)
     if len(line) + case.before.levels(case.name) > limits.NESTING_LEVELS:
@@ -111,17 +111,17 @@ def unpack_all(case: Case) -> int:
     if not (case.is_mine or case.is_authority):
         return case.claim()
     case.born()
+    inherited = case.thing.bindings if case.thing.parent != case.was.parent else ()
     empty(case)
-    case.thing.last = None
+    case.thing.bindings, case.thing.last = inherited, None
     return Outcome.UNPACKED_ALL
 
 
 def empty(case: Case) -> None:
     """Every child out; what is left starts anew."""
     for child in case.before.children(case.name):
-        case.free(child)
+        case.free(child, ended=child in case.event.named(Role.PARENT))
         case.state.own(child).last = None
     case.thing.generation += 1
     case.thing.seals = case.event.seals
-    case.thing.permits = ()
-    case.thing.bindings = tuple(b for b in case.thing.bindings if b not in case.was.bindings)
+    case.thing.permits = case.thing.bindings = ()
