@@ -196,11 +196,9 @@ def mark(chain: list[Record]) -> Unconfirmed | None:
     came_in = 0
     for place, record in enumerate(chain):
         found = record.unconfirmed
-        if (
-            found is not None
-            and (place == 0 or found.sequence > came_in)
-            and found.taker == chain[-1].custodian
-        ):
-            return None if has_passed(chain, found.sequence) else found
+        over = found is not None and (place == 0 or found.sequence > came_in)
+        stands = over and found is not None and not has_passed(chain, found.sequence)
+        if found is not None and stands and found.taker == chain[-1].custodian:
+            return found
         came_in = max(came_in, record.parent_since)
     return None
