@@ -6,7 +6,8 @@ sums up, chains and resolves later. Whatever one of them forgets shows as a disa
     uv run pytest tests/properties/test_model_custody.py
     HYPOTHESIS_PROFILE=thorough uv run pytest tests/properties/test_model_custody.py      (a long run)
 
-Not drawn, since the rules say nothing of it: see `tests/model/acts.py`.
+Not modelled: lots, delegates' keys, attestations, mismatches, jurisdiction by place, holds on documents. Not drawn: what is
+refused (a correction of an event with two containers), and the one known difference in `tests/model/findings.py`.
 """
 
 from __future__ import annotations
