@@ -137,13 +137,13 @@ def test_many_idle_connections_leave_room_for_honest_clients(tmp_path: Path) -> 
 
 def test_a_client_that_does_not_take_its_answer_is_cut(tmp_path: Path) -> None:
     async def act(at: Listening) -> None:
-        at.stage.validator.genesis = bytes(30_000_000)
+        at.stage.validator.genesis = bytes(15_000_000)
         client = await at.connect()
         await client.say(f"GET /v1/genesis HTTP/1.1\r\nHost: g\r\n{GOOD}\r\n\r\n".encode())
         await until(lambda: at.value("custody_gateway_slow_readers_total") == 1)
         await until(lambda: not at.server.server_state.connections)
         async with at.http() as http:
-            assert len((await http.get("/v1/genesis")).content) == 30_000_000
+            assert len((await http.get("/v1/genesis")).content) == 15_000_000
 
     play_listening(tmp_path, act, limits={"write_s": 0.2})
 

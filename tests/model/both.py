@@ -24,7 +24,6 @@ from tests.model.acts import (
 )
 from tests.model.case import Event
 from tests.model.custody import Custody, Said
-from tests.model.findings import is_known
 from tests.model.views import LedgerView, ModelView
 from tests.world.world import World
 
@@ -53,9 +52,7 @@ class Both:
     def act(self, act: Act) -> None:
         """What an act comes to, said to both."""
         wait_ms = WAITS_MS[act.wait % len(WAITS_MS)] if act.wait >= 12 else SECOND_MS
-        event = self.interpreter(wait_ms).event(act)
-        if not is_known(event, self.custody.state):
-            self.play(event, wait_ms)
+        self.play(self.interpreter(wait_ms).event(act), wait_ms)
 
     def interpreter(self, wait_ms: int = SECOND_MS) -> Interpreter:
         """Who makes events for the situation as it will stand then."""

@@ -7,7 +7,7 @@ sums up, chains and resolves later. Whatever one of them forgets shows as a disa
     HYPOTHESIS_PROFILE=thorough uv run pytest tests/properties/test_model_custody.py      (a long run)
 
 Not modelled: lots, delegates' keys, attestations, mismatches, jurisdiction by place, holds on documents. Not drawn: what is
-refused (a correction of an event with two containers), and the one known difference in `tests/model/findings.py`.
+refused (a correction of an event with two containers).
 """
 
 from __future__ import annotations

@@ -1,18 +1,11 @@
-"""The shortest histories on which the ledger and the naive model once differed, or still do.
-
-Those marked are strict expected failures (`tests/model/findings.py` keeps random histories off them): whoever mends one
-takes its mark away here and its line there.
-"""
+"""The shortest histories on which the ledger and the naive model once differed."""
 
 from __future__ import annotations
 
-import pytest
-
 from ledger.trade.statement import Action, Role
 from tests.model.acts import BOXES, ITEMS, OUTSIDE, PRODUCTS, UCR
-from tests.model.both import Both, DisagreementError
+from tests.model.both import Both
 
-differs = pytest.mark.xfail(raises=DisagreementError, strict=True)
 PARENT, CHILD, OBJECT, DOCUMENT = Role.PARENT, Role.CHILD, Role.OBJECT, Role.DOCUMENT
 INPUT, OUTPUT = Role.INPUT, Role.OUTPUT
 THING, OTHER = ITEMS[0], ITEMS[1]
@@ -46,7 +39,6 @@ def test_seals_end_with_what_they_sealed() -> None:
     both.say("maker", Action.TRANSFORM, (INPUT, CASE), (OUTPUT, PRODUCTS[0]))
 
 
-@differs(reason="a claim that has lapsed is taken back as if it stood")
 def test_a_lapsed_claim_is_not_there_to_be_taken_back() -> None:
     both = Both()
     both.say("customs", Action.PACK, (PARENT, CASE), (CHILD, OTHER))

@@ -102,7 +102,7 @@ def _is_contradicted_by(record: Record, event: bytes | None) -> bool:
 def correct(act: Act, leg: Leg, view: View) -> Decision:
     """Row 1: undo the cited original's effect on this subject, or say that it stands.
 
-    What its author contradicted or claimed by the original is taken back at once.
+    What its author contradicted, or claims still, by the original is taken back at once.
     """
     at = situation(view, leg.key)
     own, cited = at.own, act.statement.cites
@@ -110,7 +110,9 @@ def correct(act: Act, leg: Leg, view: View) -> Decision:
         return note(act, at, view, Outcome.CORRECTION_INERT)
     own = without_contradictions_of(own, cited, act.organisation)
     own = own._replace(
-        claims=tuple(c for c in own.claims if (c.event, c.claimant) != (cited, act.organisation))
+        claims=tuple(
+            c for c in own.claims if (c.event, c.claimant) != (cited, act.organisation) or c not in at.claims
+        )
     )
     took_back = own != at.own
     last = own.last
