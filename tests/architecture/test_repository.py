@@ -100,7 +100,7 @@ def test_no_file_names_a_path_of_one_machine() -> None:
 
 
 @pytest.mark.parametrize(
-    "planted", ["cd /work/main", 'open("/root/x")', "see /home/somebody/a", "`/tmp/brief/x`"]
+    "planted", ["cd /work/tree", 'open("/root/x")', "see /home/somebody/a", "`/tmp/scratch/x`"]
 )
 def test_a_planted_machine_path_is_found(planted: str) -> None:
     assert machine_paths(planted)
