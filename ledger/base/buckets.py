@@ -41,6 +41,11 @@ class StateProof(NamedTuple):
     siblings: tuple[bytes, ...]
 
 
+def _bucket_of(key: bytes, depth: int) -> int:
+    """The bucket of a key: its first `depth` bits."""
+    return int.from_bytes(key[:4], "big") >> (32 - depth)
+
+
 class BucketTree:
     """The whole tree in memory; keys and value hashes are 32 bytes."""
 
@@ -50,7 +55,6 @@ class BucketTree:
         self.depth = depth
         self._network = network
         self._prefix = Tag.STATE_NODE + network
-        self._shift = 256 - depth
         self._buckets: dict[int, dict[bytes, bytes]] = {}
         self._levels: list[bytearray] = []
         value = bucket_hash(network, 0, merkle.EMPTY_ROOT)
@@ -61,12 +65,9 @@ class BucketTree:
     def _node(self, children: bytes | bytearray) -> bytes:
         return hashlib.sha256(self._prefix + children).digest()
 
-    def _bucket_of(self, key: bytes) -> int:
-        return int.from_bytes(key[:4], "big") >> (32 - self.depth)
-
     def place(self, key: bytes) -> tuple[int, int]:
         """The bucket that `key` belongs to, and how many entries that bucket has."""
-        index = self._bucket_of(key)
+        index = _bucket_of(key, self.depth)
         return index, len(self._buckets.get(index, {}))
 
     @property
@@ -76,7 +77,7 @@ class BucketTree:
 
     def get(self, key: bytes) -> bytes | None:
         """The value hash under `key`, or None."""
-        return self._buckets.get(self._bucket_of(key), {}).get(key)
+        return self._buckets.get(_bucket_of(key, self.depth), {}).get(key)
 
     def load(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
         """Fill an empty tree from (key, value hash) pairs."""
@@ -86,7 +87,7 @@ class BucketTree:
         """Set the given keys; returns an undo record. Raises RuleError(limit) with nothing changed if a bucket overflows."""
         grouped: dict[int, dict[bytes, bytes]] = {}
         for key, value in changes.items():
-            grouped.setdefault(self._bucket_of(key), {})[key] = value
+            grouped.setdefault(_bucket_of(key, self.depth), {})[key] = value
         undo: Undo = []
         for index, new in grouped.items():
             old = self._buckets.get(index, {})
@@ -126,7 +127,7 @@ class BucketTree:
 
     def prove(self, key: bytes) -> StateProof:
         """The proof of what is under `key` now: its value hash, or that there is none."""
-        index = self._bucket_of(key)
+        index = _bucket_of(key, self.depth)
         bucket = self._buckets.get(index, {})
         keys = sorted(bucket)
         position = bisect_left(keys, key)
@@ -156,7 +157,7 @@ def verify_state(network: bytes, depth: int, root: bytes, key: bytes, proof: Sta
             Code.NOT_PROVEN, f"expected {3 * (depth // 2)} state path hashes, got {len(proof.siblings)}"
         )
     value, entries_root = _verify_bucket(key, proof)
-    index = int.from_bytes(key[:4], "big") >> (32 - depth)
+    index = _bucket_of(key, depth)
     current = bucket_hash(network, proof.size, entries_root)
     for level in range(depth // _ARITY_BITS):
         children = list(proof.siblings[3 * level : 3 * level + 3])

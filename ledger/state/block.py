@@ -16,6 +16,7 @@ from ledger.base.errors import Code, CustodyError, EntitlementError, FormError, 
 from ledger.base.hashing import ZERO_HASH, Tag, tagged_hash
 from ledger.chain import evidence
 from ledger.chain.block import Header, Outcome
+from ledger.chain.genesis import ALLOW_PERSONS
 from ledger.chain.transaction import (
     Item,
     Kind,
@@ -37,7 +38,6 @@ from ledger.trade.record import EMPTY, Record, Space, Status, SubjectKey
 from ledger.trade.rules import Act, check_entitled
 from ledger.trade.statement import Action, Extract, Openness, Statement, Subject
 
-ALLOW_PERSONS = "allow_persons"
 SIGNING_USES = (Use.SIGN, Use.CAPTURE, Use.DELEGATE)
 
 

@@ -16,9 +16,10 @@ from ledger.base import limits
 from ledger.base.errors import Code, CustodyError, FormError, UnavailableError
 from ledger.base.hashing import ZERO_HASH
 from ledger.chain.block import Header
+from ledger.chain.genesis import ALLOW_PERSONS
 from ledger.chain.transaction import Kind, Mode, Transaction, item_from_wire, transaction_from_bytes
 from ledger.members.members import Key, Members
-from ledger.state.block import ALLOW_PERSONS, Receipt, act_of, check_admissible
+from ledger.state.block import Receipt, act_of, check_admissible
 from ledger.state.links import Entry
 from ledger.trade.extract import extract
 from ledger.trade.rules import check_entitled
