@@ -8,9 +8,10 @@ the state: it may be written only up to `synced_height`, so that it never runs a
 
 from __future__ import annotations
 
+import os
 import struct
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from ledger.base.errors import Code, StorageError, UnavailableError
@@ -41,9 +42,12 @@ class BlockStore:
         *,
         folder: str = "chain",
         segment_bytes: int = SEGMENT_BYTES,
+        random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         """Open or begin the store; the index is rebuilt from record headers. Raises StorageError."""
-        self._log = SegmentLog(files, folder, "blocks", network, segment_bytes=segment_bytes)
+        self._log = SegmentLog(
+            files, folder, "blocks", network, segment_bytes=segment_bytes, random_bytes=random_bytes
+        )
         self._first = 0
         self._positions = array("Q")  # segment << 32 | offset, by height - first
         for record in self._log.scan_prefixes(_PREFIX.size):

@@ -13,7 +13,14 @@ from typing import Final
 
 from ledger.base.errors import Code, StorageError
 from ledger.base.hashing import HASH_BYTES
-from node.storage.filesystem import Lock, RealFileSystem, read_whole, storage_error, write_atomically
+from node.storage.filesystem import (
+    FileSystem,
+    Lock,
+    RealFileSystem,
+    read_whole,
+    storage_error,
+    write_atomically,
+)
 
 FOLDERS: Final = ("keys", "chain", "votes", "payload", "state", "index", "run")
 NETWORK_FILE: Final = "network.id"
@@ -24,10 +31,13 @@ _SEGMENT: Final = ".seg"
 class NodeFolder:
     """An opened folder; `close` gives the lock up."""
 
-    def __init__(self, path: Path, network: bytes, lock: Lock | None) -> None:
+    def __init__(
+        self, path: Path, network: bytes, lock: Lock | None, files: FileSystem | None = None
+    ) -> None:
+        """`files`: the folder's files, if not those of the operating system at `path`."""
         self.path = path
         self.network = network
-        self.files = RealFileSystem(path)
+        self.files: FileSystem = RealFileSystem(path) if files is None else files
         self._lock = lock
         self.configuration = path / CONFIGURATION_FILE
         self.keys = path / "keys"

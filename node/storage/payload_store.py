@@ -15,6 +15,8 @@ snapshots, backups and the spare cells of flash are beyond a program: STORAGE.md
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from ledger.base.encoding import decode, encode, take_array, take_ascii, take_bytes, take_optional_bytes
@@ -61,9 +63,18 @@ class PayloadStore:
         *,
         folder: str = "payload",
         segment_bytes: int = SEGMENT_BYTES,
+        random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         """Open or begin the store; `index` must have INDEX_TABLES. Raises StorageError."""
-        self._log = SegmentLog(files, folder, "payload", network, segment_bytes=segment_bytes, erasable=True)
+        self._log = SegmentLog(
+            files,
+            folder,
+            "payload",
+            network,
+            segment_bytes=segment_bytes,
+            random_bytes=random_bytes,
+            erasable=True,
+        )
         self._index = StateStore(index, INDEX_TABLES)
         self._events = self._index.table("events")
         self._contexts = self._index.table("contexts")

@@ -9,7 +9,8 @@ A `forget` is not synced by itself: after a crash some forgotten entries may be 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from ledger.base.errors import Code, StorageError
@@ -34,9 +35,12 @@ class PendingStore:
         *,
         folder: str = "chain",
         segment_bytes: int = SEGMENT_BYTES,
+        random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         """Open or begin the store, reading all of it. Raises StorageError."""
-        self._log = SegmentLog(files, folder, "pending", network, segment_bytes=segment_bytes)
+        self._log = SegmentLog(
+            files, folder, "pending", network, segment_bytes=segment_bytes, random_bytes=random_bytes
+        )
         self._segment_bytes = segment_bytes
         self._entries: dict[bytes, tuple[Position, int]] = {}
         self._live: dict[int, int] = dict.fromkeys(self._log.segments, 0)

@@ -6,9 +6,11 @@ some. The state must not be ahead of the block log that it is redone from.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from ledger.base.errors import Code, StorageError
 from node.storage.block_store import BlockStore
@@ -16,7 +18,7 @@ from node.storage.folder import NodeFolder
 from node.storage.lmdb_backend import LmdbBackend
 from node.storage.payload_store import INDEX_TABLES, PayloadStore
 from node.storage.pending_store import PendingStore
-from node.storage.state_store import StateStore
+from node.storage.state_store import Backend, StateStore
 from node.storage.vote_log import VoteLog
 
 
@@ -53,20 +55,27 @@ def _closers(stores: Stores) -> tuple[Callable[[], None], ...]:
     )
 
 
-def open_stores(folder: NodeFolder, tables: Iterable[str]) -> Stores:
+def open_stores(
+    folder: NodeFolder,
+    tables: Iterable[str],
+    *,
+    open_tables: Callable[[Path, bytes, Iterable[str]], Backend] = LmdbBackend,
+    random_bytes: Callable[[int], bytes] = os.urandom,
+) -> Stores:
     """Open or begin the stores of an opened folder; `tables` are the state's. Raises StorageError."""
     names = tuple(tables)
     files, network = folder.files, folder.network
     with ExitStack() as opened:
-        votes = VoteLog(files, network, may_begin=not folder.has_chain_data)
+        votes = VoteLog(files, network, may_begin=not folder.has_chain_data, random_bytes=random_bytes)
         opened.callback(votes.close)
-        blocks = BlockStore(files, network)
+        blocks = BlockStore(files, network, random_bytes=random_bytes)
         opened.callback(blocks.close)
-        pending = PendingStore(files, network)
+        pending = PendingStore(files, network, random_bytes=random_bytes)
         opened.callback(pending.close)
-        payload = PayloadStore(files, LmdbBackend(folder.payload_index, network, INDEX_TABLES), network)
+        index = open_tables(folder.payload_index, network, INDEX_TABLES)
+        payload = PayloadStore(files, index, network, random_bytes=random_bytes)
         opened.callback(payload.close)
-        state = StateStore(LmdbBackend(folder.state, network, names), names)
+        state = StateStore(open_tables(folder.state, network, names), names)
         opened.callback(state.close)
         if state.height is not None and (blocks.last_height is None or state.height > blocks.last_height):
             raise StorageError(

@@ -13,7 +13,8 @@ Records are opaque bytes here; `ledger.consensus.messages` says what they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from ledger.base.encoding import decode, encode, take_array, take_bytes
@@ -37,6 +38,7 @@ class VoteLog:
         may_begin: bool,
         folder: str = "votes",
         segment_bytes: int = SEGMENT_BYTES,
+        random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         """Open the log, or begin one if `may_begin` (a fresh folder: no chain data, a key that never voted).
 
@@ -46,7 +48,9 @@ class VoteLog:
         self._lock = _take_lock(files, folder)
         try:
             _check_may_begin(files, folder, may_begin=may_begin)
-            self._log = SegmentLog(files, folder, "votes", network, segment_bytes=segment_bytes)
+            self._log = SegmentLog(
+                files, folder, "votes", network, segment_bytes=segment_bytes, random_bytes=random_bytes
+            )
             self._records: list[bytes] = []
             self._since_replaced = 0
             self._load()

@@ -7,10 +7,10 @@ stamp on their proposals tells. One peer may lie or be wrong, so it takes more t
 
 from __future__ import annotations
 
-import time
 from typing import Final
 
 from ledger.base.limits import CLOCK_AHEAD_MS, CLOCK_BEHIND_MS
+from node.validator.host import REAL, Host
 
 _FRESH_MS: Final = 300_000
 
@@ -18,19 +18,20 @@ _FRESH_MS: Final = 300_000
 class Clock:
     """Monotonic time for timers, Unix time for blocks, both in milliseconds."""
 
-    def __init__(self, offset_ms: int, faulty: int) -> None:
+    def __init__(self, offset_ms: int, faulty: int, host: Host = REAL) -> None:
         """`offset_ms`: added to the system's clock; `faulty`: how many peers may be wrong together."""
+        self._host = host
         self._offset_ms = offset_ms
         self._faulty = faulty
         self._seen: dict[int, tuple[int, int]] = {}
 
     def now_ms(self) -> int:
         """Monotonic."""
-        return time.monotonic_ns() // 1_000_000
+        return self._host.monotonic_ms()
 
     def wall_ms(self) -> int:
         """Unix time."""
-        return time.time_ns() // 1_000_000 + self._offset_ms
+        return self._host.wall_ms() + self._offset_ms
 
     def saw(self, peer: int, block_time_ms: int) -> None:
         """A peer stamped a fresh block with this time just now."""

@@ -18,6 +18,7 @@ from ledger.consensus import Consensus
 from ledger.consensus.messages import encode_message
 from node.storage.stores import Stores
 from node.validator.execution import Executor
+from node.validator.host import REAL, Host
 
 BATCH: Final = 1
 """Kind of pending entries that are batches."""
@@ -40,7 +41,9 @@ class Housekeeper:
         executor: Executor,
         machine: Consensus,
         fail: Callable[[CustodyError], None],
+        host: Host = REAL,
     ) -> None:
+        self._in_thread = host.in_thread
         self._stores = stores
         self._executor = executor
         self._machine = machine
@@ -104,6 +107,6 @@ class Housekeeper:
         while is_more:
             is_more = flush.step(FLUSH_STEP)
             await asyncio.sleep(0)
-        await asyncio.to_thread(flush.write)
+        await self._in_thread(flush.write)
         flush.finish()
         self.flushes += 1

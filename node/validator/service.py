@@ -30,9 +30,10 @@ from node.local.protocol import (
 )
 from node.storage.payload_store import PayloadStore
 from node.transport.connection import Lane
-from node.transport.local_service import LocalConnection, LocalServer
+from node.transport.local_service import LocalConnection
 from node.validator.chain import Chain
 from node.validator.execution import Executor
+from node.validator.host import REAL, Host
 from node.validator.mempool import Mempool
 from node.validator.proving import Prover
 
@@ -93,6 +94,7 @@ class Service:
         mempool: Mempool,
         payload: PayloadStore,
         prover: Prover,
+        host: Host = REAL,
     ) -> None:
         self._node = node
         self._executor = executor
@@ -100,7 +102,7 @@ class Service:
         self._mempool = mempool
         self._payload = payload
         self._prover = prover
-        self._server = LocalServer(
+        self._server = host.open_doorway(
             path, protocol.REQUEST_CAPS, self._frame_came, self._lost, requests=REQUESTS
         )
         self._submissions: dict[tuple[LocalConnection, int], _Submission] = {}

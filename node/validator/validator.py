@@ -47,8 +47,7 @@ from node.storage.folder import NodeFolder
 from node.storage.keystore import Keystore
 from node.storage.stores import Stores, open_stores
 from node.transport.connection import Lane
-from node.transport.identity import Identity
-from node.transport.mesh import FrameKind, Mesh, Peer
+from node.transport.mesh import FrameKind, Peer
 from node.validator.batches import (
     Batch,
     OpenEvent,
@@ -65,6 +64,7 @@ from node.validator.chain import Chain
 from node.validator.clock import Clock
 from node.validator.driver import Driver
 from node.validator.execution import Executor
+from node.validator.host import REAL, Connections, Host
 from node.validator.housekeeping import BATCH, Housekeeper
 from node.validator.mempool import Mempool
 from node.validator.proving import Prover
@@ -124,18 +124,21 @@ def open_member(path: Path, passphrase: bytes | None = None) -> Member:
 class Validator:
     """One running validator: `Driver`'s surroundings and `Service`'s node."""
 
-    def __init__(self, member: Member, log: Log) -> None:
+    def __init__(self, member: Member, log: Log, host: Host = REAL) -> None:
         """Open the stores and redo the chain; nothing listens yet. Raises StorageError."""
         self.member = member
+        self._host = host
         self.log = log
         self.network = member.genesis.network
         self._folder = member.folder
         self.phase = "starting"
-        self.stores: Stores = open_stores(member.folder, TABLES)
+        self.stores: Stores = open_stores(
+            member.folder, TABLES, open_tables=host.open_tables, random_bytes=host.random_bytes
+        )
         try:
             self.executor = Executor(member.genesis, member.validators, self.stores.blocks, self.stores.state)
             self.executor.redo(self._note_progress)
-            self.clock = Clock(member.config.clock_offset_ms, member.validators.faulty)
+            self.clock = Clock(member.config.clock_offset_ms, member.validators.faulty, host)
             self.started_ms = self.clock.wall_ms()
             self.driver = self._make_driver()
         except BaseException:
@@ -148,7 +151,7 @@ class Validator:
         )
         self.chain = Chain(self.executor)
         self.prover = Prover(self.executor, self.stores.payload, self.driver.resume)
-        self.housekeeper = Housekeeper(self.stores, self.executor, self.machine, self.fail)
+        self.housekeeper = Housekeeper(self.stores, self.executor, self.machine, self.fail, host)
         self.service = Service(
             member.folder.validator_socket,
             self,
@@ -157,6 +160,7 @@ class Validator:
             self.mempool,
             self.stores.payload,
             self.prover,
+            host,
         )
         self.mesh = self._make_mesh()
         self.alarms: deque[str] = deque(maxlen=_ALARMS)
@@ -197,7 +201,7 @@ class Validator:
         machine = Consensus(Setup(member.validators, 0, member.key, parameters), start)
         return Driver(machine, self.stores, self.clock, self)
 
-    def _make_mesh(self) -> Mesh:
+    def _make_mesh(self) -> Connections:
         config = self.member.config
         index = {seat.organisation: place for place, seat in enumerate(self.member.validators)}
         self._index_of = {peer.transport_key: index[peer.organisation] for peer in config.peers}
@@ -206,8 +210,9 @@ class Validator:
             Peer(peer.transport_key, peer.address.host, peer.address.port, peer.organisation)
             for peer in config.peers
         ]
-        return Mesh(
-            Identity(self.member.transport, self.network),
+        return self._host.connect(
+            self.member.transport,
+            self.network,
             peers,
             self._message_came,
             self._peer_connected,
@@ -437,7 +442,7 @@ class Validator:
             self.network,
             self.member.config.organisation,
             (evidence,),
-            nonce=os.urandom(16),
+            nonce=self._host.random_bytes(16),
             expiry_ms=max(self.clock.wall_ms(), self.executor.final_header.time_ms) + _EVIDENCE_EXPIRY_MS,
             kind=Kind.EVIDENCE,
         )
