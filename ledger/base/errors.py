@@ -41,6 +41,8 @@ class Code(StrEnum):
     UNKNOWN_KEY = "unknown_key"
     WRONG_USE = "wrong_use"
     WRONG_NETWORK = "wrong_network"
+    WRONG_EPOCH = "wrong_epoch"
+    NOT_APPROVED = "not_approved"
     EXPIRED = "expired"
     EXPIRY_TOO_FAR = "expiry_too_far"
     REPEATED = "repeated"

@@ -53,6 +53,8 @@ class Tag(bytes, Enum):
     FINALISE = b"finalise".ljust(16, b"\0")
     EVIDENCE = b"evidence".ljust(16, b"\0")
     LEADER = b"leader".ljust(16, b"\0")
+    POSSESSION = b"possession".ljust(16, b"\0")
+    APPROVAL = b"approval".ljust(16, b"\0")
 
 
 def tagged_hash(tag: Tag, network: bytes, data: bytes) -> bytes:

@@ -43,6 +43,8 @@ SCALE_MAX: Final = 6
 VALIDATORS_MIN: Final = 4
 VALIDATORS_MAX: Final = 31
 BUCKET_ENTRIES: Final = 4_096
+APPROVERS_MAX: Final = 128  # organisations that may approve a change of the network
+CHANGED_PARAMETERS: Final = 16  # of one change
 # --- consensus: blocks (CONSENSUS 6, 14, 18)
 BATCHES_PER_BLOCK: Final = 256
 TRANSACTIONS_PER_BLOCK: Final = 20_000

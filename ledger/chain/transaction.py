@@ -54,6 +54,9 @@ class Kind(IntEnum):
     EVENTS = 0
     MISMATCH = 1  # an event's bytes contradict the extract on the ledger: [item, sequence, salt, context | nil, event]
     EVIDENCE = 2  # two contradictory signed messages of one validator
+    EPOCH_CHANGE = (
+        3  # the next validators and parameters (`ledger.chain.epoch`), alone in a block that closes its epoch
+    )
 
 
 class Mode(IntEnum):
@@ -267,7 +270,7 @@ def header_from_wire(value: Any) -> Header:
         take_bytes(fields[3], "public_key", PUBLIC_KEY_BYTES),
         take_bytes(fields[4], "nonce", NONCE_BYTES),
         take_int(fields[5], "expiry_ms", 0, 2**53),
-        take_int(fields[6], "kind", 0, Kind.EVIDENCE),
+        take_int(fields[6], "kind", 0, max(Kind)),
         take_int(fields[7], "mode", 0, Mode.EACH_ON_ITS_OWN),
         take_bytes(fields[8], "payload_root", HASH_BYTES),
         take_int(fields[9], "item_count", 1, limits.ITEMS_PER_TRANSACTION),
@@ -337,12 +340,12 @@ def transaction_from_wire(value: Any, network: bytes, size: int = 0) -> Transact
 
 
 def payload_leaves(network: bytes, kind: int, items: tuple[Any, ...]) -> list[bytes]:
-    """The leaf hashes of all items: item hashes, of evidence the hash of its encoding.
+    """The leaf hashes of all items: item hashes, of evidence and epoch changes the hash of their encoding.
 
     A mismatch shows its item's hash only: the bytes beside it prove themselves. Only the outer shape of an event is
     checked here: six fields, an array of subjects. FormError otherwise.
     """
-    if kind == Kind.EVIDENCE:
+    if kind in (Kind.EVIDENCE, Kind.EPOCH_CHANGE):
         return [tagged_hash(Tag.ITEM, network, encode(item)) for item in items]
     hashes = []
     for item in items:

@@ -40,6 +40,8 @@ STATUS: Final[Mapping[Code, int]] = MappingProxyType(
         Code.BAD_SIGNATURE: 422,
         Code.BAD_KEY: 422,
         Code.WRONG_NETWORK: 422,
+        Code.WRONG_EPOCH: 422,
+        Code.NOT_APPROVED: 422,
         Code.EXPIRED: 422,
         Code.EXPIRY_TOO_FAR: 422,
         Code.ROLLED_BACK: 422,

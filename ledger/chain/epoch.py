@@ -1,0 +1,367 @@
+"""The change that closes one epoch and opens the next (CONSENSUS 29, 30; WIRE_CONSENSUS §7).
+
+    change   = [version, epoch, protocol version, seats, possessions, parameters, approvals]
+    seats    = [[organisation, public key, TLS pin], ...]    of the next epoch, ascending by organisation, as in genesis
+    parameters = [[name, value], ...]                        those that change, ascending by name
+    approval = [organisation, approver's public key, signature]           ascending by organisation
+
+It is the one item of a transaction of kind EPOCH_CHANGE, which is signed by an approver and stands alone in the one batch of
+a block whose header says `closes_epoch`. `epoch` is the epoch it closes; the seats are those of epoch + 1.
+
+*Approvers* are the organisations that genesis gives keys of use `approver`. A quorum of them sign (network, epoch closed,
+protocol version, next seats with their epoch keys, parameters). Each next key signs that it is had: whose key was not
+delivered is not in the set. A key never serves two epochs in a row, or destroying it would mean nothing.
+
+Whoever votes checks a change wholly before notarising, from bytes and constants of the epoch alone:
+
+    approvers = Approvers(network, genesis.entries)                                  once
+    change = change_of(transaction)                                                  None unless of kind EPOCH_CHANGE
+    next_validators = check_change(change, epoch, validators, approvers)             on taking in the batch that carries it
+    check_closing_block(header, transactions, validators, approvers)                 a whole block, in execution and audit
+
+A batch with a change of another epoch is neither pending nor proposed; one of a past epoch is dropped. A block is valid
+only if `is_well_closed(header, kinds)` holds for the kinds of its transactions batch by batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Any, Final, NamedTuple
+
+from ledger.base import limits
+from ledger.base.encoding import encode, take_array, take_ascii, take_bytes, take_int
+from ledger.base.errors import Code, EntitlementError, FormError, RuleError, SignatureError
+from ledger.base.hashing import HASH_BYTES, Tag, signing_message
+from ledger.base.keys import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, SigningKey, is_signature
+from ledger.chain.block import COUNTER_MAX, PROTOCOL_VERSION, Header
+from ledger.chain.certificate import Verifier
+from ledger.chain.genesis import ALLOW_PERSONS, HEARTBEAT_MS, LEADER_TIMEOUT_MS, Seat
+from ledger.chain.transaction import Kind, Transaction
+from ledger.chain.validators import Validator, ValidatorSet, quorum
+from ledger.members.members import Use, key_from_data
+from ledger.members.registry import Entry
+from ledger.members.registry import Kind as RegistryKind
+
+VERSION: Final = 1
+_LEADER_TIMEOUT_MOST_MS: Final = 60_000
+_HEARTBEAT_MOST_MS: Final = 86_400_000
+_PARAMETERS: Final = {
+    ALLOW_PERSONS: None,  # a boolean
+    HEARTBEAT_MS: (0, _HEARTBEAT_MOST_MS),
+    LEADER_TIMEOUT_MS: (1, _LEADER_TIMEOUT_MOST_MS),
+}
+"""What a change may set, and from where to where."""
+
+
+class Approval(NamedTuple):
+    """One approver's signature over `approval_message`."""
+
+    organisation: str
+    public_key: bytes
+    signature: bytes
+
+
+class EpochChange(NamedTuple):
+    """The next epoch as proposed, with everything that speaks for it. Field order is the wire's."""
+
+    version: int
+    """Of this structure; 1."""
+    epoch: int
+    """The epoch it closes."""
+    protocol: int
+    """Protocol version from the next epoch on."""
+    seats: tuple[Seat, ...]
+    """Of the next epoch: organisation, Ed25519 key for that epoch alone, TLS pin; ascending by organisation."""
+    possessions: tuple[bytes, ...]
+    """Of each seat in order, its key's signature over `possession_message`."""
+    parameters: tuple[tuple[str, Any], ...]
+    """(name, value) of what changes, ascending by name; all else stays."""
+    approvals: tuple[Approval, ...]
+    """Ascending by organisation, one of each."""
+
+    def next_validators(self, network: bytes) -> ValidatorSet:
+        """The set of the next epoch. Raises FormError or SignatureError where the seats are no set."""
+        return ValidatorSet(network, [Validator(seat.organisation, seat.public_key) for seat in self.seats])
+
+
+class Approvers:
+    """Who may approve a change: by public key, the organisations that genesis gives a key of use `approver`."""
+
+    __slots__ = ("_keys", "members", "network", "organisations", "quorum")
+
+    def __init__(self, network: bytes, entries: Iterable[Entry]) -> None:
+        """Read the registry entries in force at height 0, of genesis or of any later registry."""
+        self.network = network
+        self._keys: dict[bytes, str] = {}
+        members = set()
+        for entry in entries:
+            data = entry.at(0)
+            if data is None:
+                continue
+            if entry.kind == RegistryKind.ORGANISATION:
+                members.add(entry.name)
+            elif entry.kind == RegistryKind.KEY:
+                key = key_from_data(data)
+                if key.use == Use.APPROVER:
+                    self._keys[bytes.fromhex(entry.name)] = key.organisation
+        self.members = frozenset(members)
+        """All organisations of genesis: who may hold a seat."""
+        self.organisations = tuple(sorted(set(self._keys.values())))
+        self.quorum = quorum(max(1, len(self.organisations)))
+        """How many organisations must approve: at least one, so nobody can where there are none."""
+
+    def organisation_of(self, public_key: bytes) -> str | None:
+        """The organisation whose approver's key this is, or None."""
+        return self._keys.get(public_key)
+
+
+# --- making a change
+
+
+def possession_message(network: bytes, epoch: int, seat: Seat) -> bytes:
+    """What the key of a seat in the epoch after `epoch` signs to show that it is had."""
+    return signing_message(Tag.POSSESSION, network, encode((epoch, seat)))
+
+
+def prove_possession(key: SigningKey, network: bytes, epoch: int, seat: Seat) -> bytes:
+    """The signature (64 bytes) that a validator delivers with its key for the epoch after `epoch`."""
+    return key.sign(possession_message(network, epoch, seat))
+
+
+def approval_message(network: bytes, change: EpochChange) -> bytes:
+    """What approvers sign: the epoch closed, protocol version, next seats and parameters; not each other's approvals."""
+    said = (change.epoch, change.protocol, change.seats, change.parameters)
+    return signing_message(Tag.APPROVAL, network, encode(said))
+
+
+def make_change(
+    epoch: int, delivered: Iterable[tuple[Seat, bytes]], parameters: Iterable[tuple[str, Any]] = ()
+) -> EpochChange:
+    """The change that closes `epoch`, without approvals: `delivered` are the next seats, each with its possession."""
+    ordered = sorted(delivered)
+    return EpochChange(
+        VERSION,
+        epoch,
+        PROTOCOL_VERSION,
+        tuple(seat for seat, _ in ordered),
+        tuple(possession for _, possession in ordered),
+        tuple(sorted(parameters)),
+        (),
+    )
+
+
+def approve(key: SigningKey, organisation: str, network: bytes, change: EpochChange) -> Approval:
+    """An approver's signature over the change."""
+    return Approval(organisation, key.public_key, key.sign(approval_message(network, change)))
+
+
+def with_approvals(change: EpochChange, approvals: Iterable[Approval]) -> EpochChange:
+    """The change with these approvals too, in their order; an organisation's later one replaces its earlier one."""
+    known = {approval.organisation: approval for approval in (*change.approvals, *approvals)}
+    return change._replace(approvals=tuple(known[organisation] for organisation in sorted(known)))
+
+
+# --- reading one
+
+
+def parse_change(value: Any) -> EpochChange:
+    """A change from its decoded array; FormError. Form and order only: nothing is verified here."""
+    fields = take_array(value, "epoch change", len(EpochChange._fields))
+    version = take_int(fields[0], "epoch change version")
+    if version != VERSION:
+        raise FormError(Code.UNSUPPORTED_VERSION, f"expected epoch change version {VERSION}, got {version}")
+    seats = tuple(
+        _seat(seat) for seat in take_array(fields[3], "next validators", most=limits.VALIDATORS_MAX)
+    )
+    possessions = tuple(
+        take_bytes(one, "possession", SIGNATURE_BYTES)
+        for one in take_array(fields[4], "possessions", len(seats))
+    )
+    parameters = tuple(
+        _parameter(one) for one in take_array(fields[5], "parameters", most=limits.CHANGED_PARAMETERS)
+    )
+    approvals = tuple(_approval(one) for one in take_array(fields[6], "approvals", most=limits.APPROVERS_MAX))
+    _check_ascending([seat.organisation for seat in seats], "next validators")
+    _check_ascending([name for name, _ in parameters], "parameters")
+    _check_ascending([approval.organisation for approval in approvals], "approvals")
+    return EpochChange(
+        version,
+        take_int(fields[1], "epoch closed", 0, COUNTER_MAX - 1),
+        take_int(fields[2], "protocol version"),
+        seats,
+        possessions,
+        parameters,
+        approvals,
+    )
+
+
+def _check_ascending(names: Sequence[str], field: str) -> None:
+    for name, following in pairwise(names):
+        if name >= following:
+            raise FormError(
+                Code.NOT_CANONICAL, f"{field}: expected each name once, in ascending order, got {following!r}"
+            )
+
+
+def _seat(value: Any) -> Seat:
+    organisation, public_key, pin = take_array(value, "next validator", 3)
+    return Seat(
+        take_ascii(organisation, "organisation", 32),
+        take_bytes(public_key, "public_key", PUBLIC_KEY_BYTES),
+        take_bytes(pin, "tls_pin", HASH_BYTES),
+    )
+
+
+def _parameter(value: Any) -> tuple[str, Any]:
+    name, setting = take_array(value, "parameter", 2)
+    if name not in _PARAMETERS:
+        raise FormError(
+            Code.MALFORMED, f"parameters: expected only {', '.join(sorted(_PARAMETERS))}, got another"
+        )
+    span = _PARAMETERS[name]
+    if span is not None:
+        take_int(setting, name, *span)
+    elif type(setting) is not bool:
+        raise FormError(Code.MALFORMED, f"{name}: expected a boolean, got another type")
+    return name, setting
+
+
+def _approval(value: Any) -> Approval:
+    organisation, public_key, signature = take_array(value, "approval", 3)
+    return Approval(
+        take_ascii(organisation, "organisation", 32),
+        take_bytes(public_key, "public_key", PUBLIC_KEY_BYTES),
+        take_bytes(signature, "signature", SIGNATURE_BYTES),
+    )
+
+
+def change_of(transaction: Transaction) -> EpochChange | None:
+    """The change that a transaction carries, None if it is of another kind; FormError if it is ill-formed."""
+    if transaction.header.kind != Kind.EPOCH_CHANGE:
+        return None
+    if transaction.header.item_count != 1:
+        raise FormError(Code.MALFORMED, f"expected one change in a transaction, got {len(transaction.items)}")
+    return parse_change(transaction.items[0])
+
+
+# --- checking one
+
+
+def check_change(
+    change: EpochChange,
+    epoch: int,
+    validators: ValidatorSet,
+    approvers: Approvers,
+    verifier: Verifier = is_signature,
+) -> ValidatorSet:
+    """The validators of epoch + 1, if `change` may close `epoch`, whose set `validators` is.
+
+    Raises RuleError wrong_epoch (it closes another epoch), FormError (unsupported_version; no set: size, a key twice, a key
+    of the epoch it closes), SignatureError bad_key or bad_signature (a seat's key, possession or an approval that does not
+    hold), EntitlementError not_entitled (a seat or approval of a stranger), not_approved (fewer than a quorum).
+    """
+    network = approvers.network
+    if change.epoch != epoch:
+        raise RuleError(
+            Code.WRONG_EPOCH, f"expected a change that closes epoch {epoch}, got one of epoch {change.epoch}"
+        )
+    if change.protocol != PROTOCOL_VERSION:
+        raise FormError(
+            Code.UNSUPPORTED_VERSION, f"expected protocol version {PROTOCOL_VERSION}, got {change.protocol}"
+        )
+    following = change.next_validators(network)
+    for seat, possession in zip(change.seats, change.possessions, strict=True):
+        _check_seat(seat, possession, change, validators, approvers, verifier)
+    _check_approvals(change, approvers, verifier)
+    return following
+
+
+def _check_seat(
+    seat: Seat,
+    possession: bytes,
+    change: EpochChange,
+    validators: ValidatorSet,
+    approvers: Approvers,
+    verifier: Verifier,
+) -> None:
+    if seat.organisation not in approvers.members:
+        raise EntitlementError(
+            Code.NOT_ENTITLED, f"expected seats of members of genesis, got one of {seat.organisation}"
+        )
+    if validators.index_of(seat.public_key) is not None:
+        raise FormError(
+            Code.MALFORMED,
+            f"expected a new key of {seat.organisation} for the next epoch, got one of epoch {change.epoch}",
+        )
+    if not verifier(seat.public_key, possession_message(approvers.network, change.epoch, seat), possession):
+        raise SignatureError(
+            Code.BAD_SIGNATURE,
+            f"expected {seat.organisation} to have delivered its key for the next epoch: its signature does not hold",
+        )
+
+
+def _check_approvals(change: EpochChange, approvers: Approvers, verifier: Verifier) -> None:
+    if len(change.approvals) < approvers.quorum:
+        raise EntitlementError(
+            Code.NOT_APPROVED,
+            f"expected approvals of {approvers.quorum} of the {len(approvers.organisations)} approvers, "
+            f"got {len(change.approvals)}",
+        )
+    message = approval_message(approvers.network, change)
+    for approval in change.approvals:
+        if approvers.organisation_of(approval.public_key) != approval.organisation:
+            raise EntitlementError(
+                Code.NOT_ENTITLED, f"expected approvers of genesis, got a key of {approval.organisation}"
+            )
+        if not verifier(approval.public_key, message, approval.signature):
+            raise SignatureError(
+                Code.BAD_SIGNATURE,
+                f"expected {approval.organisation} to have approved exactly this change, its signature does not hold",
+            )
+
+
+def is_well_closed(header: Header, kinds: Sequence[Sequence[int]]) -> bool:
+    """Whether a block closes its epoch exactly if it holds one change, alone; `kinds`: of transactions, batch by batch."""
+    holds_change = any(kind == Kind.EPOCH_CHANGE for batch in kinds for kind in batch)
+    is_alone = len(kinds) == 1 and len(kinds[0]) == 1
+    return header.closes_epoch == holds_change and (is_alone or not holds_change)
+
+
+def check_closing_block(
+    header: Header,
+    transactions: Sequence[Transaction],
+    validators: ValidatorSet,
+    approvers: Approvers,
+    verifier: Verifier = is_signature,
+) -> tuple[EpochChange, ValidatorSet]:
+    """The change and next set of a block that closes its epoch; `validators` is the set of that epoch.
+
+    Raises as `check_change`; FormError malformed where the block is no closing block; RuleError expired or expiry_too_far
+    where the transaction was not to be ordered at the block's time; EntitlementError where no approver signed it.
+    """
+    change = change_of(transactions[0]) if len(transactions) == 1 else None
+    if not header.closes_epoch or change is None:
+        raise FormError(
+            Code.MALFORMED, "expected a block that closes its epoch with one change and nothing else"
+        )
+    check_carrier(transactions[0], header.time_ms, approvers)
+    return change, check_change(change, header.epoch, validators, approvers, verifier)
+
+
+def check_carrier(transaction: Transaction, time_ms: int, approvers: Approvers) -> None:
+    """Raise unless the transaction that carries a change is an approver's and may be ordered at block time `time_ms`."""
+    signed = transaction.header
+    if approvers.organisation_of(signed.public_key) != signed.organisation:
+        raise EntitlementError(
+            Code.NOT_ENTITLED, f"expected a change sent by an approver, got one by {signed.organisation}"
+        )
+    if signed.expiry_ms <= time_ms:
+        raise RuleError(
+            Code.EXPIRED, f"expected an expiry after block time {time_ms}, got {signed.expiry_ms}"
+        )
+    if signed.expiry_ms > time_ms + limits.EXPIRY_AHEAD_MS:
+        raise RuleError(
+            Code.EXPIRY_TOO_FAR,
+            f"expected an expiry at most {limits.EXPIRY_AHEAD_MS} ms ahead of {time_ms}, got {signed.expiry_ms}",
+        )

@@ -1,0 +1,257 @@
+"""Changes of validators: what a change must hold to be notarised, judged from bytes and the epoch's constants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ledger.base.encoding import decode, encode
+from ledger.base.errors import Code, CustodyError, FormError
+from ledger.base.keys import SigningKey
+from ledger.chain.epoch import (
+    Approvers,
+    EpochChange,
+    approve,
+    change_of,
+    check_carrier,
+    check_change,
+    check_closing_block,
+    is_well_closed,
+    make_change,
+    parse_change,
+    prove_possession,
+    with_approvals,
+)
+from ledger.chain.genesis import LEADER_TIMEOUT_MS, Seat
+from ledger.chain.transaction import Kind, Transaction, sign_transaction, transaction_from_bytes
+from ledger.members.members import Use
+from ledger.members.registry import Entry, Period
+from ledger.members.registry import Kind as RegistryKind
+from tests.chain.consensus_samples import HEADER, NETWORK, VALIDATORS, digest
+
+NOW_MS = HEADER.time_ms
+ORGANISATIONS = [f"org{index}" for index in range(7)]
+APPROVER_KEYS = {name: SigningKey.from_seed(digest(f"approver {name}")) for name in ORGANISATIONS[:4]}
+NEXT_KEYS = {name: SigningKey.from_seed(digest(f"{name} epoch 1")) for name in ORGANISATIONS}
+CLOSING = HEADER._replace(closes_epoch=True)
+
+
+def entry(kind: RegistryKind, name: str, data: Any) -> Entry:
+    return Entry(int(kind), name, (Period(0, None, data),))
+
+
+ENTRIES = [entry(RegistryKind.ORGANISATION, name, (name, "NL", (), False)) for name in ORGANISATIONS] + [
+    entry(RegistryKind.KEY, key.public_key.hex(), (name, int(Use.APPROVER), None, None))
+    for name, key in APPROVER_KEYS.items()
+]
+APPROVERS = Approvers(NETWORK, ENTRIES)
+
+
+def delivered(
+    names: list[str], epoch: int = 0, network: bytes = NETWORK, keys: dict[str, SigningKey] = NEXT_KEYS
+) -> list[tuple[Seat, bytes]]:
+    seats = [Seat(name, keys[name].public_key, digest(f"pin {name}")) for name in names]
+    return [(seat, prove_possession(keys[seat.organisation], network, epoch, seat)) for seat in seats]
+
+
+def approved(change: EpochChange, by: list[str] = ORGANISATIONS[:3], network: bytes = NETWORK) -> EpochChange:
+    return with_approvals(change, [approve(APPROVER_KEYS[name], name, network, change) for name in by])
+
+
+DRAFT = make_change(0, delivered(ORGANISATIONS[1:6]), [(LEADER_TIMEOUT_MS, 200)])
+CHANGE = approved(DRAFT)
+
+
+def wire(change: Any) -> Any:
+    return decode(encode(change), max_bytes=100_000)
+
+
+def carried(change: EpochChange, *, expiry_ms: int = NOW_MS + 60_000, by: str = "org0") -> Transaction:
+    made = sign_transaction(
+        APPROVER_KEYS[by], NETWORK, by, (wire(change),), nonce=bytes(16), expiry_ms=expiry_ms,
+        kind=Kind.EPOCH_CHANGE,
+    )  # fmt: skip
+    return transaction_from_bytes(made.to_bytes(), NETWORK)
+
+
+def test_a_change_that_a_quorum_approves_gives_the_next_set() -> None:
+    following = check_change(parse_change(wire(CHANGE)), 0, VALIDATORS, APPROVERS)
+    assert [member.organisation for member in following] == ORGANISATIONS[1:6]
+    assert parse_change(wire(CHANGE)) == CHANGE
+    assert change_of(carried(CHANGE)) == CHANGE
+    assert check_closing_block(CLOSING, [carried(CHANGE)], VALIDATORS, APPROVERS) == (CHANGE, following)
+
+
+def test_all_approvers_may_approve_and_approvals_have_one_order() -> None:
+    everybody = approved(DRAFT, ORGANISATIONS[:4])
+    assert check_change(everybody, 0, VALIDATORS, APPROVERS)
+    assert approved(DRAFT, ORGANISATIONS[3::-1]) == everybody
+    shuffled = everybody._replace(approvals=everybody.approvals[::-1])
+    with pytest.raises(FormError) as refused:
+        parse_change(wire(shuffled))
+    assert refused.value.code == Code.NOT_CANONICAL
+
+
+def _signed_by(name: str, key: SigningKey) -> Callable[[], EpochChange]:
+    return lambda: with_approvals(approved(DRAFT, ORGANISATIONS[:2]), [approve(key, name, NETWORK, DRAFT)])
+
+
+STRANGER = SigningKey.from_seed(digest("stranger"))
+FOREIGN = digest("another network")
+REUSED = {**NEXT_KEYS, "org2": SigningKey.from_seed(digest("seat 2"))}
+REFUSED: dict[str, tuple[Code, Callable[[], EpochChange]]] = {
+    "one approval short": (Code.NOT_APPROVED, lambda: approved(DRAFT, ORGANISATIONS[:2])),
+    "no approval": (Code.NOT_APPROVED, lambda: DRAFT),
+    "a past epoch": (Code.WRONG_EPOCH, lambda: approved(make_change(1, delivered(ORGANISATIONS[:4], 1)))),
+    "approved for other parameters": (
+        Code.BAD_SIGNATURE, lambda: CHANGE._replace(parameters=((LEADER_TIMEOUT_MS, 201),)),
+    ),
+    "approved for no parameters": (Code.BAD_SIGNATURE, lambda: CHANGE._replace(parameters=())),
+    "approved for another set": (
+        Code.BAD_SIGNATURE,
+        lambda: make_change(0, delivered(ORGANISATIONS[:4]))._replace(approvals=CHANGE.approvals),
+    ),
+    "approved for another epoch": (
+        Code.BAD_SIGNATURE,
+        lambda: DRAFT._replace(approvals=approved(DRAFT._replace(epoch=5)).approvals),
+    ),
+    "approved in another network": (Code.BAD_SIGNATURE, lambda: approved(DRAFT, network=FOREIGN)),
+    "approved by a stranger's key": (Code.NOT_ENTITLED, _signed_by("org2", STRANGER)),
+    "approved by a member that is no approver": (Code.NOT_ENTITLED, _signed_by("org5", STRANGER)),
+    "approved twice by one under two names": (Code.NOT_ENTITLED, _signed_by("org2", APPROVER_KEYS["org1"])),
+    "a key that was not delivered": (
+        Code.BAD_SIGNATURE,
+        lambda: approved(DRAFT._replace(possessions=(bytes(64), *DRAFT.possessions[1:]))),
+    ),
+    "a key delivered for another epoch": (
+        Code.BAD_SIGNATURE, lambda: approved(make_change(0, delivered(ORGANISATIONS[:4], 1))),
+    ),
+    "a key delivered to another network": (
+        Code.BAD_SIGNATURE, lambda: approved(make_change(0, delivered(ORGANISATIONS[:4], network=FOREIGN))),
+    ),
+    "somebody else's delivery": (
+        Code.BAD_SIGNATURE, lambda: approved(DRAFT._replace(possessions=DRAFT.possessions[::-1])),
+    ),
+    "a key of the epoch it closes": (
+        Code.MALFORMED, lambda: approved(make_change(0, delivered(ORGANISATIONS[:4], keys=REUSED))),
+    ),
+    "a validator that is no member": (
+        Code.NOT_ENTITLED,
+        lambda: approved(make_change(0, delivered(["new", *ORGANISATIONS[:3]], keys={**NEXT_KEYS, "new": STRANGER}))),
+    ),
+    "three validators": (Code.LIMIT, lambda: approved(make_change(0, delivered(ORGANISATIONS[:3])))),
+    "one key for two": (
+        Code.MALFORMED,
+        lambda: approved(make_change(0, delivered(ORGANISATIONS[:4], keys={**NEXT_KEYS, "org1": NEXT_KEYS["org0"]}))),
+    ),
+    "a protocol that is not known here": (Code.UNSUPPORTED_VERSION, lambda: approved(DRAFT._replace(protocol=2))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", sorted(REFUSED))
+def test_what_may_not_close_an_epoch(what: str) -> None:
+    code, make = REFUSED[what]
+    change = make()
+    with pytest.raises(CustodyError) as refused:
+        check_change(change, 0, VALIDATORS, APPROVERS)
+    assert refused.value.code == code
+
+
+def test_a_duplicate_approval_is_not_canonical() -> None:
+    twice = CHANGE._replace(approvals=(CHANGE.approvals[0], *CHANGE.approvals[:2]))
+    with pytest.raises(FormError):
+        parse_change(wire(twice))
+
+
+def test_without_approvers_nobody_changes_anything() -> None:
+    nobody = Approvers(NETWORK, [one for one in ENTRIES if one.kind == RegistryKind.ORGANISATION])
+    with pytest.raises(CustodyError) as refused:
+        check_change(DRAFT, 0, VALIDATORS, nobody)
+    assert refused.value.code == Code.NOT_APPROVED
+
+
+def test_an_approver_with_two_keys_counts_once() -> None:
+    second = SigningKey.from_seed(digest("second key"))
+    data = ("org0", int(Use.APPROVER), None, None)
+    approvers = Approvers(NETWORK, [*ENTRIES, entry(RegistryKind.KEY, second.public_key.hex(), data)])
+    assert approvers.quorum == APPROVERS.quorum == 3
+    with_second = with_approvals(CHANGE, [approve(second, "org0", NETWORK, DRAFT)])
+    assert len(with_second.approvals) == 3
+    assert check_change(with_second, 0, VALIDATORS, approvers)
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [
+        lambda fields: fields[:-1],
+        lambda fields: (2, *fields[1:]),
+        lambda fields: (*fields[:4], fields[4][1:], *fields[5:]),
+        lambda fields: (*fields[:5], (("unheard_of", 1),), fields[6]),
+        lambda fields: (*fields[:5], (("leader_timeout_ms", 0),), fields[6]),
+        lambda fields: (*fields[:5], (("allow_persons", 1),), fields[6]),
+        lambda fields: (*fields[:5], ((("leader_timeout_ms",), 1),), fields[6]),
+        lambda fields: (*fields[:3], fields[3][::-1], *fields[4:]),
+        lambda fields: (*fields[:6], fields[6] * 60),
+    ],
+)
+def test_another_form_is_refused(alter: Callable[[tuple[Any, ...]], Any]) -> None:
+    with pytest.raises(FormError):
+        parse_change(alter(wire(CHANGE)))
+
+
+def test_a_change_is_alone_in_the_block_that_closes() -> None:
+    change, event = int(Kind.EPOCH_CHANGE), int(Kind.EVENTS)
+    assert is_well_closed(CLOSING, [[change]])
+    assert is_well_closed(HEADER, [[event, event], [event]])
+    assert is_well_closed(HEADER, [])
+    for kinds in (
+        [],
+        [[event]],
+        [[change, event]],
+        [[change], [event]],
+        [[event], [change]],
+        [[change], [change]],
+    ):
+        assert not is_well_closed(CLOSING, kinds), kinds
+    for kinds in ([[change]], [[event], [change, event]]):
+        assert not is_well_closed(HEADER, kinds), kinds
+
+
+def test_a_closing_block_holds_one_change_in_time_sent_by_an_approver() -> None:
+    stranger = sign_transaction(
+        STRANGER, NETWORK, "org0", (wire(CHANGE),), nonce=bytes(16), expiry_ms=NOW_MS + 1, kind=Kind.EPOCH_CHANGE
+    )  # fmt: skip
+    for transactions, code in (
+        ([], Code.MALFORMED),
+        ([carried(CHANGE)] * 2, Code.MALFORMED),
+        ([carried(CHANGE, expiry_ms=NOW_MS)], Code.EXPIRED),
+        ([carried(CHANGE, expiry_ms=NOW_MS + 3_600_001)], Code.EXPIRY_TOO_FAR),
+        ([carried(approved(DRAFT, ORGANISATIONS[:2]))], Code.NOT_APPROVED),
+        ([stranger], Code.NOT_ENTITLED),
+    ):
+        with pytest.raises(CustodyError) as refused:
+            check_closing_block(CLOSING, transactions, VALIDATORS, APPROVERS)
+        assert refused.value.code == code
+    with pytest.raises(FormError):
+        check_closing_block(HEADER, [carried(CHANGE)], VALIDATORS, APPROVERS)
+    check_carrier(carried(CHANGE, expiry_ms=NOW_MS + 3_600_000), NOW_MS, APPROVERS)
+    with pytest.raises(CustodyError):
+        check_closing_block(CLOSING._replace(epoch=1), [carried(CHANGE)], VALIDATORS, APPROVERS)
+
+
+def test_one_transaction_carries_one_change() -> None:
+    made = sign_transaction(
+        APPROVER_KEYS["org0"], NETWORK, "org0", (wire(CHANGE),) * 2, nonce=bytes(16), expiry_ms=NOW_MS + 1,
+        kind=Kind.EPOCH_CHANGE,
+    )  # fmt: skip
+    with pytest.raises(FormError):
+        change_of(made)
+
+
+def test_the_registry_of_later_epochs_names_the_same_approvers() -> None:
+    late = Entry(
+        int(RegistryKind.KEY), STRANGER.public_key.hex(), (Period(7, None, ("org5", 4, None, None)),)
+    )
+    assert Approvers(NETWORK, [*ENTRIES, late]).organisation_of(STRANGER.public_key) is None
