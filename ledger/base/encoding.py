@@ -55,14 +55,27 @@ def decode(data: bytes, *, max_bytes: int, max_depth: int = DECODE_DEPTH) -> Any
         value = msgpack.unpackb(
             data, use_list=False, raw=False, strict_map_key=True, max_map_len=0, max_ext_len=0
         )
-    except Exception as error:  # noqa: BLE001 - noqa: BLE001  # the C decoder raises half a dozen unrelated classes on bad input
+    except Exception as error:  # noqa: BLE001 - the C decoder raises half a dozen unrelated classes on bad input
         raise FormError(
-            Code.MALFORMED, f"expected one canonical msgpack value: {type(error).__name__}"
+            Code.MALFORMED, f"expected one canonical msgpack value, {_ill_formed(error)}"
         ) from None
     _check_shape(value, max_depth)
     if encode(value) != data:
         raise FormError(Code.NOT_CANONICAL, "expected the shortest encoding of each integer and length")
     return value
+
+
+def _ill_formed(error: Exception) -> str:
+    """What the decoder's refusal means to whoever holds the bytes."""
+    if isinstance(error, msgpack.ExtraData):
+        return "bytes follow it"
+    if isinstance(error, UnicodeDecodeError):
+        return "a text in it is not UTF-8"
+    if isinstance(error, msgpack.StackError):
+        return "its arrays are nested too deeply"
+    if isinstance(error, msgpack.FormatError):
+        return "a byte in it begins no value"
+    return "it is cut short, or has a map or an extension in it"
 
 
 def _check_shape(value: Any, depth: int) -> None:
