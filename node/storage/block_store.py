@@ -21,6 +21,13 @@ from node.storage.segments import SEGMENT_BYTES, Position, SegmentLog
 _PREFIX: Final = struct.Struct(">QIII")
 
 
+def _block_after(body: bytes | None) -> str:
+    """What errors call the record after one with this body."""
+    if body is None:
+        return "the first block kept"
+    return f"block {int.from_bytes(body[:8], 'big') + 1}"
+
+
 class StoredBlock(NamedTuple):
     """One final block as bytes."""
 
@@ -46,18 +53,29 @@ class BlockStore:
     ) -> None:
         """Open or begin the store; the index is rebuilt from record headers. Raises StorageError."""
         self._log = SegmentLog(
-            files, folder, "blocks", network, segment_bytes=segment_bytes, random_bytes=random_bytes
+            files,
+            folder,
+            "blocks",
+            network,
+            segment_bytes=segment_bytes,
+            name_after=_block_after,
+            random_bytes=random_bytes,
         )
         self._first = 0
         self._positions = array("Q")  # segment << 32 | offset, by height - first
         for record in self._log.scan_prefixes(_PREFIX.size):
+            if not self._positions:
+                self._log.read(
+                    record.position
+                )  # all other heights are judged by the first: it is checked wholly
             height = int.from_bytes(record.body[:8], "big")
             if len(record.body) < _PREFIX.size or (
                 self._positions and height != self._first + len(self._positions)
             ):
                 raise StorageError(
                     Code.DAMAGED,
-                    f"expected block {self._first + len(self._positions)} at {record.position}, found {height}",
+                    f"expected block {self._first + len(self._positions)} at {self._log.place(record.position)}, found "
+                    f"block {height}; restore the folder or rejoin the network with an empty one",
                 )
             self._index(height, record.position)
         self.synced_height = self.last_height
@@ -118,7 +136,9 @@ class BlockStore:
             if found == height and ends[3] <= len(data):
                 cut = [data[start:end] for start, end in zip(ends, [*ends[1:], len(data)], strict=True)]
                 return StoredBlock(height, *cut)
-        raise StorageError(Code.DAMAGED, f"expected block {height} at {position}, found another record")
+        raise StorageError(
+            Code.DAMAGED, f"expected block {height} at {self._log.place(position)}, found another record"
+        )
 
     def blocks(self, start: int, end: int) -> Iterator[StoredBlock]:
         """Blocks start .. end - 1, in order."""

@@ -86,18 +86,19 @@ class PayloadStore:
         known = self._index.height
         start = None if known is None else _unpack(known.to_bytes(8, "big"))
         bad: set[Position] = set()
+        erased: set[Position] = set()
         for record in self._log.scan(start, bad_bodies=bad.add):
             place = self._take_up(record)
-            if place is None:
-                continue
-            if place not in bad:
-                self._log.erase(place)
-            bad.discard(place)
+            if place is not None:
+                erased.add(place)
+        # A body that does not match any more may still hold sectors that the crash kept from being overwritten.
+        self._log.erase(erased)
+        bad -= erased
         if bad:
-            segment, offset = min(bad)
             raise StorageError(
                 Code.DAMAGED,
-                f"expected a whole payload at byte {offset} of segment {segment}, found damage that no erasure explains",
+                f"expected a whole payload at {self._log.place(min(bad))}, found damage that no erasure explains; restore "
+                "the folder or remove it: open events are fetched again from others",
             )
 
     def _take_up(self, record: Record) -> Position | None:
@@ -117,7 +118,7 @@ class PayloadStore:
                 raise FormError(Code.MALFORMED, "an unknown kind of record")
         except (FormError, ValueError, IndexError) as error:
             raise StorageError(
-                Code.DAMAGED, f"expected a payload record at {record.position}: {error}"
+                Code.DAMAGED, f"expected a payload record at {self._log.place(record.position)}: {error}"
             ) from error
         return None
 
@@ -158,7 +159,7 @@ class PayloadStore:
         self._log.append(encode((_TOMBSTONE, event_hash, place)))
         self._log.sync()
         if place is not None:
-            self._log.erase(_unpack(place))
+            self._log.erase((_unpack(place),))
         self._events.put(event_hash, _ERASED)
         return place is not None
 
@@ -184,9 +185,13 @@ class PayloadStore:
                 decode(self._log.read(position), max_bytes=RECORD_BYTES_MAX), "payload", length
             )
         except FormError as error:
-            raise StorageError(Code.DAMAGED, f"expected a payload at {position}: {error.message}") from error
+            raise StorageError(
+                Code.DAMAGED, f"expected a payload at {self._log.place(position)}: {error.message}"
+            ) from error
         if members[:2] != (kind, key):
-            raise StorageError(Code.DAMAGED, f"expected payload {key.hex()} at {position}, found another")
+            raise StorageError(
+                Code.DAMAGED, f"expected payload {key.hex()} at {self._log.place(position)}, found another"
+            )
         return members
 
     def is_erased(self, event_hash: bytes) -> bool:

@@ -53,7 +53,8 @@ class PendingStore:
                     self._unindex(record.body[start : start + 1 + KEY_BYTES])
             else:
                 raise StorageError(
-                    Code.DAMAGED, f"expected an entry at {record.position}, found an unknown record"
+                    Code.DAMAGED,
+                    f"expected an entry at {self._log.place(record.position)}, found an unknown record",
                 )
 
     def _index(self, name: bytes, position: Position, length: int) -> None:

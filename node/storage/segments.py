@@ -18,7 +18,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Final, NamedTuple
 
 from ledger.base.errors import Code, StorageError
@@ -74,13 +74,15 @@ class SegmentLog:
         segment_bytes: int = SEGMENT_BYTES,
         unsynced_bytes: int = UNSYNCED_BYTES_MAX,
         erasable: bool = False,
+        name_after: Callable[[bytes | None], str] | None = None,
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         """Open the log in `folder`, made if missing, cutting a torn tail.
 
         `network` is the network's id (32 bytes), `name` at most 8 ASCII characters. The last segment is read wholly; of
         the others only the headers are checked here (`scan` checks records). In an `erasable` log a body may not
-        match; its owner knows which may. Raises StorageError: damaged, foreign_data, unsupported_version, disk_full.
+        match; its owner knows which may. `name_after` says, for errors, what the record is that follows one with this
+        body (None: the first of all). Raises StorageError: damaged, foreign_data, unsupported_version, disk_full.
         """
         self._files = files
         self._folder = folder
@@ -89,6 +91,7 @@ class SegmentLog:
         self._segment_bytes = segment_bytes
         self._unsynced_bytes = unsynced_bytes
         self._erasable = erasable
+        self._name_after = name_after
         self._random_bytes = random_bytes
         self._open_files: OrderedDict[int, File] = OrderedDict()
         self._salts: dict[int, bytes] = {}
@@ -129,7 +132,10 @@ class SegmentLog:
         for number in numbers:
             header = self._check_header(number)
             if number > self.first_segment and header.previous_end != self._file(number - 1).size():
-                raise self._damaged(f"expected {header.previous_end} bytes in {self._path(number - 1)}")
+                raise self._damaged(
+                    f"expected {header.previous_end} bytes in {self._path(number - 1)}"
+                    f"{self._lost(Position(number - 1, self._file(number - 1).size()))}, found another length"
+                )
             self._salts[number] = header.salt
         self._group_start = self._repair()
 
@@ -174,7 +180,11 @@ class SegmentLog:
 
     def _check_header(self, number: int) -> SegmentHeader:
         path = self._path(number)
-        header = decode_header(self._file(number).read_at(0, HEADER_BYTES), path)
+        try:
+            header = decode_header(self._file(number).read_at(0, HEADER_BYTES), path)
+        except StorageError as error:
+            lost = self._lost(Position(number, HEADER_BYTES))
+            raise StorageError(error.code, f"{error.message}{lost}") from None
         if header.network != self._network:
             raise StorageError(
                 Code.FOREIGN_DATA,
@@ -240,8 +250,37 @@ class SegmentLog:
         )
 
     def _damaged_at(self, position: Position) -> StorageError:
-        path = self._path(position.segment)
-        return self._damaged(f"expected a whole record at byte {position.offset} of {path}, found damage")
+        return self._damaged(
+            f"expected a whole record at {self.place(position)}{self._lost(position)}, found damage"
+        )
+
+    def place(self, position: Position) -> str:
+        """The file and the byte of a position, as errors name it."""
+        return f"byte {position.offset} of {self._path(position.segment)}"
+
+    def _lost(self, position: Position) -> str:
+        """What cannot be read any more from `position` on, in the owner's words, for an error."""
+        if self._name_after is None:
+            return ""
+        try:
+            return f" ({self._name_after(self._body_before(position))})"
+        except (OSError, StorageError):
+            return ""
+
+    def _body_before(self, position: Position) -> bytes | None:
+        """The body, unchecked, of the last record before `position` whose header can be reached."""
+        for number in range(position.segment, self.first_segment - 1, -1):
+            if number not in self._salts:
+                continue
+            end = position.offset if number == position.segment else self._file(number).size()
+            view = SegmentView(self._salts[number], number, self._file(number).read_at(0, end))
+            body, offset = None, HEADER_BYTES
+            while (header := view.header(offset)) is not None:
+                body = view.body(offset, header)
+                offset += header.size
+            if body is not None:
+                return body
+        return None
 
     def _check_usable(self) -> None:
         if self._failure is not None:
@@ -339,19 +378,26 @@ class SegmentLog:
         except OSError as error:
             raise self._fail(error, f"removing {self._path(self.first_segment)}") from error
 
-    def erase(self, position: Position) -> None:
-        """Overwrite the body of a durable record with zeros, durably; from now on it reads as damaged.
+    def erase(self, positions: Collection[Position]) -> None:
+        """Overwrite the bodies of durable records with zeros, durably; from now on they read as damaged.
 
-        The owner must have made durable, in a later group, a record that says so.
+        The owner must have made durable, in a later group, records that say so. Repeating it is harmless, and finishes
+        what a crash left half done.
         """
         self._check_usable()
-        header = self._record_header(position)
-        try:
-            file = self._file(position.segment)
-            file.write_at(position.offset + RECORD_HEADER_BYTES, bytes(padded(header.length)))
-            file.sync()
-        except OSError as error:
-            raise self._fail(error, f"erasing in {self._path(position.segment)}") from error
+        for position in positions:
+            header = self._record_header(position)
+            try:
+                self._file(position.segment).write_at(
+                    position.offset + RECORD_HEADER_BYTES, bytes(padded(header.length))
+                )
+            except OSError as error:
+                raise self._fail(error, f"erasing in {self._path(position.segment)}") from error
+        for segment in sorted({position.segment for position in positions}):
+            try:
+                self._file(segment).sync()
+            except OSError as error:
+                raise self._fail(error, f"erasing in {self._path(segment)}") from error
 
     def close(self) -> None:
         """Close the files. Unsynced records are lost, as in a power cut: `sync` first."""

@@ -65,7 +65,8 @@ class VoteLog:
                 self._records.append(record.body[1:])
                 self._since_replaced += record.length
             else:
-                kept, self._records = record.position.segment, _parse_replacement(record)
+                kept = record.position.segment
+                self._records = _parse_replacement(record, self._log.place(record.position))
                 self._since_replaced = 0
         if self._log.first_segment > kept:  # only a replacement may end the life of earlier segments
             raise StorageError(
@@ -142,13 +143,11 @@ def _check_may_begin(files: FileSystem, folder: str, *, may_begin: bool) -> None
         )
 
 
-def _parse_replacement(record: Record) -> list[bytes]:
+def _parse_replacement(record: Record, place: str) -> list[bytes]:
     try:
         if record.body[:1] != _ALL:
             raise FormError(Code.MALFORMED, "an unknown kind of record")
         records = take_array(decode(record.body[1:], max_bytes=RECORD_BYTES_MAX), "replacement")
         return [take_bytes(member, "record") for member in records]
     except FormError as error:
-        raise StorageError(
-            Code.DAMAGED, f"expected a vote record at {record.position}: {error.message}"
-        ) from error
+        raise StorageError(Code.DAMAGED, f"expected a vote record at {place}: {error.message}") from error

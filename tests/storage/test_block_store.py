@@ -93,14 +93,33 @@ def test_pruning_keeps_at_least_what_was_asked_for() -> None:
     assert again.last_height == 60
 
 
-def test_a_block_whose_bytes_rotted_is_refused() -> None:
+def test_a_block_whose_bytes_rotted_is_refused_by_its_height() -> None:
     files = MemoryFileSystem()
     store = BlockStore(files, NETWORK, segment_bytes=1024)
     for height in range(1, 10):
         store.append(block(height))
     store.sync()
-    files.names["chain/blocks-00000000.seg"].content[200] ^= 4
+    files.names["chain/blocks-00000001.seg"].content[600] ^= 4
     again = BlockStore(files, NETWORK, segment_bytes=1024)
-    with pytest.raises(StorageError) as caught:
-        again.get(1)
-    assert caught.value.code is Code.DAMAGED
+    refused: dict[int, StorageError] = {}
+    for height in range(1, 10):
+        try:
+            again.get(height)
+        except StorageError as error:
+            refused[height] = error
+    ((height, found),) = refused.items()
+    assert found.code is Code.DAMAGED
+    assert f"(block {height})" in found.message
+    assert "blocks-00000001.seg" in found.message
+
+
+def test_a_rotten_first_block_is_refused_at_opening_since_all_heights_rest_on_it() -> None:
+    files = MemoryFileSystem()
+    store = BlockStore(files, NETWORK, segment_bytes=1024)
+    for height in range(1, 10):
+        store.append(block(height))
+    store.sync()
+    files.names["chain/blocks-00000000.seg"].content[95] ^= 4
+    with pytest.raises(StorageError, match=r"byte 72 of chain/blocks-00000000\.seg") as caught:
+        BlockStore(files, NETWORK, segment_bytes=1024)
+    assert "the first block kept" in caught.value.message

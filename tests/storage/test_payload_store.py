@@ -126,6 +126,39 @@ def test_an_erasure_interrupted_at_any_point_is_finished_or_never_was() -> None:
     assert finished == {(True, True), (False, True), (False, False)}
 
 
+def test_an_erasure_torn_across_sectors_is_finished_at_the_next_start() -> None:
+    """Half the body overwritten reads as damage a tombstone explains; the other half must not stay for good."""
+    torn = 0
+    for seed in range(60):
+        files = MemoryFileSystem()
+        store = open_store(files)
+        sectors = [bytes((number,)) * 512 for number in range(200, 205)]
+        gone = payload(0)._replace(event=b"".join(sectors))
+        store.put(gone)
+        store.sync()
+        syncs = 0
+
+        def fault(operation: str, path: str) -> None:
+            nonlocal syncs
+            syncs += operation == "sync"
+            if syncs == 2:  # the tombstone is durable, the zeros are written
+                raise OSError(5, "power is going")
+
+        files.fault = fault
+        with pytest.raises(StorageError):
+            store.erase(gone.event_hash)
+        after = files.crash(random.Random(seed).randrange)
+        torn += 0 < sum(sector[:16] in _disk(after) for sector in sectors) < len(sectors)
+        again = open_store(after)
+        assert again.is_erased(gone.event_hash)
+        assert not [sector for sector in sectors if sector[:16] in _disk(after)]
+    assert torn > 20
+
+
+def _disk(files: MemoryFileSystem) -> bytes:
+    return b"".join(inode.durable for inode in files.names.values())
+
+
 def test_the_index_is_brought_up_to_date_from_where_it_was_written() -> None:
     files = MemoryFileSystem()
     index = MemoryBackend()

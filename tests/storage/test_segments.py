@@ -275,7 +275,7 @@ def test_erased_bodies_are_gone_from_the_disk_and_reported() -> None:
     log.sync()
     log.append(b"tombstone")
     log.sync()
-    log.erase(secret)
+    log.erase((secret,))
     assert b"a name" not in files.names["chain/blocks-00000000.seg"].durable
     again = open_log(files.crash(), erasable=True)
     bad: list[Position] = []
