@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from ledger.base import merkle
@@ -193,3 +193,48 @@ def _verify_bucket(key: bytes, proof: StateProof) -> tuple[bytes | None, bytes]:
     elif not (index == 0 and key < first) and not (index == proof.size - 1 and key > first):
         raise refused
     return None, bucket_root
+
+
+def range_root(
+    network: bytes, depth: int, level: int, index: int, entries: Sequence[tuple[bytes, bytes]]
+) -> bytes:
+    """The hash of node `index` on `level` (0: the root) of a tree that holds exactly these (key, value hash) pairs there.
+
+    Raises ProofError unless keys are strictly ascending, belong under that node, and fit into their buckets.
+    """
+    shift = depth - _ARITY_BITS * level
+    grouped: dict[int, list[bytes]] = {}
+    before = b""
+    for key, value in entries:
+        place = _bucket_of(key, depth)
+        if not before < key or place >> shift != index:
+            raise ProofError(
+                Code.NOT_PROVEN, "expected the records of a part of the state tree, in order, each once"
+            )
+        before = key
+        grouped.setdefault(place, []).append(key + value)
+    if any(len(leaves) > BUCKET_ENTRIES for leaves in grouped.values()):
+        raise ProofError(Code.NOT_PROVEN, f"expected at most {BUCKET_ENTRIES} records in a bucket")
+    nodes = {
+        place: bucket_hash(network, len(leaves), merkle.root(leaves)) for place, leaves in grouped.items()
+    }
+    empty, prefix = bucket_hash(network, 0, merkle.EMPTY_ROOT), Tag.STATE_NODE + network
+    for _ in range(shift // _ARITY_BITS):
+        above: dict[int, bytes] = {}
+        for place in nodes:
+            parent = place >> _ARITY_BITS
+            if parent not in above:
+                children = b"".join(nodes.get(child, empty) for child in range(4 * parent, 4 * parent + 4))
+                above[parent] = hashlib.sha256(prefix + children).digest()
+        nodes, empty = above, hashlib.sha256(prefix + empty * 4).digest()
+    return nodes.get(index, empty)
+
+
+def root_of_level(network: bytes, nodes: Sequence[bytes]) -> bytes:
+    """The root over all nodes of one level (1, 4, 16, ... of them)."""
+    prefix, level = Tag.STATE_NODE + network, list(nodes)
+    while len(level) > 1:
+        level = [
+            hashlib.sha256(prefix + b"".join(level[at : at + 4])).digest() for at in range(0, len(level), 4)
+        ]
+    return level[0]

@@ -83,3 +83,17 @@ TRANSFORMATION_INPUTS: Final = 256
 # --- local: one request to a gateway
 SUBMISSION_BYTES: Final = 8_000_000
 SUBMISSION_TRANSACTIONS: Final = 1_000
+# --- local: snapshots and what completes them
+SNAPSHOT_PART_BYTES: Final = 128_000_000
+SNAPSHOT_SLICE_BYTES: Final = 1_000_000  # of a part, in one frame
+SNAPSHOT_RECORDS_PER_PART: Final = (
+    512  # about; how the state tree is cut follows from the length of the event log
+)
+SNAPSHOT_STATE_LEVEL: Final = 8  # the state tree is cut into at most 4^8 parts
+SNAPSHOT_LOG_BITS: Final = 6  # the event log is cut into parts of 2^6 entries, or more where there are many
+SNAPSHOT_LOG_PARTS: Final = 65_536
+SNAPSHOT_WINDOW_PARTS: Final = 1_000_000
+SNAPSHOT_WINDOW_BYTES: Final = 500_000  # about, of one part of the last hour's headers
+VERSIONS_PER_FETCH: Final = 512
+LINKS_PER_FETCH: Final = 20_000
+SYNC_REQUEST_BYTES: Final = 100_000

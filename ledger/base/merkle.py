@@ -49,6 +49,15 @@ def root(leaves: Sequence[bytes]) -> bytes:
     return _levels(leaves)[-1][0] if leaves else EMPTY_ROOT
 
 
+def root_of_nodes(nodes: Sequence[bytes]) -> bytes:
+    """The root over the nodes of one level: each over 2^k leaves, the last one over what is left."""
+    level = list(nodes)
+    while len(level) > 1:
+        above = [node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+        level = above + level[-1:] if len(level) & 1 else above
+    return level[0] if level else EMPTY_ROOT
+
+
 class MerkleTree:
     """A whole tree in memory, for making several proofs over the same leaves."""
 

@@ -17,6 +17,7 @@ from ledger.base.hashing import ZERO_HASH, Tag, tagged_hash
 from ledger.chain import evidence
 from ledger.chain.block import Header, Outcome
 from ledger.chain.genesis import ALLOW_PERSONS
+from ledger.chain.transaction import Header as TransactionHeader
 from ledger.chain.transaction import (
     Item,
     Kind,
@@ -157,17 +158,23 @@ def check_admissible(
 
     Evidence proves itself, so a validator may report it with the key it votes with: it holds no other.
     """
-    signed = transaction.header
     if transaction.id in ids or transaction.id in state.remembered:
         raise RuleError(Code.REPEATED, "expected a transaction that was not executed yet, got one again")
-    if signed.expiry_ms <= header.time_ms:
+    return check_standing(members, transaction.header, header.time_ms, validators)
+
+
+def check_standing(
+    members: Members, signed: TransactionHeader, time_ms: int, validators: ValidatorSet
+) -> Key:
+    """The registration of a transaction's key if it may be executed at block time `time_ms`, repetition aside."""
+    if signed.expiry_ms <= time_ms:
         raise RuleError(
-            Code.EXPIRED, f"expected an expiry after block time {header.time_ms}, got {signed.expiry_ms}"
+            Code.EXPIRED, f"expected an expiry after block time {time_ms}, got {signed.expiry_ms}"
         )
-    if signed.expiry_ms > header.time_ms + limits.EXPIRY_AHEAD_MS:
+    if signed.expiry_ms > time_ms + limits.EXPIRY_AHEAD_MS:
         raise RuleError(
             Code.EXPIRY_TOO_FAR,
-            f"expected an expiry at most {limits.EXPIRY_AHEAD_MS} ms ahead of {header.time_ms}, got {signed.expiry_ms}",
+            f"expected an expiry at most {limits.EXPIRY_AHEAD_MS} ms ahead of {time_ms}, got {signed.expiry_ms}",
         )
     key = members.key(signed.public_key)
     seat = validators.index_of(signed.public_key) if signed.kind == Kind.EVIDENCE else None

@@ -181,6 +181,7 @@ class World:
         self.state = genesis_state(self.genesis, self, self.validators)
         self.checkpoints: list[Checkpoint] = []
         self.executions: list[Execution] = []
+        self.blocks: list[tuple[Transaction, ...]] = []
         self._counter = 0
 
     # --- Backing
@@ -271,6 +272,7 @@ class World:
         by_id = {t.id: t for t in transactions}
         self.rows += [Row(row, by_id[row.entry.transaction], row.entry.place) for row in execution.rows]
         self.executions.append(execution)
+        self.blocks.append(transactions)
         self.checkpoints.append(self.certify(execution))
         return execution
 
