@@ -66,6 +66,7 @@ class Code(StrEnum):
     UNKNOWN_TRANSACTION = "unknown_transaction"
     UNKNOWN_BLOCK = "unknown_block"
     HISTORY_INCOMPLETE = "history_incomplete"
+    PRUNED = "pruned"
     OVERLOADED = "overloaded"
     UNAVAILABLE = "unavailable"
     UNAUTHORISED = "unauthorised"

@@ -5,4 +5,6 @@ item     one item: its view of the records, its legs decided, the changes it mak
 pending  what a block changes so far, and room for it in the state tree
 block    one block: transactions, receipts, the outcome
 state    the state between blocks: records, tree, event log, remembered ids, and how a block is undone
+snapshot what proves the parts of a state at one checkpoint
+backfill what proves the history below it
 """

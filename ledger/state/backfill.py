@@ -1,4 +1,4 @@
-"""What proves the history below a snapshot: entries, items, former records and links (PROTOCOL.md §8).
+"""What proves the history below a snapshot: entries, items, former records and links (PROTOCOL.md §9).
 
 A node that joined from a snapshot executes at once; proofs it makes only when it has everything that came before. Each
 piece is proven by what is certified, so that it does not matter who sent it:

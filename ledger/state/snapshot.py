@@ -1,4 +1,4 @@
-"""What proves a snapshot: the state after one checkpoint, in parts, each checked by itself (PROTOCOL.md §8).
+"""What proves a snapshot: the state after one checkpoint, in parts, each checked by itself (PROTOCOL.md §9).
 
     manifest   checkpoint, hashes of a level of the state tree, hashes of a level of the event log, number of windows
     state      the records below one node of that level            proven by that node's hash

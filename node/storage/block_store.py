@@ -1,5 +1,8 @@
 """Final blocks by height, in segments (STORAGE.md §3).
 
+Old bodies can be let go of: then header, outcome and certificate, the *head*, stand in a log of their own, and `get` says
+that the block is pruned. A node that joined from a snapshot begins with heads only.
+
 A block is four opaque byte strings: header, outcome, certificate (empty where only a descendant was certified) and body.
 Blocks are appended in order of height without a gap. Appending does not sync: until a block is durable here, its parts
 are durable in the pending store and the vote log, which may let go of it only below `synced_height`. The same holds for
@@ -11,21 +14,15 @@ from __future__ import annotations
 import os
 import struct
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Final, NamedTuple
 
 from ledger.base.errors import Code, StorageError, UnavailableError
-from node.storage.filesystem import FileSystem
+from node.storage.filesystem import FileSystem, storage_error
 from node.storage.segments import SEGMENT_BYTES, Position, SegmentLog
 
 _PREFIX: Final = struct.Struct(">QIII")
-
-
-def _block_after(body: bytes | None) -> str:
-    """What errors call the record after one with this body."""
-    if body is None:
-        return "the first block kept"
-    return f"block {int.from_bytes(body[:8], 'big') + 1}"
 
 
 class StoredBlock(NamedTuple):
@@ -37,6 +34,72 @@ class StoredBlock(NamedTuple):
     certificate: bytes
     """Empty when the block is final through a descendant."""
     body: bytes
+
+
+def _block_after(body: bytes | None) -> str:
+    """What errors call the record after one with this body."""
+    if body is None:
+        return "the first block kept"
+    return f"block {int.from_bytes(body[:8], 'big') + 1}"
+
+
+_HEADS_SEGMENT_BYTES: Final = 16 * 1024 * 1024
+
+
+class _Log:
+    """One log of blocks by height, without a gap."""
+
+    def __init__(self, log: SegmentLog) -> None:
+        self.log = log
+        self.first = 0
+        self.positions = array("Q")  # segment << 32 | offset, by height - first
+        for record in log.scan_prefixes(_PREFIX.size):
+            if not self.positions:
+                log.read(record.position)  # all other heights are judged by the first: it is checked wholly
+            height = int.from_bytes(record.body[:8], "big")
+            if len(record.body) < _PREFIX.size or (self.positions and height != self.end):
+                raise StorageError(
+                    Code.DAMAGED,
+                    f"expected block {self.end} at {log.place(record.position)}, found block {height}; restore the "
+                    "folder or rejoin the network with an empty one",
+                )
+            self._index(height, record.position)
+
+    def _index(self, height: int, position: Position) -> None:
+        if not self.positions:
+            self.first = height
+        self.positions.append(position.segment << 32 | position.offset)
+
+    @property
+    def end(self) -> int:
+        """The height after the last one."""
+        return self.first + len(self.positions)
+
+    def __contains__(self, height: int) -> bool:
+        return 0 <= height - self.first < len(self.positions)
+
+    def position(self, height: int) -> Position:
+        packed = self.positions[height - self.first]
+        return Position(packed >> 32, packed & 0xFFFFFFFF)
+
+    def append(self, block: StoredBlock) -> None:
+        sizes = (len(block.header), len(block.outcome), len(block.certificate))
+        parts = (block.header, block.outcome, block.certificate, block.body)
+        self._index(block.height, self.log.append(_PREFIX.pack(block.height, *sizes) + b"".join(parts)))
+
+    def read(self, height: int) -> StoredBlock:
+        position = self.position(height)
+        data = self.log.read(position)
+        if len(data) >= _PREFIX.size:
+            found, header, outcome, certificate = _PREFIX.unpack_from(data)
+            ends = [_PREFIX.size, _PREFIX.size + header]
+            ends += [ends[1] + outcome, ends[1] + outcome + certificate]
+            if found == height and ends[3] <= len(data):
+                cut = [data[start:end] for start, end in zip(ends, [*ends[1:], len(data)], strict=True)]
+                return StoredBlock(height, *cut)
+        raise StorageError(
+            Code.DAMAGED, f"expected block {height} at {self.log.place(position)}, found another record"
+        )
 
 
 class BlockStore:
@@ -52,53 +115,37 @@ class BlockStore:
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         """Open or begin the store; the index is rebuilt from record headers. Raises StorageError."""
-        self._log = SegmentLog(
-            files,
-            folder,
-            "blocks",
-            network,
-            segment_bytes=segment_bytes,
-            name_after=_block_after,
-            random_bytes=random_bytes,
+        opened = partial(
+            SegmentLog, files, folder, network=network, name_after=_block_after, random_bytes=random_bytes
         )
-        self._first = 0
-        self._positions = array("Q")  # segment << 32 | offset, by height - first
-        for record in self._log.scan_prefixes(_PREFIX.size):
-            if not self._positions:
-                self._log.read(
-                    record.position
-                )  # all other heights are judged by the first: it is checked wholly
-            height = int.from_bytes(record.body[:8], "big")
-            if len(record.body) < _PREFIX.size or (
-                self._positions and height != self._first + len(self._positions)
-            ):
-                raise StorageError(
-                    Code.DAMAGED,
-                    f"expected block {self._first + len(self._positions)} at {self._log.place(record.position)}, found "
-                    f"block {height}; restore the folder or rejoin the network with an empty one",
-                )
-            self._index(height, record.position)
+        self._blocks = _Log(opened("blocks", segment_bytes=segment_bytes))
+        self._heads = _Log(opened("heads", segment_bytes=min(segment_bytes, _HEADS_SEGMENT_BYTES)))
+        if self._heads.positions and self._blocks.positions and self._blocks.first > self._heads.end:
+            raise StorageError(
+                Code.DAMAGED,
+                f"expected the blocks in {folder} to begin at {self._heads.end} at most, they begin at "
+                f"{self._blocks.first}; rejoin the network with an empty folder",
+            )
         self.synced_height = self.last_height
         """Highest durable height; None while there is none."""
 
-    def _index(self, height: int, position: Position) -> None:
-        if not self._positions:
-            self._first = height
-        self._positions.append(position.segment << 32 | position.offset)
-
-    def _position(self, height: int) -> Position:
-        packed = self._positions[height - self._first]
-        return Position(packed >> 32, packed & 0xFFFFFFFF)
-
     @property
     def first_height(self) -> int | None:
-        """Lowest height present, None while the store is empty."""
-        return self._first if self._positions else None
+        """Lowest height present with its body, None while there is none."""
+        return self._blocks.first if self._blocks.positions else None
+
+    @property
+    def first_head(self) -> int | None:
+        """Lowest height of which at least the head is present, None while the store is empty."""
+        return self._heads.first if self._heads.positions else self.first_height
 
     @property
     def last_height(self) -> int | None:
         """Highest height present, durable or not, None while the store is empty."""
-        return self._first + len(self._positions) - 1 if self._positions else None
+        for log in (self._blocks, self._heads):
+            if log.positions:
+                return log.end - 1
+        return None
 
     def append(self, block: StoredBlock) -> None:
         """Add the next block; the first one may have any height. Durable after `sync`."""
@@ -107,38 +154,49 @@ class BlockStore:
             raise StorageError(
                 Code.DAMAGED, f"expected block {last + 1} to be stored next, got {block.height}"
             )
-        sizes = (len(block.header), len(block.outcome), len(block.certificate))
-        parts = (block.header, block.outcome, block.certificate, block.body)
-        position = self._log.append(_PREFIX.pack(block.height, *sizes) + b"".join(parts))
-        self._index(block.height, position)
+        self._blocks.append(block)
+
+    def append_heads(self, blocks: Iterable[StoredBlock]) -> None:
+        """Begin an empty store with the heads of consecutive blocks, durably."""
+        if self._blocks.positions:
+            raise StorageError(Code.USAGE, "expected an empty block store to put heads into, it has blocks")
+        for block in blocks:
+            if self._heads.positions and block.height != self._heads.end:
+                raise StorageError(
+                    Code.DAMAGED, f"expected the head of block {self._heads.end}, got {block.height}"
+                )
+            self._heads.append(block._replace(body=b""))
+        self._heads.log.sync()
+        self.synced_height = self.last_height
 
     def sync(self) -> None:
         """Make every appended block durable."""
-        self._log.sync()
+        self._blocks.log.sync()
         self.synced_height = self.last_height
 
     def __contains__(self, height: int) -> bool:
-        return 0 <= height - self._first < len(self._positions)
+        return height in self._blocks
 
     def get(self, height: int) -> StoredBlock:
-        """The block at `height`; UnavailableError unknown_block, or StorageError damaged naming the place."""
-        if height not in self:
-            held = f"{self.first_height} .. {self.last_height}" if self._positions else "none yet"
+        """The block at `height`; UnavailableError unknown_block or pruned, or StorageError damaged naming the place."""
+        if height in self._blocks:
+            return self._blocks.read(height)
+        held = f"{self.first_height} .. {self.last_height}" if self._blocks.positions else "none yet"
+        if height in self._heads:
             raise UnavailableError(
-                Code.UNKNOWN_BLOCK, f"expected a height this node holds ({held}), got {height}"
+                Code.PRUNED,
+                f"expected a height whose transactions this node still keeps ({held}), got {height}; ask a node that "
+                "keeps them all",
             )
-        position = self._position(height)
-        data = self._log.read(position)
-        if len(data) >= _PREFIX.size:
-            found, header, outcome, certificate = _PREFIX.unpack_from(data)
-            ends = [_PREFIX.size, _PREFIX.size + header]
-            ends += [ends[1] + outcome, ends[1] + outcome + certificate]
-            if found == height and ends[3] <= len(data):
-                cut = [data[start:end] for start, end in zip(ends, [*ends[1:], len(data)], strict=True)]
-                return StoredBlock(height, *cut)
-        raise StorageError(
-            Code.DAMAGED, f"expected block {height} at {self._log.place(position)}, found another record"
+        raise UnavailableError(
+            Code.UNKNOWN_BLOCK, f"expected a height this node holds ({held}), got {height}"
         )
+
+    def head(self, height: int) -> StoredBlock:
+        """Header, outcome and certificate at `height`, with an empty body; errors as of `get`, but for pruned."""
+        if height in self._heads:
+            return self._heads.read(height)
+        return self.get(height)._replace(body=b"")
 
     def blocks(self, start: int, end: int) -> Iterator[StoredBlock]:
         """Blocks start .. end - 1, in order."""
@@ -146,16 +204,38 @@ class BlockStore:
             yield self.get(height)
 
     def prune_before(self, height: int) -> None:
-        """Let go of blocks below `height`, whole segments at a time; never of the last one."""
-        if not self._positions or height <= self._first:
+        """Let go of the bodies of blocks below `height`, whole segments at a time; never of the last one.
+
+        Their heads are durable before any segment is removed.
+        """
+        blocks = self._blocks
+        if not blocks.positions or height <= blocks.first:
             return
-        segment = self._position(min(height, self._first + len(self._positions) - 1)).segment
-        self._log.drop_before(segment)
-        kept = next(index for index, packed in enumerate(self._positions) if packed >> 32 >= segment)
-        self._first += kept
-        del self._positions[:kept]
+        segment = blocks.position(min(height, blocks.end - 1)).segment
+        kept = next(index for index, packed in enumerate(blocks.positions) if packed >> 32 >= segment)
+        if not kept:
+            return
+        end = self._heads.end if self._heads.positions else blocks.first
+        for place in range(end, blocks.first + kept):
+            self._heads.append(blocks.read(place)._replace(body=b""))
+        self._heads.log.sync()
+        blocks.log.drop_before(segment)
+        blocks.first += kept
+        del blocks.positions[:kept]
 
     def close(self) -> None:
         """Sync and close."""
         self.sync()
-        self._log.close()
+        self._blocks.log.close()
+        self._heads.log.close()
+
+
+def clear_blocks(files: FileSystem, *, folder: str = "chain") -> None:
+    """Remove every block and head, before the store is opened: what follows begins with `append_heads`."""
+    try:
+        for name in files.list_folder(folder):
+            if name.startswith(("blocks-", "heads-")):
+                files.remove(f"{folder}/{name}")
+        files.sync_folder(folder)
+    except OSError as error:
+        raise storage_error(error, f"clearing {folder}") from error

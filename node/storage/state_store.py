@@ -26,6 +26,9 @@ from ledger.base.errors import Code, StorageError
 CHANGE_BYTES: Final = 150
 """What a change costs in memory beside its key and value, about."""
 RANGE_CHUNK: Final = 256
+INSTALLING: Final = 0
+"""The height on disk while tables are being filled from a snapshot: no block that is ever committed has it."""
+INSTALL_CHANGES: Final = 20_000
 
 
 class Backend(Protocol):
@@ -180,6 +183,49 @@ def _after_prefix(prefix: bytes) -> bytes | None:
     return trimmed[:-1] + bytes((trimmed[-1] + 1,)) if trimmed else None
 
 
+class Kept:
+    """One table read slowly, in order of key, as it was on disk when this was made, whatever is written meanwhile.
+
+    What a flush changes of the part not read yet is read before it is changed: `keep`.
+    """
+
+    def __init__(self, backend: Backend, table: str) -> None:
+        self._backend = backend
+        self._table = table
+        self._before = _Layer()
+        self._from = b""
+        self.is_read = False
+        """Whether all of it was read."""
+
+    @property
+    def size(self) -> int:
+        """About what this holds in memory."""
+        return self._before.size
+
+    def keep(self, table: str, pairs: Iterable[tuple[bytes, bytes | None]]) -> None:
+        """A change is about to be staged."""
+        if table != self._table or self.is_read:
+            return
+        for key, _ in pairs:
+            if key >= self._from and key not in self._before.changes:
+                self._before.set(key, self._backend.get(table, key))
+
+    def read(self, limit: int = RANGE_CHUNK) -> list[tuple[bytes, bytes]]:
+        """The next pairs, about `limit`; once there are none, `is_read`."""
+        stored = self._backend.read_range(self._table, self._from, None, limit, reverse=False)
+        end = stored[-1][0] + b"\0" if len(stored) == limit else None
+        merged: dict[bytes, bytes | None] = dict(stored)
+        keys = self._before.sorted_keys()
+        stop = len(keys) if end is None else bisect_left(keys, end)
+        for index in range(bisect_left(keys, self._from), stop):
+            merged[keys[index]] = self._before.changes[keys[index]]
+        if end is None:
+            self.is_read = True
+        else:
+            self._from = end
+        return [(key, value) for key in sorted(merged) if (value := merged[key]) is not None]
+
+
 class Flush:
     """One flush under way. Call `step` until it answers False, then `write`, then `finish`."""
 
@@ -201,8 +247,10 @@ class Flush:
                 self._begun = True
             while changes > 0 and self._left:
                 table, pairs = self._left[-1]
-                self._backend.stage(table, pairs[-changes:])
                 taken = min(changes, len(pairs))
+                staged = pairs[-taken:]
+                self._store.keep_before(table, staged)
+                self._backend.stage(table, staged)
                 del pairs[-changes:]
                 changes -= taken
                 if not pairs:
@@ -241,9 +289,12 @@ class StateStore:
         self._tables = {name: Table(backend, name) for name in tables}
         self._flush: Flush | None = None
         self._depth = 0
-        self.height = backend.height
+        self._kept: list[Kept] = []
+        self.is_half_installed = backend.height == INSTALLING
+        """Whether filling the tables from a snapshot was interrupted: they must be filled again."""
+        self.height = backend.height or None
         """Height of the last committed block; None before the first."""
-        self.durable_height = backend.height
+        self.durable_height = self.height
         """Height the disk holds; blocks above it are redone after a crash."""
         self.overlay_bytes = 0
         """About what the overlay holds in memory: when to flush."""
@@ -285,6 +336,79 @@ class StateStore:
                 table.layers[1].update(layer)
         self._depth -= 1
         self.height = height
+
+    # ---- snapshots
+
+    @property
+    def is_flushing(self) -> bool:
+        """Whether a flush is under way."""
+        return self._flush is not None
+
+    def keep(self, table: str) -> Kept:
+        """Read a table as it is on disk now, at leisure. `release` it in the end."""
+        kept = Kept(self._backend, table)
+        self._kept.append(kept)
+        return kept
+
+    def release(self, kept: Kept) -> None:
+        """Keep it no longer."""
+        if kept in self._kept:
+            self._kept.remove(kept)
+
+    def keep_before(self, table: str, pairs: list[tuple[bytes, bytes | None]]) -> None:
+        """For `Flush`: these changes are about to be staged."""
+        for kept in self._kept:
+            kept.keep(table, pairs)
+
+    def fill(self, table: str, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+        """Put what was lacking of the past, keys that no block changes; durable with the next flush."""
+        layer = self._tables[table].layers[1]
+        for key, value in pairs:
+            layer.set(key, value)
+            self.overlay_bytes += CHANGE_BYTES + len(key) + len(value)
+
+    def install(self, chunks: Iterable[tuple[str, list[tuple[bytes, bytes]]]], height: int) -> Iterator[None]:
+        """Replace everything by these pairs of tables, as of `height`, durably; yields between steps.
+
+        Interrupted, it leaves the tables marked `is_half_installed`, and is to be done again.
+        """
+        if self._depth or self._flush is not None:
+            raise StorageError(
+                Code.USAGE, "expected no block and no flush under way while tables are replaced"
+            )
+        for name in self._tables:
+            while pairs := self._backend.read_range(name, b"", None, INSTALL_CHANGES, reverse=False):
+                self._write_now([(name, [(key, None) for key, _ in pairs])], INSTALLING)
+                yield
+        waiting: list[tuple[str, list[tuple[bytes, bytes | None]]]] = []
+        count = 0
+        for name, chunk in chunks:
+            waiting.append((name, list(chunk)))
+            count += len(chunk)
+            if count >= INSTALL_CHANGES:
+                self._write_now(waiting, INSTALLING)
+                waiting, count = [], 0
+            yield
+        self._write_now(waiting, height)
+        for table in self._tables.values():
+            table.layers = [_Layer(), _Layer()]
+        self.overlay_bytes = 0
+        self.height = self.durable_height = height
+        self.is_half_installed = False
+
+    def _write_now(self, changes: list[tuple[str, list[tuple[bytes, bytes | None]]]], height: int) -> None:
+        backend = self._backend
+        try:
+            backend.begin()
+            for name, pairs in changes:
+                backend.stage(name, pairs)
+            backend.write(height)
+            backend.settle()
+        except BaseException:
+            backend.abandon()
+            raise
+
+    # ---- flushing
 
     def begin_flush(self, synced_height: int | None) -> Flush | None:
         """Begin writing everything committed; None if there is nothing, or the block log lags behind it.

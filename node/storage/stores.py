@@ -77,6 +77,12 @@ def open_stores(
         opened.callback(payload.close)
         state = StateStore(open_tables(folder.state, network, names), names)
         opened.callback(state.close)
+        if state.is_half_installed:
+            raise StorageError(
+                Code.DAMAGED,
+                f"expected whole tables in {folder.state}, filling them from a snapshot was interrupted; remove "
+                f"{folder.state}, it is rebuilt from the chain, or rejoin the network with an empty folder",
+            )
         if state.height is not None and (blocks.last_height is None or state.height > blocks.last_height):
             raise StorageError(
                 Code.DAMAGED,

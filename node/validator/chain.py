@@ -105,7 +105,9 @@ class Chain:
             return newest
         height = min(self.height, self.height if at_most is None else at_most)
         while height > 0:
-            stored = self._executor.blocks.get(height)
+            if height < (self._executor.blocks.first_head or 1):
+                break
+            stored = self._executor.blocks.head(height)
             certificate = certificate_of(stored)
             if certificate is not None:
                 return Checkpoint(block_of(stored).header, outcome_of(stored), certificate)
@@ -137,7 +139,9 @@ class Chain:
     def block_by_hash(self, block_hash: bytes) -> Block | None:
         """One of the last final blocks, by its hash."""
         for height in range(self.height, max(0, self.height - limits.BATCH_WINDOW_BLOCKS), -1):
-            block = block_of(self._executor.blocks.get(height))
+            if height < (self._executor.blocks.first_head or 1):
+                break
+            block = block_of(self._executor.blocks.head(height))
             if block.header.hash == block_hash:
                 return block
         return None

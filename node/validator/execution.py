@@ -126,7 +126,7 @@ class Executor:
         store, backing = self.tables.store, _Backing(self.tables)
         if store.height is None:
             return genesis_state(genesis, backing, self.validators)
-        stored = self.blocks.get(store.height)
+        stored = self.blocks.head(store.height)
         tree = BucketTree(self.network, self.depth)
         tree.load(self.tables.tree_entries())
         outcome = outcome_of(stored)
@@ -166,16 +166,18 @@ class Executor:
             if progress is not None:
                 progress(height, last)
         if last:
-            stored = self.blocks.get(last)
+            stored = self.blocks.head(last)
             self._note_final(block_of(stored), outcome_of(stored), certificate_of(stored))
             self.recent.clear()
-            window = range(max(1, last + 1 - limits.BATCH_WINDOW_BLOCKS), last + 1)
-            self.recent.extend(block_of(self.blocks.get(height)).batches for height in window)
+            first_kept = max(1, self.blocks.first_head or 1, last + 1 - limits.BATCH_WINDOW_BLOCKS)
+            window = range(first_kept, last + 1)
+            self.recent.extend(block_of(self.blocks.head(height)).batches for height in window)
 
     def _last_certified(self) -> int:
         height = self.blocks.last_height or 0
-        while height and not self.blocks.get(height).certificate:
-            height -= 1
+        lowest = self.blocks.first_head or 1
+        while height and not self.blocks.head(height).certificate:
+            height = height - 1 if height > lowest else 0
         return height
 
     def _redo_block(self, stored: StoredBlock) -> None:
@@ -232,6 +234,7 @@ class Executor:
         tables.write_log(self.state.log)
         for place, digest in enumerate(block.batches):
             tables.write_batch(digest, block.header.height, place)
+        tables.write_headers(block.header, [transaction.header for transaction in transactions])
         self._write_transactions(block.header, transactions, execution)
         return execution
 

@@ -9,8 +9,11 @@
                                                              [[refusal, entry hash | nil, codes], ...]]
     failures      height (8) place in the block (4)       -> error code, of transactions that failed as a whole
     batches       digest (32)                             -> height (8) place in the block (2)
+    headers       height (8)                              -> time_ms (8) [transaction header, ...] of blocks of the last hour
     remembered    expiry_ms (8) id (32)                   -> nothing: ids that must not be executed again
     meta          "log"                                   -> [size, [peak, ...]] of the event log
+                  "oldest"                                -> height (8) of the oldest of `headers`
+                  "history"                               -> while the past below a snapshot is not complete, what is
 
 A block's changes are written while it is executed, in its own undoable layer. `*_at` functions read what is final only,
 whatever was executed on top; the others read the state after the block executed last, as execution itself must.
@@ -26,6 +29,8 @@ from ledger.base.encoding import decode, encode
 from ledger.base.errors import Code, StorageError
 from ledger.base.hashing import Tag, tagged_hash
 from ledger.base.merkle import LogFrontier
+from ledger.chain.block import Header as BlockHeader
+from ledger.chain.transaction import Header as TransactionHeader
 from ledger.chain.transaction import item_from_wire
 from ledger.state.block import Execution, Receipt
 from ledger.state.item import ItemChanges, RelatedLeaf
@@ -35,13 +40,21 @@ from ledger.trade.record import EMPTY, Record, SubjectKey, record_from_wire, rec
 from node.storage.state_store import StateStore
 
 TABLES: Final = (
-    "records", "versions", "rows", "links", "moves", "transactions", "failures", "batches", "remembered", "meta",
+    "records", "versions", "rows", "links", "moves", "transactions", "failures", "batches", "headers", "remembered",
+    "meta",
 )  # fmt: skip
 _LOG: Final = b"log"
 _ROW_BYTES: Final = limits.TRANSACTION_BYTES + 1_000_000
 
+_OLDEST: Final = b"oldest"
+_FORGOTTEN_PER_BLOCK: Final = 4
+
 Getter = Callable[[str, bytes], bytes | None]
 """(table, key) -> value: of the state executed last, or of what is final."""
+
+
+def _height_key(height: int) -> bytes:
+    return height.to_bytes(8, "big")
 
 
 def link_key(state: bytes, position: int, *, aside: bool) -> bytes:
@@ -63,6 +76,7 @@ class Tables:
         self.transactions = store.table("transactions")
         self.failures = store.table("failures")
         self.batches = store.table("batches")
+        self.headers = store.table("headers")
         self.remembered = store.table("remembered")
         self.meta = store.table("meta")
         self._empty_hash = record_hash(network, EMPTY)
@@ -99,6 +113,29 @@ class Tables:
             self.remembered.put(expiry_ms.to_bytes(8, "big") + transaction, b"\1")
         for transaction, expiry_ms in expired:
             self.remembered.delete(expiry_ms.to_bytes(8, "big") + transaction)
+
+    def write_headers(self, header: BlockHeader, transactions: Sequence[TransactionHeader]) -> None:
+        """Note the transactions of a block, and let go of those of blocks in which all have expired.
+
+        Of these a snapshot proves which ids are remembered (`ledger.state.snapshot`).
+        """
+        self.headers.put(_height_key(header.height), header.time_ms.to_bytes(8, "big") + encode(transactions))
+        oldest = int.from_bytes(self.meta.get(_OLDEST) or b"\1", "big")
+        reached = oldest
+        while reached < header.height and reached < oldest + _FORGOTTEN_PER_BLOCK:
+            data = self.headers.get(_height_key(reached))
+            if data is not None:
+                if int.from_bytes(data[:8], "big") + limits.EXPIRY_AHEAD_MS > header.time_ms:
+                    break
+                self.headers.delete(_height_key(reached))
+            reached += 1
+        if reached != oldest:
+            self.meta.put(_OLDEST, _height_key(reached))
+
+    def headers_of(self, height: int) -> bytes | None:
+        """The encoded headers of the transactions of a final block, if it is of the last hour."""
+        data = self.final("headers", _height_key(height))
+        return None if data is None else data[8:]
 
     def write_log(self, log: LogFrontier) -> None:
         """Note the event log's frontier."""

@@ -38,7 +38,7 @@ def test_every_part_is_proven_by_the_checkpoint(taken: Taken) -> None:
     manifest = parse_manifest(taken.manifest.to_bytes())
     assert manifest == taken.manifest
     check_manifest(manifest, taken.depth, taken.world.validators)
-    found = {}
+    found: dict[bytes, bytes] = {}
     for index, part in enumerate(taken.state_parts):
         found.update(check_state_part(taken.network, taken.depth, manifest, index, part))
     assert found == taken.records

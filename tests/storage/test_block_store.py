@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 import random
 from pathlib import Path
 
 import pytest
 
 from ledger.base.errors import Code, StorageError, UnavailableError
-from node.storage.block_store import BlockStore, StoredBlock
+from node.storage.block_store import BlockStore, StoredBlock, clear_blocks
 from node.storage.filesystem import RealFileSystem
 from tests.storage.memory_files import MemoryFileSystem
 
@@ -123,3 +124,87 @@ def test_a_rotten_first_block_is_refused_at_opening_since_all_heights_rest_on_it
     with pytest.raises(StorageError, match=r"byte 72 of chain/blocks-00000000\.seg") as caught:
         BlockStore(files, NETWORK, segment_bytes=1024)
     assert "the first block kept" in caught.value.message
+
+
+def heads(first: int, end: int) -> list[StoredBlock]:
+    return [block(height)._replace(body=b"") for height in range(first, end)]
+
+
+def test_a_pruned_block_keeps_its_head_and_says_that_it_is_pruned() -> None:
+    files = MemoryFileSystem()
+    store = BlockStore(files, NETWORK, segment_bytes=4096)
+    for height in range(1, 61):
+        store.append(block(height))
+    store.sync()
+    for keep in (20, 21, 45):
+        store.prune_before(keep)
+        first = store.first_height or 0
+        assert 1 < first <= keep
+        again = BlockStore(files.crash(), NETWORK, segment_bytes=4096)
+        for opened in (store, again):
+            assert (opened.first_head, opened.first_height, opened.last_height) == (1, first, 60)
+            assert [opened.head(height) for height in range(1, 61)] == heads(1, 61)
+            assert list(opened.blocks(first, 61)) == [block(height) for height in range(first, 61)]
+            with pytest.raises(UnavailableError) as caught:
+                opened.get(first - 1)
+            assert caught.value.code is Code.PRUNED
+
+
+def test_a_crash_while_pruning_loses_neither_head_nor_block() -> None:
+    for stop in range(40):
+        files = MemoryFileSystem()
+        store = BlockStore(files, NETWORK, segment_bytes=2048)
+        for height in range(1, 31):
+            store.append(block(height))
+        store.sync()
+        left = [stop]
+
+        def fail(operation: str, path: str, left: list[int] = left) -> None:
+            if operation != "read":
+                left[0] -= 1
+                if left[0] < 0:
+                    raise OSError(5, "power cut")
+
+        files.fault = fail
+        with contextlib.suppress(StorageError):
+            store.prune_before(25)
+        draw = random.Random(stop)
+        again = BlockStore(files.crash(draw.randrange), NETWORK, segment_bytes=2048)
+        assert [again.head(height) for height in range(1, 31)] == heads(1, 31)
+        again.prune_before(25)
+        again.append(block(31))
+        assert [again.head(height) for height in range(1, 32)] == heads(1, 32)
+
+
+def test_a_store_may_begin_with_heads_only() -> None:
+    files = MemoryFileSystem()
+    store = BlockStore(files, NETWORK)
+    store.append_heads(heads(70, 90))
+    assert (store.first_head, store.first_height, store.last_height, store.synced_height) == (
+        70,
+        None,
+        89,
+        89,
+    )
+    with pytest.raises(StorageError):
+        store.append(block(91))
+    store.append(block(90))
+    store.sync()
+    again = BlockStore(files.crash(), NETWORK)
+    assert (again.first_head, again.first_height, again.last_height) == (70, 90, 90)
+    assert 89 not in again
+    again.close()
+    clear_blocks(files)
+    assert BlockStore(files, NETWORK).last_height is None
+
+
+def test_blocks_that_do_not_join_their_heads_are_refused() -> None:
+    files = MemoryFileSystem()
+    store = BlockStore(files, NETWORK, folder="chain")
+    store.append_heads(heads(1, 5))
+    other = BlockStore(files, NETWORK, folder="other")
+    other.append(block(6))
+    other.sync()
+    files.names["chain/blocks-00000000.seg"] = files.names["other/blocks-00000000.seg"]
+    with pytest.raises(StorageError, match="begin at 5"):
+        BlockStore(files, NETWORK)
