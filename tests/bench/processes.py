@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import subprocess
@@ -12,26 +13,33 @@ from typing import Final, Self
 
 from ledger.base.errors import CustodyError
 from ledger.base.keys import SigningKey
-from node.init import DEMONSTRATION, MadeNetwork, create_network
+from node.init import DEMONSTRATION, GATEWAY_PORTS, MadeNetwork, create_network
 from node.local.client import LocalClient
 from node.storage.keystore import Keystore
 
 _STOP_S: Final = 20
 _POLL_S: Final = 0.05
+_BASES: Final = 50
 PROJECT: Final = Path(__file__).resolve().parents[2]
 
 
-def free_port_base(count: int = 4) -> int:
-    """A base from which `count` ports are free now."""
-    for base in range(21_000, 60_000, 100):
+def free_port_base(count: int = 4, *, gateways: bool = False) -> int:
+    """A base from which `count` ports are free now, and with `gateways` those of their gateways too.
+
+    Below the range that systems take for outgoing connections; runs beside each other begin at different places.
+    """
+    first = os.getpid() % _BASES
+    for place in range(first, first + _BASES):
+        base = 21_000 + 2_000 * (place // 10 % 5) + 100 * (place % 10)
+        offsets = (0, GATEWAY_PORTS) if gateways else (0,)
         try:
-            for port in range(base, base + count):
+            for port in (base + offset + each for offset in offsets for each in range(count)):
                 with socket.socket() as probe:
                     probe.bind(("127.0.0.1", port))
         except OSError:
             continue
         return base
-    raise SystemExit("bench: expected free ports on the loopback interface, found none")
+    raise SystemExit("expected free ports on the loopback interface, found none")
 
 
 class Validators:
