@@ -1,6 +1,6 @@
 """The consensus: a state machine without input or output (ledger/spec/CONSENSUS.md).
 
-    machine = Consensus(setup, start)        # start: last committed block and the vote log, or genesis
+    machine = Consensus(setup, start)        # one epoch; start: last committed block and the vote log, or the anchor
     effects = machine.step(now_ms, wall_ms, input)
 
 `now_ms` is monotonic (timers), `wall_ms` is Unix time (block times); both are integers and only compared with values
@@ -18,7 +18,8 @@ Whoever drives the machine (node/validator, the simulator) keeps these; safety h
    transaction checked, every open item's bytes present and matching, all of it written to the payload store (the sync
    of 1 then covers it; the payload store is synced *before* the log's records are written, or both are one file, so
    that no logged vote outlives the batch it speaks of). Its digest is the tagged hash (Tag.BATCH) of its exact bytes, authors' signatures included,
-   open bytes not. The machine never sees the bytes. `origin` is who is charged for it: the own index, or the peer
+   open bytes not. The machine never sees the bytes, but for a change of epoch, which is a batch of its own: `change`
+   is the transaction; nothing of it is checked before but form and signature. `origin` is who is charged for it: the own index, or the peer
    whose connection brought it. Before accepting a pushed batch ask `has_room(origin, size)`; a batch for which
    `wants_batch(digest)` is true is accepted whatever the room. New batches are pushed to all peers by the driver; the
    machine announces digests only while stuck, and asks for batches with `FetchBatches`.
@@ -33,20 +34,29 @@ Whoever drives the machine (node/validator, the simulator) keeps these; safety h
    overlays, answer clients. `certificate` is the block's own finalisation, or None for a block that is final through
    a descendant (which then follows in the same step); with it, header, outcome and certificate are a checkpoint. If
    the overlay was undone for another branch, execute again.
-6. **Messages.** Peers are validators, named by index, authenticated by the transport. `decode_message` every consensus
+6. **Messages.** Peers are named by index, authenticated by the transport: validators by their place in the set, others who are
+   let in (validators of another epoch, nodes that follow) by numbers from the size of the set on, one each. A `Broadcast`
+   goes to all of them. Batches are taken from validators of the epoch only. `decode_message` every consensus
    frame; a FormError drops the peer. Pass every message to `Received`. `Serve(peer, request)` asks the driver to
    answer from its stores: FetchBatches with batches (transport's own frames), FetchBlocks with `Blocks`, FetchRange
    with `Range` made of committed blocks from that height, the last one directly certified; what is not there is left
    out silently. `Connected(peer)` on every new connection.
 7. **Restart.** Feed `Start` with the last block that is durably committed *with its own finalisation* (or genesis), the
-   batch digests of up to 64 blocks up to and including it, and the vote log's records in order; then one `Begin`;
-   then a `BatchHeld` for every stored batch that no committed block has. Blocks above are executed again. Chain data
-   without its vote log, or a log restored from a backup, means a new key: never start on it.
-8. **Compaction.** Once the last `Commit` is durable, the log may be replaced by `live_records()`.
+   batch digests of up to 64 blocks up to and including it, and all of the vote log's records in order, of whatever
+   epoch; then one `Begin`; then a `BatchHeld` for every stored batch that no committed block has. Blocks above are
+   executed again. Chain data without its vote log, or a log restored from a backup, means a new key: never start on it.
+   The epoch is the block's, or the next one if the block closes its epoch: then it is the anchor, and has no certificate.
+8. **Compaction.** Once the last `Commit` is durable, the log may be replaced by `live_records()`. These include what the
+   log holds of later epochs.
 9. **Timer.** `SetTimer(at_ms)` replaces the timer set before; call `step` with `Tick()` at or after it. Early, late or
    repeated ticks are harmless.
 10. `Accuse(evidence)` becomes an evidence transaction; `Alarm` goes to the operator; `Drop(peer)` closes the connection;
-    `Halt(error)` means that this node contradicts what a quorum certified: stop, keep the data, rebuild.
+    `SendClosing(peer, epoch)` asks to send the certificate of the block that closed `epoch`, from the stores; `Halt(error)` means that this node contradicts what a quorum certified: stop, keep the data, rebuild.
+11. **The end of an epoch.** `EndEpoch` follows the `Commit` of the block that closed it; whatever is still to be executed or
+    was handed in falls away. Make the chain durable up to that block; only then may the private key of the epoch be
+    destroyed, and it must be. Then a machine for the next epoch starts as in 7, on the same log, with its own set, key and
+    parameters; a `Connected` for every peer that is connected, a `BatchHeld` for every batch that waits. A node without a
+    seat passes no key: it follows, and is never to send what was signed by a key it has no more.
 """
 
 from __future__ import annotations

@@ -3,13 +3,14 @@
 *Held* means whole, checked and stored; the driver says so. Order of arrival is order of proposal. A batch that stands
 in one of the last 64 committed blocks is neither held again nor proposed: without that a late copy of it would keep
 timers armed for work that nobody may propose. But a later block may have it again, and a validator that is behind needs it
-to execute that block: it is then *recalled*, held for that alone.
+to execute that block: it is then *recalled*, held for that alone. So is a change of epoch that does not close this epoch,
+or is not approved: nobody may propose it, so it is not pending.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import islice
 
 from ledger.base.errors import Code, FormError
@@ -22,16 +23,21 @@ from ledger.base.limits import (
     UNORDERED_BYTES_PER_ORIGIN,
 )
 from ledger.chain.block import transactions_root
-from ledger.consensus.interface import BatchHeld
+from ledger.chain.transaction import Transaction
+from ledger.consensus.interface import FOLLOWER, BatchHeld
 
 
 class BatchPool:
     """Held, uncommitted batches by digest, in order of arrival; bytes charged per origin."""
 
-    def __init__(self, validators: int, recent: Sequence[tuple[bytes, ...]]) -> None:
+    def __init__(
+        self, validators: int, recent: Sequence[tuple[bytes, ...]], may_close: Callable[[Transaction], bool]
+    ) -> None:
+        """`may_close`: whether a change closes this epoch and is approved."""
+        self._may_close = may_close
         self._held: dict[bytes, BatchHeld] = {}
         self._recalled: dict[bytes, BatchHeld] = {}
-        self._charged = [0] * validators
+        self._charged = dict.fromkeys(range(FOLLOWER, validators), 0)
         self._window = deque(recent, maxlen=BATCH_WINDOW_BLOCKS)
         self._committed = len(self._window)
         self._place = {digest: place for place, digests in enumerate(self._window) for digest in digests}
@@ -53,7 +59,7 @@ class BatchPool:
 
     def has_room(self, origin: int, size: int) -> bool:
         """Whether `origin` may have `size` more unordered bytes held."""
-        return self._charged[origin] + size <= UNORDERED_BYTES_PER_ORIGIN
+        return origin in self._charged and self._charged[origin] + size <= UNORDERED_BYTES_PER_ORIGIN
 
     def is_recent(self, digest: bytes, blocks: int = BATCH_WINDOW_BLOCKS) -> bool:
         """Whether one of the last `blocks` (at most 64) committed blocks has the batch."""
@@ -67,7 +73,7 @@ class BatchPool:
         """
         if batch.digest in self._held:
             return False
-        if self.is_recent(batch.digest):
+        if self.is_recent(batch.digest) or not self._is_work(batch):
             if is_wanted:
                 self._recalled[batch.digest] = batch
             return is_wanted
@@ -81,12 +87,34 @@ class BatchPool:
         self._charged[batch.origin] += batch.size
         return True
 
+    def _is_work(self, batch: BatchHeld) -> bool:
+        return batch.change is None or self._may_close(batch.change)
+
+    def held(self) -> tuple[BatchHeld, ...]:
+        """What waits to be ordered, oldest first."""
+        return tuple(self._held.values())
+
+    def changes(self) -> list[tuple[bytes, Transaction]]:
+        """The changes that may close this epoch, oldest first."""
+        return [(digest, batch.change) for digest, batch in self._held.items() if batch.change is not None]
+
+    def change_in(self, digests: Iterable[bytes]) -> Transaction | None:
+        """The first change of epoch in these held batches, whatever it holds."""
+        changes = (self._get(digest).change for digest in digests)
+        return next((change for change in changes if change is not None), None)
+
+    def drop(self, digest: bytes) -> None:
+        """Let go of a batch that nobody may propose any more."""
+        batch = self._held.pop(digest, None)
+        if batch is not None:
+            self._charged[batch.origin] -= batch.size
+
     def select(self, ordered: Collection[bytes]) -> tuple[bytes, ...]:
         """The batches for a fresh block: the oldest held ones that no block of `ordered` has, as many as fit."""
         chosen: list[BatchHeld] = []
         transactions = size = subjects = 0
         for digest, batch in self._held.items():
-            if digest in ordered:
+            if digest in ordered or batch.change is not None:
                 continue
             transactions += len(batch.transactions)
             size += batch.size
@@ -112,9 +140,7 @@ class BatchPool:
     def commit(self, digests: tuple[bytes, ...]) -> None:
         """A block with these batches is committed: they leave the pool and enter the window."""
         for digest in digests:
-            batch = self._held.pop(digest, None)
-            if batch is not None:
-                self._charged[batch.origin] -= batch.size
+            self.drop(digest)
         oldest = self._committed - BATCH_WINDOW_BLOCKS
         if len(self._window) == BATCH_WINDOW_BLOCKS:
             for digest in self._window[0]:

@@ -14,7 +14,7 @@ from ledger.chain.votes import Kind
 from ledger.consensus.batches import BatchPool
 from ledger.consensus.fetching import Asked, Need, NeedBatch, NeedBlock, NeedRange
 from ledger.consensus.finality import Finality
-from ledger.consensus.interface import Serve, Setup
+from ledger.consensus.interface import SendClosing, Serve, Setup
 from ledger.consensus.messages import (
     Announcement,
     Blocks,
@@ -96,9 +96,14 @@ class Exchange:
         self.position_at_ms = now_ms + (self._setup.parameters.heartbeat_ms or _IDLE_POSITION_MS)
 
     def is_this_epoch(self, peer: int, epoch: int, now_ms: int) -> bool:
-        """Whether a message is of this epoch; one of a later epoch makes this validator say where it stands."""
+        """Whether a message is of this epoch. One of a later epoch makes this validator say where it stands.
+
+        One of an earlier epoch is answered with the finalisation that closed it: its sender may have been removed since.
+        """
         if epoch > self._setup.epoch and self._may_answer(peer, Position, now_ms):
             self._outbox.send(peer, self.position())
+        if epoch < self._setup.epoch and self._may_answer(peer, SendClosing, now_ms):
+            self._outbox.add(SendClosing(peer, epoch))
         return epoch == self._setup.epoch
 
     def _on_position(self, peer: int, position: Position, now_ms: int) -> None:

@@ -52,6 +52,13 @@ class Finality:
         highest = self.highest_notarised()
         return highest is not None and highest[1].height > self.height()
 
+    def is_closed(self, epoch: int) -> bool:
+        """Whether the final block is known to be the last of `epoch`: what is left is to execute it."""
+        certificate = self._views.final_certificate
+        block_hash = None if certificate is None else certificate.claim.block
+        node = None if block_hash is None else self._tree.get(block_hash)
+        return node is not None and node.block.header.closes_epoch and node.block.header.epoch == epoch
+
     # ---- executing and committing
 
     def waiting(self) -> list[Node]:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from ledger.base.errors import ConsensusError
 from ledger.base.keys import is_signature
 from ledger.chain.block import Block, Header, Outcome
 from ledger.chain.certificate import Certificate, Verifier
+from ledger.chain.epoch import Approvers
 from ledger.chain.evidence import Evidence
+from ledger.chain.transaction import Transaction
 from ledger.chain.validators import ValidatorSet
 from ledger.consensus.messages import Message, Record, Request
 
@@ -41,15 +43,22 @@ class Parameters:
     """An idle chain gets an empty block this long after the last one; 0: never."""
 
 
+FOLLOWER: Final = -1
+"""The own index of one who is not in the set: it hears, executes and commits, and says nothing that counts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
     """Who this validator is, among whom, in which epoch, under which parameters."""
 
     validators: ValidatorSet
     epoch: int
-    key: Signer
+    key: Signer | None
+    """Of this epoch; None for a follower."""
     parameters: Parameters = field(default_factory=Parameters)
     verifier: Verifier = is_signature
+    approvers: Approvers | None = None
+    """Who may change the validators; None: nobody, no block closes the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +91,14 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """A connection to validator `peer` is up."""
+    """A connection to `peer` is up."""
 
     peer: int
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A well-formed message from validator `peer`, authenticated by the transport."""
+    """A well-formed message from `peer`, authenticated by the transport."""
 
     peer: int
     message: Message
@@ -107,6 +116,8 @@ class BatchHeld:
     """Bytes that count against BLOCK_BYTES."""
     subjects: int
     """Subjects that count against SUBJECTS_PER_BLOCK."""
+    change: Transaction | None = None
+    """Its one transaction, if that is a change of epoch; what it holds is not checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +174,19 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
+class EndEpoch:
+    """The block committed before this closed the epoch. No effect follows, no step does anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendClosing:
+    """The peer speaks in an epoch that is over: send it the finalisation of that epoch's last block."""
+
+    peer: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class SetTimer:
     """Call with Tick at this monotonic time; replaces the timer before."""
 
@@ -206,4 +230,18 @@ class Halt:
     error: ConsensusError
 
 
-Effect = Persist | Send | Broadcast | Execute | Commit | SetTimer | Serve | Accuse | Alarm | Drop | Halt
+Effect = (
+    Persist
+    | Send
+    | Broadcast
+    | Execute
+    | Commit
+    | EndEpoch
+    | SendClosing
+    | SetTimer
+    | Serve
+    | Accuse
+    | Alarm
+    | Drop
+    | Halt
+)

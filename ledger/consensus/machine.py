@@ -6,6 +6,7 @@
     q finalise  the block, its ancestors and their outcomes are final                       -> commit
     nullify     no proposal in t_l, no certificate in t_a, an invalid one, f + 1 others     -> vote to all
     q nullify   the view is nullified: enter v + 1; later blocks may build past it
+    the end     a block that closes the epoch is final: committed, it ends the machine; the next epoch has another one
 
 A step takes in one input, then settles: it enters views, votes, proposes, executes and commits until nothing more
 follows, and last looks at its timers and at what is missing. What may be signed is decided in `safety`, when to give
@@ -21,6 +22,7 @@ from ledger.base.hashing import ZERO_HASH
 from ledger.base.limits import BATCHES_PER_ANNOUNCEMENT
 from ledger.chain.block import Block
 from ledger.chain.certificate import Certificate
+from ledger.chain.transaction import Transaction
 from ledger.chain.votes import Claim, Kind, Proposal, Vote, finalise, notarise, nullify
 from ledger.consensus.batches import BatchPool
 from ledger.consensus.counting import Teller
@@ -28,10 +30,12 @@ from ledger.consensus.exchange import Exchange
 from ledger.consensus.fetching import Fetcher, Need, NeedBatch, NeedBlock, NeedRange
 from ledger.consensus.finality import Finality
 from ledger.consensus.interface import (
+    FOLLOWER,
     BatchHeld,
     Commit,
     Connected,
     Effect,
+    EndEpoch,
     Execute,
     Executed,
     Halt,
@@ -39,13 +43,19 @@ from ledger.consensus.interface import (
     Received,
     SetTimer,
     Setup,
+    Signer,
     Start,
     Tick,
 )
 from ledger.consensus.messages import (
     Announcement,
     Blocks,
+    FetchBatches,
+    FetchBlocks,
+    FetchCertificates,
+    FetchRange,
     Message,
+    Position,
     Range,
     Record,
 )
@@ -72,17 +82,18 @@ class Consensus:
 
     def __init__(self, setup: Setup, start: Start) -> None:
         """Stand where the chain on disk and the vote log say. Raises SignatureError if the key is not in the set."""
-        me = setup.validators.index_of(setup.key.public_key)
+        me = FOLLOWER if setup.key is None else setup.validators.index_of(setup.key.public_key)
         if me is None:
             raise SignatureError(Code.UNKNOWN_KEY, "expected the key of one of the validators, got another")
         self.me: Final = me
         self._setup = setup
+        self._key = setup.key
         self._validators = setup.validators
         self._epoch = setup.epoch
         self._leader_offset = setup.validators.leader_offset(setup.epoch)
         self._outbox = Outbox()
         self._tree = Tree(Block(start.header, start.recent[-1] if start.recent else ()), start.outcome_hash)
-        self._batches = BatchPool(len(setup.validators), start.recent)
+        self._batches = BatchPool(len(setup.validators), start.recent, self._may_close)
         self._views = Views()
         self._finality = Finality(self._tree, self._views)
         self._rules = Rules(setup, self._views, self._tree, self._finality, self._batches)
@@ -98,6 +109,9 @@ class Consensus:
         self._now_ms = 0
         self._wall_ms = 0
         self._is_halted = False
+        self._is_ended = False
+        self._later: list[Record] = []
+        """What the log holds of later epochs: said before a power cut took this epoch's end from the chain."""
         self._is_news = True
         """Whether anything can follow from the input; most votes only add to a count."""
         self._recover(start)
@@ -129,6 +143,16 @@ class Consensus:
         """Whether `Halt` was among the effects."""
         return self._is_halted
 
+    @property
+    def is_ended(self) -> bool:
+        """Whether `EndEpoch` was among the effects."""
+        return self._is_ended
+
+    @property
+    def held(self) -> tuple[BatchHeld, ...]:
+        """The batches that wait to be ordered, oldest first."""
+        return self._batches.held()
+
     def has_room(self, origin: int, size: int) -> bool:
         """Whether a pushed batch of `size` bytes from `origin` may be held; if not, it is answered 429."""
         return self._batches.has_room(origin, size)
@@ -148,20 +172,20 @@ class Consensus:
             if view.own_proposal is not None:
                 records.append(view.own_proposal)
             records.extend(view.own[kind] for kind in sorted(view.own))
-        return tuple(records)
+        return (*records, *self._later)
 
     # ---- one step
 
     def step(self, now_ms: int, wall_ms: int, event: Input) -> list[Effect]:
         """Take in one input at monotonic `now_ms` and Unix time `wall_ms`; returns what is to be done, in order."""
-        if self._is_halted:
+        if self._is_over():
             return []
         self._now_ms, self._wall_ms = now_ms, wall_ms
         self._is_news = True
         self._take(event)
         if self._is_news:
             self._settle()
-            if not self._is_halted:
+            if not self._is_over():
                 self._watch()
         return self._outbox.take()
 
@@ -181,7 +205,7 @@ class Consensus:
 
     def _settle(self) -> None:
         """Do what follows from what is known, until nothing more does."""
-        while not self._is_halted and (
+        while not self._is_over() and (
             self._commit()
             or self._enter_view()
             or self._vote_on_proposal()
@@ -205,12 +229,17 @@ class Consensus:
         self._views.current = self._recovered_view()
 
     def _recover_record(self, record: Record) -> None:
+        epoch = record.blocks[0].header.epoch if isinstance(record, Blocks) else record.claim.epoch
+        if epoch != self._epoch:
+            if epoch > self._epoch:
+                self._later.append(record)
+            return
         if isinstance(record, Blocks):
             for block in record.blocks:
                 self._tree.add(block.header.hash, block).logged = True
             return
         claim = record.claim
-        if claim.epoch != self._epoch or claim.view < self._committed_view:
+        if claim.view < self._committed_view:
             return
         if isinstance(record, Certificate):
             self._note_certificate(record)
@@ -244,9 +273,11 @@ class Consensus:
 
     def _receive(self, peer: int, message: Message) -> None:
         self._is_news = False
-        if peer == self.me or not 0 <= peer < len(self._validators):
+        if peer == self.me or peer < 0:
             return
-        if isinstance(message, Vote):
+        if peer >= len(self._validators):
+            self._receive_from_follower(peer, message)
+        elif isinstance(message, Vote):
             self._on_vote(peer, message)
         elif isinstance(message, Proposal):
             self._on_proposal(peer, message)
@@ -257,6 +288,15 @@ class Consensus:
         elif isinstance(message, Range):
             self._on_range(peer, message)
         else:
+            self._exchange.receive(peer, message, self._now_ms)
+
+    def _receive_from_follower(self, peer: int, message: Message) -> None:
+        """Answer what one outside the set asks, and tell it of an epoch's end; what it votes or announces is nothing."""
+        if isinstance(message, Vote | Proposal):
+            self._is_this_epoch(peer, message.claim.epoch)
+        elif isinstance(message, Certificate):
+            self._on_certificate(peer, message)
+        elif isinstance(message, Position | FetchBatches | FetchBlocks | FetchCertificates | FetchRange):
             self._exchange.receive(peer, message, self._now_ms)
 
     def _is_this_epoch(self, peer: int, epoch: int) -> bool:
@@ -323,6 +363,8 @@ class Consensus:
 
     def _on_certificate(self, peer: int, certificate: Certificate) -> None:
         claim = certificate.claim
+        if claim.epoch < self._epoch:  # perhaps the answer to what was asked: never answered in turn
+            return
         if not self._is_this_epoch(peer, claim.epoch) or claim.view < self._views.final_view:
             return
         known = self._views.get(claim.view)
@@ -373,11 +415,15 @@ class Consensus:
                 self._tree.add(block_hash, block)
 
     def _on_range(self, peer: int, answer: Range) -> None:
-        """Take over committed blocks: linked to the chain here, the last one certified (rule 28)."""
+        """Take over committed blocks of this epoch: linked to the chain here, the last one certified (rule 28)."""
         linked = self._finality.linked()
         if not self._fetcher.is_wanted(NeedRange(linked.height + 1)):
             return
-        members = [member for member in answer.blocks if member[0].header.height > linked.height]
+        members = [
+            member
+            for member in answer.blocks
+            if member[0].header.height > linked.height and member[0].header.epoch <= self._epoch
+        ]
         if not members or members[-1][1] is None:
             return
         parent = linked.hash
@@ -439,9 +485,10 @@ class Consensus:
         return True
 
     def _arm(self) -> None:
-        """Timers run only while work is pending (rule 19)."""
+        """Timers run only while work is pending (rule 19); nothing is, once the epoch's last block is final."""
+        self._rules.drop_untimely_changes(self._wall_ms)
         pending = bool(self._batches) or self._finality.is_tip_unfinal() or self._is_heartbeat_due()
-        self._pacing.arm(pending, self._now_ms)
+        self._pacing.arm(pending and not self._finality.is_closed(self._epoch), self._now_ms)
 
     def _heartbeat_at_ms(self) -> int | None:
         heartbeat_ms = self._setup.parameters.heartbeat_ms
@@ -454,13 +501,13 @@ class Consensus:
     def _nullify(self) -> bool:
         view = self._views.at(self._views.current)
         self._arm()
-        if not may_nullify(view, self._views.current):
+        if self._key is None or not may_nullify(view, self._views.current):
             return False
         reason = self._reason_to_nullify(view)
         if reason is None:
             return False
         view.reason = reason
-        self._vote(nullify(self._epoch, view.number))
+        self._vote(self._key, nullify(self._epoch, view.number))
         return True
 
     def _reason_to_nullify(self, view: View) -> Reason | None:
@@ -483,7 +530,7 @@ class Consensus:
     def _propose(self) -> bool:
         number = self._views.current
         view = self._views.at(number)
-        if self._leader(number) != self.me or not may_propose(view, number):
+        if self._key is None or self._leader(number) != self.me or not may_propose(view, number):
             return False
         parent = self._rules.find_parent(number)
         if isinstance(parent, Wait):
@@ -496,7 +543,7 @@ class Consensus:
         if block is None:
             return False
         claim = Claim(Kind.PROPOSAL, self._epoch, number, block.header.hash, None, parent.view)
-        signature = self._setup.key.sign(claim.signing_message(self._validators.network))
+        signature = self._key.sign(claim.signing_message(self._validators.network))
         proposal = Proposal(self._epoch, number, parent.view, block, signature)
         view.own_proposal = view.proposal = proposal
         self._tree.add(block.header.hash, block).logged = True
@@ -517,7 +564,9 @@ class Consensus:
     def _vote_on_proposal(self) -> bool:
         view = self._views.at(self._views.current)
         proposal = view.proposal
-        if proposal is None or view.is_invalid or not may_notarise(view, self._views.current):
+        if self._key is None or proposal is None or view.is_invalid:
+            return False
+        if not may_notarise(view, self._views.current):
             return False
         block_hash = proposal.block.header.hash
         verdict = self._rules.judge(proposal, block_hash, self._wall_ms)
@@ -529,7 +578,7 @@ class Consensus:
         if isinstance(verdict, Wait):
             return False
         self._log_block(self._tree.add(block_hash, proposal.block))
-        self._vote(notarise(self._epoch, view.number, block_hash))
+        self._vote(self._key, notarise(self._epoch, view.number, block_hash))
         return True
 
     def _log_block(self, node: Node) -> None:
@@ -537,9 +586,9 @@ class Consensus:
             node.logged = True
             self._outbox.log(Blocks((node.block,)))
 
-    def _vote(self, claim: Claim) -> None:
+    def _vote(self, key: Signer, claim: Claim) -> None:
         """Sign, log, send and count a vote."""
-        vote = Vote(claim, self.me, self._setup.key.sign(claim.signing_message(self._validators.network)))
+        vote = Vote(claim, self.me, key.sign(claim.signing_message(self._validators.network)))
         self._outbox.log(vote)
         self._outbox.broadcast(vote)
         self._teller.count_own(vote)
@@ -547,6 +596,8 @@ class Consensus:
 
     def _finalise(self) -> bool:
         """Vote for every notarised and executed view that was not nullified, also after leaving it (rule 16)."""
+        if self._key is None:
+            return False
         for view in list(self._views):
             block_hash = view.certified_block()
             if block_hash is None or not may_finalise(view, self._views.final_view):
@@ -554,7 +605,7 @@ class Consensus:
             node = self._tree.get(block_hash)
             if node is not None and node.outcome_hash is not None:
                 self._log_block(node)
-                self._vote(finalise(self._epoch, view.number, block_hash, node.outcome_hash))
+                self._vote(self._key, finalise(self._epoch, view.number, block_hash, node.outcome_hash))
                 return True
         return False
 
@@ -612,6 +663,9 @@ class Consensus:
         self._committed_view = max(self._committed_view, certificate.claim.view)
         self._views.prune(self._committed_view)
         self._teller.prune(self._committed_view)
+        if self._rules.is_closing(last):
+            self._is_ended = True
+            self._outbox.add(EndEpoch())
         return True
 
     # ---- timers, re-sends, fetches (rules 9, 15, 19, 20, 22)
@@ -692,6 +746,12 @@ class Consensus:
             self._outbox.add(SetTimer(at_ms))
 
     # ---- small words
+
+    def _is_over(self) -> bool:
+        return self._is_halted or self._is_ended
+
+    def _may_close(self, change: Transaction) -> bool:
+        return self._rules.may_close(change)
 
     def _leader(self, view: int) -> int:
         return (view + self._leader_offset) % len(self._validators)

@@ -15,15 +15,19 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from ledger.base.errors import CustodyError
 from ledger.base.limits import (
     BATCH_WINDOW_BLOCKS,
     CERTIFICATES_PER_FETCH,
     CLOCK_AHEAD_MS,
     CLOCK_BEHIND_MS,
+    EXPIRY_AHEAD_MS,
     UNEXECUTED_BLOCKS,
     UNFINAL_BLOCKS,
 )
 from ledger.chain.block import PROTOCOL_VERSION, Block, Header, batches_hash
+from ledger.chain.epoch import change_of, check_carrier, check_change, check_closing_block
+from ledger.chain.transaction import Transaction
 from ledger.chain.votes import Kind, Proposal
 from ledger.consensus.batches import BatchPool
 from ledger.consensus.fetching import Need, NeedBatch, NeedBlock, NeedCertificate
@@ -128,6 +132,10 @@ class Rules:
         wrong = self._wrong_header(header, proposal.view, parent) or self._wrong_time(header, parent, wall_ms)
         if wrong:
             return Invalid(wrong)
+        if self.is_closing(parent):
+            return Invalid("expected nothing on a block that closes its epoch but that block again")
+        if header.closes_epoch and len(digests) != 1:
+            return Invalid("expected a change of epoch alone in the block that closes it")
         path, missing = self._tree.path(parent.hash)
         if missing is not None:
             return Wait((NeedBlock(missing),))
@@ -138,6 +146,9 @@ class Rules:
         absent = tuple(NeedBatch(digest) for digest in digests if digest not in self._batches)
         if absent:
             return Wait(absent)
+        wrong = self._wrong_change(header, digests)
+        if wrong:
+            return Invalid(wrong)
         if not self._batches.fits(digests):
             return Invalid("expected batches that together keep the caps of a block")
         if not self.has_room(path):
@@ -150,8 +161,6 @@ class Rules:
         setup = self._setup
         if header.network != setup.validators.network or header.epoch != setup.epoch:
             return f"expected a block of this network and epoch {setup.epoch}"
-        if header.closes_epoch:
-            return "expected a block that does not close its epoch: no change of validators is under way"
         if header.height != parent.height + 1:
             return f"expected height {parent.height + 1}, got {header.height}"
         leader = setup.validators.leader(setup.epoch, view)
@@ -179,6 +188,65 @@ class Rules:
         committed = BATCH_WINDOW_BLOCKS - len(uncommitted)
         return any(digest in ordered or self._batches.is_recent(digest, committed) for digest in digests)
 
+    def _wrong_change(self, header: Header, digests: tuple[bytes, ...]) -> str | None:
+        """A block closes its epoch iff it has a change of it, alone and approved: all of that is checked here (rule 29)."""
+        change = self._batches.change_in(digests)
+        if change is None and not header.closes_epoch:
+            return None
+        setup = self._setup
+        if change is None or setup.approvers is None:
+            return "expected a block that closes its epoch to have a change of it, and approvers to be known"
+        try:
+            check_closing_block(header, (change,), setup.validators, setup.approvers, setup.verifier)
+        except CustodyError as error:
+            return error.message
+        return None
+
+    def may_close(self, change: Transaction) -> bool:
+        """Whether a change closes this epoch, is approved, and was sent by an approver."""
+        setup, sender = self._setup, change.header
+        if (
+            setup.approvers is None
+            or setup.approvers.organisation_of(sender.public_key) != sender.organisation
+        ):
+            return False
+        try:
+            found = change_of(change)
+            if found is None:
+                return False
+            check_change(found, setup.epoch, setup.validators, setup.approvers, setup.verifier)
+        except CustodyError:
+            return False
+        return True
+
+    def drop_untimely_changes(self, wall_ms: int) -> None:
+        """Forget changes that no block of about now may have: they would keep timers armed for nothing."""
+        latest = wall_ms + EXPIRY_AHEAD_MS + CLOCK_AHEAD_MS
+        for digest, change in self._batches.changes():
+            if not wall_ms - CLOCK_BEHIND_MS < change.header.expiry_ms <= latest:
+                self._batches.drop(digest)
+
+    def _due_change(self, ordered: set[bytes], time_ms: int) -> tuple[bytes, ...]:
+        """The oldest change that may stand in a block of that time, if any."""
+        for digest, change in self._batches.changes():
+            if digest not in ordered and self._is_due(change, time_ms):
+                return (digest,)
+        return ()
+
+    def _is_due(self, change: Transaction, time_ms: int) -> bool:
+        approvers = self._setup.approvers
+        try:
+            if approvers is not None:
+                check_carrier(change, time_ms, approvers)
+        except CustodyError:
+            return False
+        return approvers is not None
+
+    def is_closing(self, node: Node) -> bool:
+        """Whether a block is the last of this epoch: nothing may stand on it (rule 29)."""
+        header = node.block.header
+        return header.closes_epoch and header.epoch == self._setup.epoch
+
     def has_room(self, path: list[Node]) -> bool:
         """Whether a fresh block may stand on the last block of `path` (rule 18); else only re-proposals may."""
         if sum(not node.is_executed for node in path) >= UNEXECUTED_BLOCKS:
@@ -202,28 +270,39 @@ class Rules:
         return _BOUND
 
     def fresh_block(self, view: int, parent: Node, wall_ms: int) -> Block | None:
-        """A new block on `parent` with the oldest unordered batches; None if there are none or no room for it."""
+        """A new block on `parent`: a change of epoch alone, else the oldest batches; None without either, or room."""
         path, _ = self._tree.path(parent.hash)
-        if not self.has_room(path):
+        if self.is_closing(parent) or not self.has_room(path):
             return None
-        digests = self._batches.select({digest for node in path for digest in node.block.batches})
-        if not digests:
-            return None
-        return self._block(view, parent, digests, max(wall_ms, parent.block.header.time_ms + 1))
+        ordered = {digest for node in path for digest in node.block.batches}
+        time_ms = max(wall_ms, parent.block.header.time_ms + 1)
+        change = self._due_change(ordered, time_ms)
+        digests = change or self._batches.select(ordered)
+        return self._block(view, parent, digests, time_ms, closes_epoch=bool(change)) if digests else None
 
-    def heartbeat_block(self, view: int, parent: Node, wall_ms: int) -> Block:
-        """An empty block on `parent`."""
+    def heartbeat_block(self, view: int, parent: Node, wall_ms: int) -> Block | None:
+        """An empty block on `parent`; None if that closes the epoch."""
+        if self.is_closing(parent):
+            return None
         due_ms = parent.block.header.time_ms + self._setup.parameters.heartbeat_ms
         return self._block(view, parent, (), max(wall_ms, due_ms))
 
-    def _block(self, view: int, parent: Node, digests: tuple[bytes, ...], time_ms: int) -> Block:
+    def _block(
+        self,
+        view: int,
+        parent: Node,
+        digests: tuple[bytes, ...],
+        time_ms: int,
+        *,
+        closes_epoch: bool = False,
+    ) -> Block:
         setup = self._setup
         network = setup.validators.network
         header = Header(
             version=PROTOCOL_VERSION,
             network=network,
             epoch=setup.epoch,
-            closes_epoch=False,
+            closes_epoch=closes_epoch,
             height=parent.height + 1,
             parent=parent.hash,
             time_ms=time_ms,

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import TypeVar
 
+from ledger.base.keys import is_signature
 from ledger.base.merkle import EMPTY_ROOT
 from ledger.chain.block import (
     PROTOCOL_VERSION,
@@ -17,10 +18,12 @@ from ledger.chain.block import (
     transactions_root,
 )
 from ledger.chain.certificate import Certificate, make_certificate
+from ledger.chain.epoch import Approvers
 from ledger.chain.validators import Validator, ValidatorSet
 from ledger.chain.votes import Claim, Kind, Proposal, Vote, finalise, notarise, nullify
 from ledger.consensus import Consensus, Setup, Start
 from ledger.consensus.interface import (
+    FOLLOWER,
     BatchHeld,
     Begin,
     Broadcast,
@@ -53,19 +56,35 @@ def transactions_of(name: str) -> tuple[bytes, ...]:
     return (digest(f"{name} 1"), digest(f"{name} 2"))
 
 
+def verifier(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """Stub signatures of validators, real ones of approvers."""
+    return stub_verifier(public_key, message, signature) or is_signature(public_key, message, signature)
+
+
 class Bench:
     """Plays inputs into one machine and keeps every effect."""
 
     def __init__(
-        self, me: int = 0, *, count: int = 4, start: Start | None = None, parameters: Parameters | None = None
+        self,
+        me: int = 0,
+        *,
+        count: int = 4,
+        start: Start | None = None,
+        parameters: Parameters | None = None,
+        epoch: int = 0,
+        approvers: Approvers | None = None,
     ) -> None:
+        """`me` FOLLOWER: not in the set."""
         self.keys = [StubKey(real_key(index).public_key) for index in range(count)]
         self.validators = ValidatorSet(
             NETWORK, [Validator(f"org{index}", self.keys[index].public_key) for index in range(count)]
         )
         self.me = me
         self.parameters = parameters or Parameters(heartbeat_ms=0)
-        self.setup = Setup(self.validators, 0, self.keys[me], self.parameters, stub_verifier)
+        self.epoch = epoch
+        self.approvers = approvers
+        key = None if me == FOLLOWER else self.keys[me]
+        self.setup = Setup(self.validators, epoch, key, self.parameters, verifier, approvers)
         self.now_ms = 1_000
         self.wall_ms = WALL_MS
         self.effects: list[Effect] = []
@@ -111,6 +130,8 @@ class Bench:
             self.me,
             count=len(self.keys),
             parameters=self.parameters,
+            epoch=self.epoch,
+            approvers=self.approvers,
             start=Start(base.header, base.outcome_hash, base.certificate, base.recent, tuple(self.log)),
         )
         again.log = list(self.log) + again.log
@@ -145,12 +166,12 @@ class Bench:
         header = Header(
             version=PROTOCOL_VERSION,
             network=NETWORK,
-            epoch=0,
+            epoch=self.epoch,
             closes_epoch=False,
             height=parent.height + 1,
             parent=parent.hash,
             time_ms=max(self.wall_ms, parent.time_ms + 1),
-            proposer=self.validators.leader(0, view),
+            proposer=self.validators.leader(self.epoch, view),
             transactions_root=transactions_root([i for name in names for i in transactions_of(name)]),
             batches_hash=batches_hash(NETWORK, digests),
         )
@@ -158,35 +179,37 @@ class Bench:
 
     def proposal(self, view: int, block: Block, parent_view: int | None = None) -> Proposal:
         parent_view = view - 1 if parent_view is None else parent_view
-        draft = Proposal(0, view, parent_view, block, b"")
-        key = self.keys[self.validators.leader(0, view)]
+        draft = Proposal(self.epoch, view, parent_view, block, b"")
+        key = self.keys[self.validators.leader(self.epoch, view)]
         return draft._replace(signature=key.sign(draft.claim.signing_message(NETWORK)))
 
     def propose(self, view: int, block: Block, parent_view: int | None = None) -> list[Effect]:
         """The leader of `view`, somebody else, proposes."""
-        leader = self.validators.leader(0, view)
+        leader = self.validators.leader(self.epoch, view)
         assert leader != self.me
         return self.hear(leader, self.proposal(view, block, parent_view))
 
     def leads(self, view: int) -> bool:
-        return self.validators.leader(0, view) == self.me
+        return self.validators.leader(self.epoch, view) == self.me
 
     # ---- shortcuts through whole views
 
     def notarise_view(self, view: int, block: Block, parent_view: int | None = None) -> list[Effect]:
         """The view's leader proposes the block and all others notarise it."""
         effects = [] if self.leads(view) else self.propose(view, block, parent_view)
-        return effects + self.hear_votes(notarise(0, view, block.header.hash))
+        return effects + self.hear_votes(notarise(self.epoch, view, block.header.hash))
 
     def finalise_view(self, view: int, block: Block, parent_outcome: bytes = ANCHOR_OUTCOME) -> list[Effect]:
         return self.hear_votes(self.certificate_claim(view, block, parent_outcome))
 
     def certificate_claim(self, view: int, block: Block, parent_outcome: bytes = ANCHOR_OUTCOME) -> Claim:
         """The finalise claim that honest validators make of a block."""
-        return finalise(0, view, block.header.hash, outcome_of(block, parent_outcome).hash_in(NETWORK))
+        return finalise(
+            self.epoch, view, block.header.hash, outcome_of(block, parent_outcome).hash_in(NETWORK)
+        )
 
     def nullify_view(self, view: int) -> list[Effect]:
-        return self.hear(self.others()[0], self.certificate(nullify(0, view)))
+        return self.hear(self.others()[0], self.certificate(nullify(self.epoch, view)))
 
 
 def outcome_of(block: Block, parent_outcome: bytes = ANCHOR_OUTCOME, state: str = "state") -> Outcome:

@@ -24,7 +24,7 @@ def batch(name: str, *, origin: int = 0, size: int = 100, subjects: int = 1, cou
 
 
 def test_batches_leave_in_order_of_arrival() -> None:
-    pool = BatchPool(4, ())
+    pool = BatchPool(4, (), lambda _: True)
     for name in "cab":
         assert pool.add(batch(name))
     assert not pool.add(batch("a"))
@@ -42,7 +42,7 @@ def test_batches_leave_in_order_of_arrival() -> None:
     ],
 )
 def test_a_block_takes_what_fits(one: dict[str, int], two: dict[str, int]) -> None:
-    pool = BatchPool(4, ())
+    pool = BatchPool(4, (), lambda _: True)
     pool.add(batch("a", **one))
     pool.add(batch("b", **two))
     assert pool.select(()) == (digest("a"),)
@@ -51,7 +51,7 @@ def test_a_block_takes_what_fits(one: dict[str, int], two: dict[str, int]) -> No
 
 
 def test_a_block_takes_so_many_batches_and_no_more() -> None:
-    pool = BatchPool(4, ())
+    pool = BatchPool(4, (), lambda _: True)
     for index in range(BATCHES_PER_BLOCK + 1):
         pool.add(batch(str(index)))
     assert len(pool.select(())) == BATCHES_PER_BLOCK
@@ -67,14 +67,14 @@ def test_a_block_takes_so_many_batches_and_no_more() -> None:
     ],
 )
 def test_a_batch_that_fits_no_block_is_refused(bad: dict[str, int]) -> None:
-    pool = BatchPool(4, ())
+    pool = BatchPool(4, (), lambda _: True)
     with pytest.raises(FormError):
         pool.add(batch("a", **bad))
     assert not pool
 
 
 def test_an_origin_is_charged_until_its_batches_are_ordered() -> None:
-    pool = BatchPool(4, ())
+    pool = BatchPool(4, (), lambda _: True)
     assert pool.has_room(1, UNORDERED_BYTES_PER_ORIGIN)
     pool.add(batch("a", origin=1, size=1_000))
     assert not pool.has_room(1, UNORDERED_BYTES_PER_ORIGIN)
@@ -85,7 +85,7 @@ def test_an_origin_is_charged_until_its_batches_are_ordered() -> None:
 
 
 def test_committed_batches_are_remembered_for_64_blocks() -> None:
-    pool = BatchPool(4, ())
+    pool = BatchPool(4, (), lambda _: True)
     pool.commit((digest("a"),))
     for _ in range(BATCH_WINDOW_BLOCKS - 1):
         pool.commit(())
@@ -99,7 +99,7 @@ def test_committed_batches_are_remembered_for_64_blocks() -> None:
 
 
 def test_a_batch_committed_again_stays_for_its_later_block() -> None:
-    pool = BatchPool(4, ())
+    pool = BatchPool(4, (), lambda _: True)
     for turn in range(BATCH_WINDOW_BLOCKS + 1):
         pool.commit((digest("a"),) if turn in {0, BATCH_WINDOW_BLOCKS} else ())
     assert pool.is_recent(digest("a"), 1)
