@@ -1,24 +1,23 @@
 """What travels between validators beside the votes: batches of transactions (CONSENSUS 5; WIRE_TRANSPORT.md).
 
-    batch = [origin, number, [transaction bytes, ...]]                  its digest is over exactly these bytes
     frame = [batch bytes, [context, ...], [[salt, context index | nil, event], ...]]
 
-The frame carries, beside the batch, the bytes of its open items; they are not part of the digest, since they can be erased
+The frame carries, beside the batch (`ledger.chain.batch`), the bytes of its open items; they are not part of the digest, since they can be erased
 later. A batch is *whole* when every transaction is well formed and signed, and for every open item there are bytes with
 exactly its event hash and context hash. All of this depends on bytes alone, never on state, so every validator judges alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from ledger.base import limits
 from ledger.base.encoding import decode, encode, take_array, take_bytes, take_int
 from ledger.base.errors import Code, FormError
-from ledger.base.hashing import HASH_BYTES, Tag, tagged_hash
-from ledger.chain.block import COUNTER_MAX
-from ledger.chain.transaction import Kind, Transaction, context_hash, event_hash, transaction_from_bytes
+from ledger.base.hashing import HASH_BYTES
+from ledger.chain.batch import Batch, batch_from_bytes
+from ledger.chain.transaction import Kind, Transaction, context_hash, event_hash
 from ledger.trade.statement import Openness, Statement
 from node.storage.payload_store import SALT_BYTES_MAX, Payload
 
@@ -26,79 +25,11 @@ _OPENNESS: Final = Statement._fields.index("openness")
 _STATEMENT_FIELDS: Final = len(Statement._fields)
 
 
-class Batch(NamedTuple):
-    """A batch whose transactions were parsed; whether they were checked is the maker's business."""
-
-    digest: bytes
-    data: bytes
-    transactions: tuple[Transaction, ...]
-
-    @property
-    def size(self) -> int:
-        """Bytes that count against BLOCK_BYTES."""
-        return len(self.data)
-
-    @property
-    def subjects(self) -> int:
-        """Subjects that count against SUBJECTS_PER_BLOCK."""
-        return sum(transaction.subject_count for transaction in self.transactions)
-
-    @property
-    def ids(self) -> tuple[bytes, ...]:
-        """Transaction ids, in order."""
-        return tuple(transaction.id for transaction in self.transactions)
-
-
 class OpenEvent(NamedTuple):
     """The bytes of one open item, with the hashes they give."""
 
     payload: Payload
     context: bytes | None
-
-
-def make_batch(
-    network: bytes, origin: int, number: int, transactions: Sequence[Transaction], encoded: Sequence[bytes]
-) -> Batch:
-    """A batch of checked transactions; `encoded` are their bytes."""
-    data = encode((origin, number, encoded))
-    return Batch(batch_digest(network, data), data, tuple(transactions))
-
-
-def batch_digest(network: bytes, data: bytes) -> bytes:
-    """The digest by which blocks name a batch."""
-    return tagged_hash(Tag.BATCH, network, data)
-
-
-def transactions_of(data: bytes) -> tuple[bytes, ...]:
-    """The encoded transactions of a stored batch."""
-    _, _, encoded = decode(data, max_bytes=limits.BLOCK_BYTES)
-    return tuple(encoded)
-
-
-def batch_from_bytes(data: bytes, network: bytes, *, check_signatures: bool = True) -> Batch:
-    """Parse a batch and check form, caps and signatures; FormError or SignatureError.
-
-    `check_signatures=False` is for batches that this node checked before it stored them.
-    """
-    origin, number, encoded = take_array(decode(data, max_bytes=limits.BLOCK_BYTES), "batch", 3)
-    take_int(origin, "batch origin", 0, limits.VALIDATORS_MAX - 1)
-    take_int(number, "batch number", 0, COUNTER_MAX)
-    take_array(encoded, "batch transactions", most=limits.TRANSACTIONS_PER_BLOCK)
-    transactions = tuple(
-        transaction_from_bytes(take_bytes(member, "transaction"), network) for member in encoded
-    )
-    batch = Batch(batch_digest(network, data), data, transactions)
-    if not transactions:
-        raise FormError(Code.MALFORMED, "expected a batch of at least one transaction, got none")
-    if batch.subjects > limits.SUBJECTS_PER_BLOCK:
-        raise FormError(
-            Code.LIMIT,
-            f"expected at most {limits.SUBJECTS_PER_BLOCK} subjects in a batch, got {batch.subjects}",
-        )
-    if check_signatures:
-        for transaction in transactions:
-            transaction.check_signature()
-    return batch
 
 
 # ---- the bytes of open items

@@ -8,13 +8,13 @@ from typing import Final
 
 from ledger.base import limits
 from ledger.base.errors import Code, UnavailableError
+from ledger.chain.batch import transactions_of
 from ledger.chain.block import Block
 from ledger.chain.certificate import Certificate, Checkpoint
 from ledger.chain.transaction import Transaction, transaction_from_bytes
 from ledger.consensus.messages import Range
 from ledger.state.block import Receipt
 from node.local.protocol import FinalBlock, ItemReceipt, State, TransactionStatus
-from node.validator.batches import transactions_of
 from node.validator.execution import (
     Executor,
     FinalBlockData,

@@ -19,6 +19,7 @@ from ledger.base import limits
 from ledger.base.buckets import BucketTree
 from ledger.base.encoding import decode, encode
 from ledger.base.errors import Code, ConsensusError, StorageError
+from ledger.chain.batch import Batch, batch_from_bytes
 from ledger.chain.block import Block, Header, Outcome, genesis_header, parse_block, parse_outcome
 from ledger.chain.certificate import Certificate, Checkpoint, parse_certificate
 from ledger.chain.genesis import Genesis
@@ -30,7 +31,6 @@ from ledger.state.state import LedgerState, Tip, genesis_state
 from ledger.trade.record import Record, SubjectKey
 from node.storage.block_store import BlockStore, StoredBlock
 from node.storage.state_store import StateStore
-from node.validator.batches import Batch, batch_from_bytes
 from node.validator.tables import Tables
 
 _BLOCK_HEAD_BYTES: Final = 100_000

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from ledger.base import limits
 from ledger.base.errors import Code, CustodyError, FormError, UnavailableError
 from ledger.base.hashing import ZERO_HASH
+from ledger.chain.batch import Batch, make_batch
 from ledger.chain.block import Header
 from ledger.chain.genesis import ALLOW_PERSONS
 from ledger.chain.transaction import Kind, Mode, Transaction, item_from_wire, transaction_from_bytes
@@ -25,7 +26,7 @@ from ledger.trade.extract import extract
 from ledger.trade.rules import check_entitled
 from ledger.trade.statement import Action, Openness, Statement
 from node.local.protocol import ItemReceipt, State, Submission, TransactionStatus
-from node.validator.batches import Batch, OpenEvent, make_batch, open_event, open_items
+from node.validator.batches import OpenEvent, open_event, open_items
 from node.validator.clock import Clock
 from node.validator.execution import Executor, FinalBlockData
 from node.validator.tables import TransactionResult, transaction_result

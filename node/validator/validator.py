@@ -21,6 +21,7 @@ from ledger.base import limits
 from ledger.base.errors import Code, ConsensusError, CustodyError, StorageError
 from ledger.base.keys import SigningKey
 from ledger.chain import genesis as genesis_module
+from ledger.chain.batch import Batch, batch_digest, batch_from_bytes
 from ledger.chain.block import Block, Outcome
 from ledger.chain.evidence import Evidence
 from ledger.chain.genesis import Genesis
@@ -49,10 +50,7 @@ from node.storage.stores import Stores, open_stores
 from node.transport.connection import Lane
 from node.transport.mesh import FrameKind, Peer
 from node.validator.batches import (
-    Batch,
     OpenEvent,
-    batch_digest,
-    batch_from_bytes,
     check_open_bytes,
     encode_frame,
     events_of_frame,

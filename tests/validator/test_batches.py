@@ -11,16 +11,14 @@ from hypothesis import strategies as st
 from ledger.base.encoding import decode, encode
 from ledger.base.errors import Code, CustodyError, FormError
 from ledger.base.keys import SigningKey
+from ledger.chain.batch import Batch, batch_from_bytes, make_batch
 from ledger.chain.transaction import context_hash, event_hash, sign_transaction, transaction_from_bytes
 from ledger.trade.extract import extract
 from ledger.trade.statement import Openness
 from node.validator.batches import (
-    Batch,
     OpenEvent,
-    batch_from_bytes,
     check_frame,
     encode_frame,
-    make_batch,
     open_event,
     open_items,
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledger.base.errors import Code, ConsensusError, StorageError
+from ledger.chain.batch import Batch
 from ledger.chain.block import Block, Header, batches_hash, transactions_root
 from ledger.chain.certificate import Certificate, make_certificate
 from ledger.chain.validators import Validator, ValidatorSet
@@ -19,7 +20,6 @@ from node.local.protocol import State
 from node.storage.folder import NodeFolder
 from node.storage.keystore import Keystore
 from node.storage.stores import Stores, open_stores
-from node.validator.batches import Batch
 from node.validator.clock import Clock
 from node.validator.execution import Executor, FinalBlockData, stored_block
 from node.validator.mempool import Mempool

@@ -1,0 +1,86 @@
+"""Batches of transactions, which blocks name by digest (CONSENSUS 5; WIRE_TRANSPORT.md).
+
+    batch = [origin, number, [transaction bytes, ...]]                  its digest is over exactly these bytes
+
+What is checked here depends on bytes alone, never on state, so every validator judges alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ledger.base import limits
+from ledger.base.encoding import decode, encode, take_array, take_bytes, take_int
+from ledger.base.errors import Code, FormError
+from ledger.base.hashing import Tag, tagged_hash
+from ledger.chain.block import COUNTER_MAX
+from ledger.chain.transaction import Transaction, transaction_from_bytes
+
+
+class Batch(NamedTuple):
+    """A batch whose transactions were parsed; whether they were checked is the maker's business."""
+
+    digest: bytes
+    data: bytes
+    transactions: tuple[Transaction, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes that count against BLOCK_BYTES."""
+        return len(self.data)
+
+    @property
+    def subjects(self) -> int:
+        """Subjects that count against SUBJECTS_PER_BLOCK."""
+        return sum(transaction.subject_count for transaction in self.transactions)
+
+    @property
+    def ids(self) -> tuple[bytes, ...]:
+        """Transaction ids, in order."""
+        return tuple(transaction.id for transaction in self.transactions)
+
+
+def make_batch(
+    network: bytes, origin: int, number: int, transactions: Sequence[Transaction], encoded: Sequence[bytes]
+) -> Batch:
+    """A batch of checked transactions; `encoded` are their bytes."""
+    data = encode((origin, number, encoded))
+    return Batch(batch_digest(network, data), data, tuple(transactions))
+
+
+def batch_digest(network: bytes, data: bytes) -> bytes:
+    """The digest by which blocks name a batch."""
+    return tagged_hash(Tag.BATCH, network, data)
+
+
+def transactions_of(data: bytes) -> tuple[bytes, ...]:
+    """The encoded transactions of a stored batch."""
+    _, _, encoded = decode(data, max_bytes=limits.BLOCK_BYTES)
+    return tuple(encoded)
+
+
+def batch_from_bytes(data: bytes, network: bytes, *, check_signatures: bool = True) -> Batch:
+    """Parse a batch and check form, caps and signatures; FormError or SignatureError.
+
+    `check_signatures=False` is for batches that this node checked before it stored them.
+    """
+    origin, number, encoded = take_array(decode(data, max_bytes=limits.BLOCK_BYTES), "batch", 3)
+    take_int(origin, "batch origin", 0, limits.VALIDATORS_MAX - 1)
+    take_int(number, "batch number", 0, COUNTER_MAX)
+    take_array(encoded, "batch transactions", most=limits.TRANSACTIONS_PER_BLOCK)
+    transactions = tuple(
+        transaction_from_bytes(take_bytes(member, "transaction"), network) for member in encoded
+    )
+    batch = Batch(batch_digest(network, data), data, transactions)
+    if not transactions:
+        raise FormError(Code.MALFORMED, "expected a batch of at least one transaction, got none")
+    if batch.subjects > limits.SUBJECTS_PER_BLOCK:
+        raise FormError(
+            Code.LIMIT,
+            f"expected at most {limits.SUBJECTS_PER_BLOCK} subjects in a batch, got {batch.subjects}",
+        )
+    if check_signatures:
+        for transaction in transactions:
+            transaction.check_signature()
+    return batch
