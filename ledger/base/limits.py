@@ -97,3 +97,5 @@ SNAPSHOT_WINDOW_BYTES: Final = 500_000  # about, of one part of the last hour's 
 VERSIONS_PER_FETCH: Final = 512
 LINKS_PER_FETCH: Final = 20_000
 SYNC_REQUEST_BYTES: Final = 100_000
+# --- local: one audit
+AUDIT_FINDINGS: Final = 100  # of events, named one by one; all are counted

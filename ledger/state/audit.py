@@ -1,0 +1,369 @@
+"""Audit: a chain executed again from genesis, and the first height at which it is not what it says (PROTOCOL.md §9).
+
+    audit = Audit(genesis, source); for height in 1 .. last: audit.check(height) -> None | Difference
+
+Nothing a block says is believed: its hash link, the batches its header commits to, authors' signatures, the outcome that
+executing it gives, receipts, and the certificate by the validators of its epoch are all worked out anew. A block without a
+certificate of its own is final through a later one, so a chain is agreed up to `certified_height`, no further.
+
+After a difference the audit is over: what follows rests on what differed. Memory grows with records and entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+from ledger.base import limits, merkle
+from ledger.base.encoding import decode, encode
+from ledger.base.errors import Code, CustodyError, FormError, ProofError, SignatureError
+from ledger.chain.batch import Batch, batch_from_bytes
+from ledger.chain.block import PROTOCOL_VERSION, Header, Outcome, batches_hash, transactions_root
+from ledger.chain.certificate import Certificate, Checkpoint, check_certificate, check_checkpoint
+from ledger.chain.genesis import Genesis
+from ledger.chain.transaction import Transaction, event_hash, item_from_wire
+from ledger.chain.validators import Validator, ValidatorSet
+from ledger.state.block import Execution, Receipt, apply_block
+from ledger.state.item import ItemChanges
+from ledger.state.links import Entry, entry_hash
+from ledger.state.state import LedgerState, genesis_state
+from ledger.trade.extract import extract
+from ledger.trade.statement import Action, Openness
+
+_ROW_BYTES: Final = limits.TRANSACTION_BYTES + 10_000
+
+
+class SuppliedBlock(NamedTuple):
+    """A final block as somebody keeps or tells it; nothing in it was checked."""
+
+    header: Header
+    outcome: Outcome
+    certificate: Certificate | None
+    """None where only a later block was certified."""
+    batches: tuple[bytes, ...]
+    receipts: tuple[Receipt, ...] | None
+    """None where they are not kept beside the block."""
+
+
+class ShownEvent(NamedTuple):
+    """The bytes of one event."""
+
+    salt: bytes
+    context: bytes | None
+    event: bytes
+
+
+class Events(Protocol):
+    """Where the bytes of events are, for whoever has some."""
+
+    def find(self, event: bytes) -> ShownEvent | None:
+        """The bytes under an event hash, or None."""
+
+    def is_erased(self, event: bytes) -> bool:
+        """Whether they were here and were erased."""
+
+
+class Difference(NamedTuple):
+    """The first thing found that is not as it should be."""
+
+    height: int
+    what: str
+    """Which part of the block: header, batches, signature, receipts_root, state_root, certificate, ..."""
+    detail: str
+    """One sentence: what was expected and what came."""
+
+
+class EventCounts(NamedTuple):
+    """What became of the events that got an entry. The first five are apart; `mismatches` names places."""
+
+    agree: int = 0
+    """Bytes at hand give the hash, and the extract follows from them."""
+    erased: int = 0
+    restricted: int = 0
+    """Restricted to named parties, and not at hand."""
+    absent: int = 0
+    """Open, and not at hand."""
+    damaged: int = 0
+    """Bytes at hand that do not give the hash."""
+    mismatch: int = 0
+    """Bytes at hand that contradict the extract: the author's contradiction, which anybody may publish."""
+
+
+class MemoryBacking:
+    """Records and entries in memory."""
+
+    def __init__(self, network: bytes) -> None:
+        self._network = network
+        self._records: dict[bytes, bytes] = {}
+        self._rows: list[bytes] = []
+
+    def get(self, key: bytes) -> bytes | None:
+        """The encoded record under a state key."""
+        return self._records.get(key)
+
+    def entry_row(self, sequence: int) -> ItemChanges | None:
+        """Entry and item with that place in the event log: all of a row that execution reads."""
+        if sequence >= len(self._rows):
+            return None
+        entry_value, item = decode(self._rows[sequence], max_bytes=_ROW_BYTES)
+        entry = Entry(*entry_value)
+        read = None if item is None else item_from_wire(item)
+        return ItemChanges(entry, entry_hash(self._network, entry), read, (), (), {}, (), ())
+
+    def keep(self, execution: Execution, state: LedgerState) -> None:
+        """Take over what a block changed."""
+        for key, record in execution.records.items():
+            self._records[state.state_key(key)] = encode(record)
+        self._rows += [encode((row.entry, row.item)) for row in execution.rows]
+
+
+class _Differs(Exception):  # noqa: N818 - ends the checks of one block
+    def __init__(self, what: str, detail: str) -> None:
+        super().__init__(detail)
+        self.what = what
+        self.detail = detail
+
+
+class Audit:
+    """A chain under audit, executed up to `height`."""
+
+    def __init__(
+        self,
+        genesis: Genesis,
+        *,
+        events: Events | None = None,
+        sizes: Sequence[int] = (),
+        trusted_below: int = 1,
+    ) -> None:
+        """Stand at genesis. `events`: compare extracts with bytes too. `sizes`: heights to show consistency between.
+
+        Below `trusted_below`, which an earlier audit reached, signatures, certificates and events are not checked
+        again; everything is executed and compared all the same.
+        """
+        self.genesis = genesis
+        self.network = genesis.network
+        seats = [Validator(seat.organisation, seat.public_key) for seat in genesis.validators]
+        self.validators = ValidatorSet(self.network, seats)
+        self._backing = MemoryBacking(self.network)
+        self._state = genesis_state(genesis, self._backing, self.validators)
+        self._events = events
+        self._trusted_below = trusted_below
+        self._outcomes: dict[int, Outcome] = {}
+        self._kept = frozenset(sizes)
+        self._leaves: list[bytes] | None = [] if sizes else None
+        if 0 in self._kept:
+            self._outcomes[0] = self._state.tip.outcome
+        self.certified_height = 0
+        """The last height whose own certificate held, or 0."""
+        self.transactions = 0
+        self.events = EventCounts()
+        self.findings: list[Difference] = []
+        """Events whose bytes contradict their extract or do not give their hash: the chain itself stands."""
+
+    @property
+    def height(self) -> int:
+        """The last block that was as it should be."""
+        return self._state.tip.header.height
+
+    @property
+    def tip(self) -> Outcome:
+        """The outcome of that block."""
+        return self._state.tip.outcome
+
+    @property
+    def header(self) -> Header:
+        """The header of that block."""
+        return self._state.tip.header
+
+    def check(self, block: SuppliedBlock) -> Difference | None:
+        """Execute the next block; None if it is as it should be, after which the audit stands on it."""
+        height = self.height + 1
+        try:
+            self._check_header(block.header, height)
+            self._check_claim(block, height)
+            batches = self._check_batches(block, height)
+            transactions = [transaction for batch in batches for transaction in batch.transactions]
+            execution = apply_block(self._state, block.header, transactions, self.validators)
+            try:
+                self._check_outcome(block, execution)
+            except _Differs:
+                self._state.undo(execution.undo)
+                raise
+        except _Differs as found:
+            return Difference(height, found.what, found.detail)
+        self._settle(block, execution, transactions)
+        return None
+
+    # ---- one block
+
+    def _check_header(self, header: Header, height: int) -> None:
+        parent = self._state.tip.header
+        expected: tuple[tuple[str, Any, Any], ...] = (
+            ("network", header.network.hex(), self.network.hex()),
+            ("version", header.version, PROTOCOL_VERSION),
+            ("height", header.height, height),
+            ("parent", header.parent.hex(), parent.hash.hex()),
+            ("epoch", header.epoch, 0),
+            ("closes_epoch", header.closes_epoch, False),
+        )
+        for name, came, wanted in expected:
+            if came != wanted:
+                raise _Differs(f"header.{name}", f"expected {wanted}, got {came}")
+        if header.time_ms <= parent.time_ms:
+            raise _Differs("header.time_ms", f"expected a time after {parent.time_ms}, got {header.time_ms}")
+        if header.proposer >= len(self.validators):
+            raise _Differs(
+                "header.proposer", f"expected one of {len(self.validators)} validators, got {header.proposer}"
+            )
+
+    def _check_claim(self, block: SuppliedBlock, height: int) -> None:
+        """That a quorum signed something about this height, and this header of all."""
+        certificate = block.certificate
+        if certificate is None:
+            return
+        if height >= self._trusted_below:
+            try:
+                check_certificate(self.validators, certificate)
+            except ProofError as error:
+                raise _Differs("certificate", error.message) from None
+        if certificate.claim.block != block.header.hash:
+            named = "none" if certificate.claim.block is None else certificate.claim.block.hex()
+            raise _Differs(
+                "header",
+                f"expected the header whose hash a quorum signed, {named}, got {block.header.hash.hex()}",
+            )
+
+    def _check_batches(self, block: SuppliedBlock, height: int) -> list[Batch]:
+        """The batches that the header commits to, with the signatures of their authors."""
+        batches = []
+        for place, data in enumerate(block.batches):
+            try:
+                batches.append(
+                    batch_from_bytes(data, self.network, check_signatures=height >= self._trusted_below)
+                )
+            except SignatureError as error:
+                raise _Differs("signature", f"batch {place}: {error.message}") from None
+            except FormError as error:
+                raise _Differs("batches", f"batch {place}: {error.message}") from None
+        digests = [batch.digest for batch in batches]
+        if batches_hash(self.network, digests) != block.header.batches_hash:
+            raise _Differs(
+                "batches", f"expected the batches that the header commits to, got {_listed(digests)}"
+            )
+        ids = [known for batch in batches for known in batch.ids]
+        if transactions_root(ids) != block.header.transactions_root:
+            raise _Differs(
+                "transactions_root",
+                f"expected {transactions_root(ids).hex()} over the batches, got {block.header.transactions_root.hex()}",
+            )
+        return batches
+
+    def _check_outcome(self, block: SuppliedBlock, execution: Execution) -> None:
+        for name, wanted, came in zip(Outcome._fields, execution.outcome, block.outcome, strict=True):
+            if wanted != came:
+                raise _Differs(name, f"executing it gives {_shown(wanted)}, it says {_shown(came)}")
+        if block.receipts is not None and block.receipts != execution.receipts:
+            place = next(
+                (
+                    place
+                    for place, (wanted, came) in enumerate(
+                        zip(execution.receipts, block.receipts, strict=False)
+                    )
+                    if wanted != came
+                ),
+                min(len(execution.receipts), len(block.receipts)),
+            )
+            raise _Differs("receipts", f"executing it gives another receipt of item {place} than it says")
+        if block.certificate is not None:
+            try:
+                check_checkpoint(
+                    self.validators,
+                    Checkpoint(block.header, block.outcome, block.certificate),
+                    lambda *_: True,  # the signatures were checked, this is about what they are over
+                )
+            except ProofError as error:
+                raise _Differs("certificate", error.message) from None
+
+    def _settle(
+        self, block: SuppliedBlock, execution: Execution, transactions: Sequence[Transaction]
+    ) -> None:
+        self._backing.keep(execution, self._state)
+        self._state.forget(self._state.log.size)
+        self.transactions += len(transactions)
+        if self._leaves is not None:
+            self._leaves += [row.entry_hash for row in execution.rows]
+        if self.height in self._kept:
+            self._outcomes[self.height] = execution.outcome
+        if block.certificate is not None:
+            self.certified_height = self.height
+        if self._events is not None and self.height >= self._trusted_below:
+            for row in execution.rows:
+                self._compare(row, self._events)
+
+    # ---- events
+
+    def _compare(self, row: ItemChanges, events: Events) -> None:
+        """Compare an item's extract with its event's bytes, if they are at hand."""
+        item = row.item
+        if item is None or item.statement.action == Action.MISMATCH:
+            return
+        counts, shown = self.events, events.find(item.event_hash)
+        if shown is None:
+            if events.is_erased(item.event_hash):
+                self.events = counts._replace(erased=counts.erased + 1)
+            elif item.statement.openness == Openness.OPEN:
+                self.events = counts._replace(absent=counts.absent + 1)
+            else:
+                self.events = counts._replace(restricted=counts.restricted + 1)
+            return
+        where = f"event {item.event_hash.hex()} of item {row.entry.place} of {row.entry.transaction.hex()}"
+        if event_hash(self.network, shown.salt, shown.context, shown.event) != item.event_hash:
+            self.events = counts._replace(damaged=counts.damaged + 1)
+            self._note("damaged event", f"expected bytes that give {where}, got others")
+            return
+        try:
+            derived = extract(
+                shown.event, shown.context, item.statement.version, Openness(item.statement.openness)
+            )
+        except CustodyError:
+            derived = None
+        if derived == item.extract:
+            self.events = counts._replace(agree=counts.agree + 1)
+        else:
+            self.events = counts._replace(mismatch=counts.mismatch + 1)
+            self._note(
+                "mismatch", f"expected the extract that follows from the bytes of {where}, got another"
+            )
+
+    def _note(self, what: str, detail: str) -> None:
+        if len(self.findings) < limits.AUDIT_FINDINGS:
+            self.findings.append(Difference(self.height, what, detail))
+
+    # ---- between two checkpoints
+
+    def consistency(self, old: int, new: int) -> tuple[bytes, ...]:
+        """The RFC 6962 proof that the event log at height `new` extends that at `old`, checked; heights of `sizes`.
+
+        Raises ProofError not_proven; FormError usage where the audit did not come so far.
+        """
+        first, second = self._outcomes.get(old), self._outcomes.get(new)
+        if first is None or second is None or self._leaves is None:
+            raise FormError(
+                Code.USAGE,
+                f"expected two heights that the audit passed, got {old} and {new}, it is at {self.height}",
+            )
+        if first.event_log_size == 0:
+            return ()  # everything extends the empty log
+        proof = merkle.consistency_proof(self._leaves[: second.event_log_size], first.event_log_size)
+        merkle.check_consistency(
+            first.event_log_size, first.event_log_root, second.event_log_size, second.event_log_root, proof
+        )
+        return proof
+
+
+def _shown(value: Any) -> str:
+    return value.hex() if type(value) is bytes else str(value)
+
+
+def _listed(digests: Sequence[bytes]) -> str:
+    return ", ".join(digest.hex()[:16] for digest in digests[:4]) or "none"
