@@ -1,4 +1,4 @@
-"""Audit: a chain executed again from genesis, and the first height at which it is not what it says (PROTOCOL.md §9).
+"""Audit: a chain executed again from genesis, and the first height at which it is not what it says (PROTOCOL.md §10).
 
     audit = Audit(genesis, source); for height in 1 .. last: audit.check(height) -> None | Difference
 

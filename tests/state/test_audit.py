@@ -94,7 +94,7 @@ def first_difference(audit: Audit, blocks: list[SuppliedBlock]) -> Difference | 
 
 def test_an_honest_chain_audits_clean(world: ChainedWorld) -> None:
     audit = Audit(world.genesis)
-    assert first_difference(audit, world.blocks) is None
+    assert first_difference(audit, world.supplied) is None
     assert (audit.height, audit.certified_height, audit.transactions) == (10, 10, 10)
     assert audit.tip == world.checkpoints[-1].outcome
     assert world.executions[7].receipts[0].refusal == "", "the mismatch read an entry of an earlier block"
@@ -103,7 +103,7 @@ def test_an_honest_chain_audits_clean(world: ChainedWorld) -> None:
 def test_what_no_certificate_stands_above_is_said() -> None:
     world = story(uncertified=5)
     audit = Audit(world.genesis)
-    assert first_difference(audit, world.blocks) is None
+    assert first_difference(audit, world.supplied) is None
     assert (audit.height, audit.certified_height) == (10, 9)
 
 
@@ -228,9 +228,9 @@ ALTERED: dict[str, tuple[Alteration, str]] = {
 @pytest.mark.parametrize("name", ALTERED)
 def test_the_first_height_that_differs_is_named(world: ChainedWorld, name: str) -> None:
     alter, what = ALTERED[name]
-    blocks = list(world.blocks)
+    blocks = list(world.supplied)
     blocks[4] = alter(world, blocks[4])
-    assert blocks[4] != world.blocks[4]
+    assert blocks[4] != world.supplied[4]
     audit = Audit(world.genesis)
     found = first_difference(audit, blocks)
     assert found is not None
@@ -249,25 +249,25 @@ def test_a_chain_whose_blocks_were_all_executed_by_other_rules_is_found_at_the_f
         return execution._replace(outcome=execution.outcome._replace(state_root=bytes(32)))
 
     monkeypatch.setattr("ledger.state.audit.apply_block", other_rules)
-    found = first_difference(Audit(world.genesis), world.blocks)
+    found = first_difference(Audit(world.genesis), world.supplied)
     assert found is not None
     assert (found.height, found.what) == (5, "state_root")
 
 
 def test_a_missing_block_is_a_broken_link(world: ChainedWorld) -> None:
-    found = first_difference(Audit(world.genesis), world.blocks[:3] + world.blocks[4:])
+    found = first_difference(Audit(world.genesis), world.supplied[:3] + world.supplied[4:])
     assert found is not None
     assert (found.height, found.what) == (4, "header.height")
 
 
 def test_below_what_an_earlier_audit_reached_only_signatures_are_believed(world: ChainedWorld) -> None:
     for name in ("a signer", "an author's signature"):
-        blocks = list(world.blocks)
+        blocks = list(world.supplied)
         blocks[4] = ALTERED[name][0](world, blocks[4])
         found = first_difference(Audit(world.genesis, trusted_below=6), blocks)
         assert found is None or found.what == "batches", "the bytes are not those the header commits to"
     for name in ("outcome: state_root", "a receipt", "a hash link", "a byte of the body"):
-        blocks = list(world.blocks)
+        blocks = list(world.supplied)
         blocks[4] = ALTERED[name][0](world, blocks[4])
         found = first_difference(Audit(world.genesis, trusted_below=6), blocks)
         assert found is not None
@@ -277,9 +277,9 @@ def test_below_what_an_earlier_audit_reached_only_signatures_are_believed(world:
 def test_a_header_is_not_taken_from_the_future(world: ChainedWorld) -> None:
     """The audit stands on the last block that was right, and takes only its child."""
     audit = Audit(world.genesis)
-    assert audit.check(world.blocks[1]) is not None
-    assert audit.check(world.blocks[0]) is None
-    assert audit.check(world.blocks[1]) is None
+    assert audit.check(world.supplied[1]) is not None
+    assert audit.check(world.supplied[0]) is None
+    assert audit.check(world.supplied[1]) is None
 
 
 # ---- between two checkpoints
@@ -287,7 +287,7 @@ def test_a_header_is_not_taken_from_the_future(world: ChainedWorld) -> None:
 
 def test_consistency_between_any_two_heights(world: ChainedWorld) -> None:
     audit = Audit(world.genesis, sizes=range(11))
-    assert first_difference(audit, world.blocks) is None
+    assert first_difference(audit, world.supplied) is None
     for old in range(11):
         for new in range(old, 11):
             audit.consistency(old, new)
@@ -317,7 +317,7 @@ def test_extracts_are_compared_with_the_bytes_at_hand() -> None:
     }
     shown.erased = {erased.event_hash}
     audit = Audit(world.genesis, events=shown)
-    assert first_difference(audit, world.blocks) is None, "the chain stands without bytes"
+    assert first_difference(audit, world.supplied) is None, "the chain stands without bytes"
     assert audit.events._asdict() == {
         "agree": 1, "mismatch": 1, "damaged": 1, "erased": 1, "restricted": 1, "absent": 1,
     }  # fmt: skip

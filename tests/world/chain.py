@@ -13,10 +13,10 @@ from tests.world.world import Row, World
 
 
 class ChainedWorld(World):
-    """`blocks` are the final blocks from height 1 on. Every `uncertified`-th has no certificate of its own."""
+    """`supplied` are the final blocks from height 1 on. Every `uncertified`-th has no certificate of its own."""
 
     def __init__(self, *values: Any, uncertified: int = 0, **named: Any) -> None:
-        self.blocks: list[SuppliedBlock] = []
+        self.supplied: list[SuppliedBlock] = []
         self._uncertified = uncertified
         super().__init__(*values, **named)
 
@@ -36,10 +36,11 @@ class ChainedWorld(World):
         by_id = {t.id: t for t in transactions}
         self.rows += [Row(row, by_id[row.entry.transaction], row.entry.place) for row in execution.rows]
         self.executions.append(execution)
+        self.blocks.append(transactions)
         checkpoint = self.certify(execution)
         self.checkpoints.append(checkpoint)
         is_certified = not self._uncertified or header.height % self._uncertified
-        self.blocks.append(
+        self.supplied.append(
             SuppliedBlock(
                 header, execution.outcome, checkpoint.certificate if is_certified else None,
                 tuple(batch.data for batch in batches), execution.receipts,
