@@ -3,9 +3,9 @@
     made = create_network(root, DEMONSTRATION, name="demo", port_base=7100)
     made.folders["maker"]          node.toml custody.toml genesis.custody keys/ chain/ votes/ payload/ state/ index/ run/
 
-Every organisation gets keys of its own by use; those that validate get a validator and a transport key beside them. The
-genesis is the same file in every folder: its hash is the network's id and the trust anchor of every proof. This is for
-networks whose members set up together, for tests and for demonstrations: it sees every private key.
+Every organisation gets keys of its own by use; those that validate get a validator, a transport and an approver key
+beside them. The genesis is the same file in every folder: its hash is the network's id and the trust anchor of every
+proof. This is for networks whose members set up together, for tests and for demonstrations: it sees every private key.
 """
 
 from __future__ import annotations
@@ -200,6 +200,8 @@ def _entries_of(plan: OrganisationPlan, known: dict[str, bytes]) -> list[tuple[K
         for name, use in _USES.items()
         if name in known
     ]
+    if plan.is_validator:
+        entries.append((Kind.KEY, known["approver"].hex(), (who, int(Use.APPROVER), None, None)))
     entries += [
         (Kind.KEY, known[one.name].hex(), (who, int(Use.DELEGATE), None, (one.document, one.until_ms)))
         for one in plan.delegates
@@ -218,7 +220,7 @@ def _entries_of(plan: OrganisationPlan, known: dict[str, bytes]) -> list[tuple[K
 def _draw_keys(plan: OrganisationPlan, random_bytes: Callable[[int], bytes]) -> dict[str, SigningKey]:
     uses = [*_USES, *(one.name for one in plan.delegates)]
     if plan.is_validator:
-        uses += ["validator", "transport"]
+        uses += ["validator", "transport", "approver"]
     return {use: SigningKey.from_seed(random_bytes(32)) for use in uses}
 
 

@@ -19,6 +19,8 @@ Whoever votes checks a change wholly before notarising, from bytes and constants
     next_validators = check_change(change, epoch, validators, approvers)             on taking in the batch that carries it
     check_closing_block(header, transactions, validators, approvers)                 a whole block, in execution and audit
 
+    registry_after(registry, change, height)                                          what it writes
+
 A batch with a change of another epoch is neither pending nor proposed; one of a past epoch is dropped. A block is valid
 only if `is_well_closed(header, kinds)` holds for the kinds of its transactions batch by batch.
 """
@@ -40,7 +42,7 @@ from ledger.chain.genesis import ALLOW_PERSONS, HEARTBEAT_MS, LEADER_TIMEOUT_MS,
 from ledger.chain.transaction import Kind, Transaction
 from ledger.chain.validators import Validator, ValidatorSet, quorum
 from ledger.members.members import Use, key_from_data
-from ledger.members.registry import Entry
+from ledger.members.registry import Entry, Registry
 from ledger.members.registry import Kind as RegistryKind
 
 VERSION: Final = 1
@@ -243,6 +245,22 @@ def change_of(transaction: Transaction) -> EpochChange | None:
     if transaction.header.item_count != 1:
         raise FormError(Code.MALFORMED, f"expected one change in a transaction, got {len(transaction.items)}")
     return parse_change(transaction.items[0])
+
+
+def registry_after(registry: Registry, change: EpochChange, height: int) -> Registry:
+    """The registry after the block at `height` that executed `change`: parameters, and the next seats with their TLS pins.
+
+    So both are bound by the closing block's registry root; the seats' keys also by its next validators hash.
+    """
+    seats = {seat.public_key.hex(): (seat.organisation, seat.tls_pin) for seat in change.seats}
+    ended = [
+        (entry.kind, entry.name, None)
+        for entry in registry.entries
+        if entry.kind == RegistryKind.VALIDATOR and entry.name not in seats
+    ]
+    opened = [(int(RegistryKind.VALIDATOR), name, data) for name, data in seats.items()]
+    settings = [(int(RegistryKind.PARAMETER), name, setting) for name, setting in change.parameters]
+    return registry.amended(height, [*ended, *opened, *settings])
 
 
 # --- checking one

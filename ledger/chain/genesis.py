@@ -122,10 +122,23 @@ def check_genesis(genesis: Genesis) -> None:
             )
     for entry in genesis.entries:
         _check_entry(entry, members)
+    _check_approvers(genesis.entries)
     genesis.registry()  # unique names, prefix-free grants
 
 
+def _check_approvers(entries: tuple[Entry, ...]) -> None:
+    """Of one organisation there may be several keys; its approval counts once."""
+    keys = [key_from_data(entry.at(0)) for entry in entries if entry.kind == Kind.KEY and entry.at(0)]
+    approvers = {key.organisation for key in keys if key.use == Use.APPROVER}
+    if len(approvers) > limits.APPROVERS_MAX:
+        raise FormError(
+            Code.LIMIT, f"keys: expected at most {limits.APPROVERS_MAX} approvers, got {len(approvers)}"
+        )
+
+
 def _check_entry(entry: Entry, members: set[str]) -> None:
+    if entry.kind == Kind.VALIDATOR:
+        raise FormError(Code.MALFORMED, "registry: expected validators in the list of validators only")
     if entry.kind == Kind.KEY:
         _check_key_name(entry.name)
     for period in entry.periods:

@@ -10,8 +10,9 @@ from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
 from ledger.base import limits
-from ledger.base.encoding import take_array, take_ascii, take_bool, take_int, take_optional_ascii
+from ledger.base.encoding import take_array, take_ascii, take_bool, take_bytes, take_int, take_optional_ascii
 from ledger.base.errors import Code, FormError
+from ledger.base.hashing import HASH_BYTES
 from ledger.members.registry import Entry, Kind, Period, Source
 
 ROLES: Final = ("manufacturer", "logistics", "customs", "rights_holder", "auditor", "regulator", "validator")
@@ -168,21 +169,27 @@ def _check_data(kind: Kind, data: Any) -> None:
             if role not in ROLES:
                 raise FormError(Code.MALFORMED, f"roles: expected each to be one of {', '.join(ROLES)}")
     elif kind == Kind.KEY:
-        organisation, use, compromised, delegation = take_array(data, "key", 4)
-        take_ascii(organisation, "organisation", 32)
-        take_int(use, "use", 0, max(Use))
-        if compromised is not None:
-            take_int(compromised, "compromised_since")
-        if (use == Use.DELEGATE) != (delegation is not None):
-            raise FormError(
-                Code.MALFORMED, "delegation: expected its bounds with a delegate key, and only there"
-            )
-        if delegation is not None:
-            document, until_ms = take_array(delegation, "delegation", 2)
-            take_ascii(document, "document", limits.IDENTIFIER_BYTES)
-            take_int(until_ms, "until_ms")
+        _check_key(data)
     elif kind == Kind.JURISDICTION:
         for prefix in take_array(data, "jurisdiction", most=1_000):
             take_ascii(prefix, "jurisdiction", limits.IDENTIFIER_BYTES)
+    elif kind == Kind.VALIDATOR:
+        organisation, pin = take_array(data, "validator", 2)
+        take_ascii(organisation, "organisation", 32)
+        take_bytes(pin, "tls_pin", HASH_BYTES)
     elif kind != Kind.PARAMETER:
         take_optional_ascii(data, "organisation", 32)
+
+
+def _check_key(data: Any) -> None:
+    organisation, use, compromised, delegation = take_array(data, "key", 4)
+    take_ascii(organisation, "organisation", 32)
+    take_int(use, "use", 0, max(Use))
+    if compromised is not None:
+        take_int(compromised, "compromised_since")
+    if (use == Use.DELEGATE) != (delegation is not None):
+        raise FormError(Code.MALFORMED, "delegation: expected its bounds with a delegate key, and only there")
+    if delegation is not None:
+        document, until_ms = take_array(delegation, "delegation", 2)
+        take_ascii(document, "document", limits.IDENTIFIER_BYTES)
+        take_int(until_ms, "until_ms")

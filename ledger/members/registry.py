@@ -31,6 +31,9 @@ class Kind(IntEnum):
     ISSUER = 5  # issuer part of documents -> organisation
     SUCCESSOR = 6  # organisation id of an authority -> its successor
     PARAMETER = 7  # parameter name -> value
+    VALIDATOR = (
+        8  # epoch key in hex -> [organisation, TLS pin]; those of genesis stand in its list of validators
+    )
 
 
 class Period(NamedTuple):
@@ -93,6 +96,21 @@ class Registry:
                 )
         self._tree = merkle.MerkleTree([leaf(network, entry) for entry in self.entries])
         self.root = registry_root(network, self._tree.size, self._tree.root)
+
+    def amended(self, height: int, changes: Iterable[tuple[int, str, Any]]) -> Registry:
+        """The registry after a block at `height` that set each (kind, name) to its data, None to nothing, from height + 1."""
+        entries = {(entry.kind, entry.name): entry for entry in self.entries}
+        for kind, name, data in changes:
+            entry = entries.get((kind, name), Entry(kind, name, ()))
+            if entry.at(height) == data:
+                continue
+            closed = tuple(
+                period._replace(until=height + 1) if period.is_current(height + 1) else period
+                for period in entry.periods
+            )
+            opened = () if data is None else (Period(height + 1, None, data),)
+            entries[kind, name] = entry._replace(periods=closed + opened)
+        return Registry(self._network, entries.values())
 
     def exact(self, kind: int, name: str) -> Entry | None:
         """The entry under (kind, name), or None."""

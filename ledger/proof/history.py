@@ -6,10 +6,12 @@ of it (joined from a snapshot) raises UnavailableError(history_incomplete) rathe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from ledger.base.buckets import StateProof
 from ledger.chain.certificate import Checkpoint
+from ledger.chain.closing import Closing
 from ledger.members.registry import Registry
 from ledger.state.item import ItemChanges
 from ledger.state.links import Link
@@ -31,6 +33,9 @@ class History(Protocol):
     depth: int  # of the state tree
     registry: Registry
     checkpoint: Checkpoint
+
+    def closings(self, first: int) -> Sequence[Closing]:
+        """How the epochs from `first` up to that of the checkpoint, without it, were closed, in order."""
 
     def record(self, key: SubjectKey) -> Record:
         """The record at the checkpoint, EMPTY if there is none."""

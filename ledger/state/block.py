@@ -12,10 +12,20 @@ from typing import Any, NamedTuple
 
 from ledger.base import limits, merkle
 from ledger.base.encoding import encode, take_array, take_bytes, take_int
-from ledger.base.errors import Code, CustodyError, EntitlementError, FormError, RuleError, SignatureError
+from ledger.base.errors import (
+    Code,
+    ConsensusError,
+    CustodyError,
+    EntitlementError,
+    FormError,
+    ProofError,
+    RuleError,
+    SignatureError,
+)
 from ledger.base.hashing import ZERO_HASH, Tag, tagged_hash
 from ledger.chain import evidence
 from ledger.chain.block import Header, Outcome
+from ledger.chain.epoch import check_closing_block, registry_after
 from ledger.chain.genesis import ALLOW_PERSONS
 from ledger.chain.transaction import Header as TransactionHeader
 from ledger.chain.transaction import (
@@ -30,7 +40,8 @@ from ledger.chain.transaction import (
 )
 from ledger.chain.validators import ValidatorSet
 from ledger.members.members import Key, Members, Use
-from ledger.state.item import ItemChanges, evidence_changes, execute_item
+from ledger.members.registry import Registry
+from ledger.state.item import ItemChanges, execute_item, subjectless_changes
 from ledger.state.links import Entry
 from ledger.state.pending import Pending, Room
 from ledger.state.state import BlockUndo, LedgerState, Tip
@@ -62,19 +73,20 @@ class Execution(NamedTuple):
     undo: BlockUndo
 
 
-def apply_block(
-    state: LedgerState, header: Header, transactions: Sequence[Transaction], validators: ValidatorSet
-) -> Execution:
-    """Execute a block whose form was checked; `validators` is the set that certifies it.
+def apply_block(state: LedgerState, header: Header, transactions: Sequence[Transaction]) -> Execution:
+    """Execute a block whose form was checked, certified by the set of its epoch (`state.sets`).
 
-    The state moves on to the block; `state.undo(execution.undo)` takes it back.
+    The state moves on to the block; `state.undo(execution.undo)` takes it back. Raises ConsensusError for a block of another
+    epoch than the state's, and what `check_closing_block` raises for one that closes its epoch and may not: neither is ever
+    notarised by an honest validator.
     """
+    registry, sets = _succession(state, header, transactions)
     block, room = Pending(state), Room(state)
     receipts: list[Receipt] = []
     members = state.members(header.height)
     ids: dict[bytes, int] = {}
     for transaction in transactions:
-        receipts += _apply_transaction(state, block, room, header, members, transaction, ids, validators)
+        receipts += _apply_transaction(state, block, room, header, members, transaction, ids)
     log = state.log.copy()
     for row in block.rows:
         log.append(row.entry_hash)
@@ -85,14 +97,28 @@ def apply_block(
         event_log_root=log.root(),
         event_log_size=log.size,
         state_root=state.update_tree(block.changes),
-        registry_root=state.registry.root,
-        validators_hash=validators.hash,
-        next_validators_hash=validators.hash,
+        registry_root=registry.root,
+        validators_hash=sets[header.epoch].hash,
+        next_validators_hash=sets[-1].hash,
     )
-    undo = state.write(block.changes, log, ids, Tip(header, outcome))
+    undo = state.write(block.changes, log, ids, Tip(header, outcome), registry, sets)
     rows = tuple(block.rows)
     state.remember_rows(rows)
     return Execution(outcome, tuple(receipts), rows, block.changes, undo)
+
+
+def _succession(
+    state: LedgerState, header: Header, transactions: Sequence[Transaction]
+) -> tuple[Registry, tuple[ValidatorSet, ...]]:
+    """The registry and the sets by epoch as the block leaves them: both as they are, unless it closes its epoch."""
+    if header.epoch != state.epoch:
+        raise ConsensusError(
+            Code.DIVERGED, f"expected a block of epoch {state.epoch}, got one of epoch {header.epoch}"
+        )
+    if not header.closes_epoch:
+        return state.registry, state.sets
+    change, following = check_closing_block(header, transactions, state.sets[header.epoch], state.approvers)
+    return registry_after(state.registry, change, header.height), (*state.sets, following)
 
 
 def receipt_leaf(network: bytes, receipt: Receipt) -> bytes:
@@ -108,11 +134,10 @@ def _apply_transaction(
     members: Members,
     transaction: Transaction,
     ids: dict[bytes, int],
-    validators: ValidatorSet,
 ) -> list[Receipt]:
     count = transaction.header.item_count
     try:
-        key = check_admissible(state, header, members, transaction, ids, validators)
+        key = check_admissible(state, header, members, transaction, ids)
     except CustodyError as error:
         return [_refused(transaction, index, error.code) for index in range(count)]
     ids[transaction.id] = transaction.header.expiry_ms
@@ -121,7 +146,7 @@ def _apply_transaction(
     failed = False
     for index in range(count):
         try:
-            row = _apply_item(state, block, pending, header, members, key, transaction, index, validators)
+            row = _apply_item(state, block, pending, header, members, key, transaction, index)
             room.take(row.records)
         except CustodyError as error:
             receipts.append(_refused(transaction, index, error.code))
@@ -152,21 +177,32 @@ def check_admissible(
     members: Members,
     transaction: Transaction,
     ids: dict[bytes, int],
-    validators: ValidatorSet,
 ) -> Key:
     """The registration of the transaction's key if it may be executed in this block; else the error it fails with.
 
-    Evidence proves itself, so a validator may report it with the key it votes with: it holds no other.
+    Evidence proves itself, so a validator may report it with the key it votes with: it holds no other. A change of epoch has
+    no effect but in the block that it closes, which was judged as a whole.
     """
     if transaction.id in ids or transaction.id in state.remembered:
         raise RuleError(Code.REPEATED, "expected a transaction that was not executed yet, got one again")
-    return check_standing(members, transaction.header, header.time_ms, validators)
+    return check_standing(members, transaction.header, header, state.sets[header.epoch])
 
 
 def check_standing(
-    members: Members, signed: TransactionHeader, time_ms: int, validators: ValidatorSet
+    members: Members, signed: TransactionHeader, header: Header, validators: ValidatorSet
 ) -> Key:
-    """The registration of a transaction's key if it may be executed at block time `time_ms`, repetition aside."""
+    """The registration of a transaction's key if it may be executed in the block with this header, repetition aside.
+
+    `validators` is the set of the block's epoch.
+    """
+    if signed.kind == Kind.EPOCH_CHANGE:
+        if not header.closes_epoch:
+            raise RuleError(
+                Code.WRONG_EPOCH,
+                "expected a change of epoch alone in the block that closes it, got one elsewhere",
+            )
+        return Key(signed.organisation, Use.APPROVER, None, None)
+    time_ms = header.time_ms
     if signed.expiry_ms <= time_ms:
         raise RuleError(
             Code.EXPIRED, f"expected an expiry after block time {time_ms}, got {signed.expiry_ms}"
@@ -202,7 +238,6 @@ def _apply_item(
     key: Key,
     transaction: Transaction,
     index: int,
-    validators: ValidatorSet,
 ) -> ItemChanges:
     sequence = state.log.size + len(block.rows) + len(pending.rows)
     signed = transaction.header
@@ -222,7 +257,9 @@ def _apply_item(
         return _apply_event(state, pending, members, key, item_from_wire(raw), entry)
     if signed.kind == Kind.MISMATCH:
         return _apply_mismatch(state, block, pending, members, key, raw, entry)
-    return _apply_evidence(state.network, raw, entry, validators)
+    if signed.kind == Kind.EVIDENCE:
+        check_evidence_of(state.sets, evidence.parse_evidence(raw))
+    return subjectless_changes(state.network, entry)
 
 
 def act_of(members: Members, statement: Statement, event: bytes, entry: Entry, key: Key) -> Act:
@@ -353,7 +390,11 @@ def mismatch_extract(original: Item, organisation: str, event: bytes, context: b
     return Extract(statement, subjects)
 
 
-def _apply_evidence(network: bytes, raw: Any, entry: Entry, validators: ValidatorSet) -> ItemChanges:
-    """Two contradictory signed messages of one validator: they stand on the event log and name the culprit."""
-    evidence.check_evidence(validators, evidence.parse_evidence(raw))
-    return evidence_changes(network, entry)
+def check_evidence_of(sets: Sequence[ValidatorSet], shown: evidence.Evidence) -> None:
+    """Raise ProofError unless two claims of one validator contradict each other, by the set of the epoch they name."""
+    epoch = shown.first.epoch
+    if epoch >= len(sets):
+        raise ProofError(
+            Code.NOT_PROVEN, f"expected evidence of an epoch up to {len(sets) - 1}, got one of epoch {epoch}"
+        )
+    evidence.check_evidence(sets[epoch], shown)

@@ -313,7 +313,7 @@ def _tallied(
     return consumed, recorded, unattested
 
 
-def evidence_changes(network: bytes, entry: Entry) -> ItemChanges:
-    """Evidence stands on the event log and touches no record."""
+def subjectless_changes(network: bytes, entry: Entry) -> ItemChanges:
+    """Evidence and changes of epoch stand on the event log and touch no record."""
     entry = entry._replace(related_root=related_root(network, 0, counted(()), merkle.EMPTY_ROOT))
     return ItemChanges(entry, entry_hash(network, entry), None, (), (), {}, (), ())

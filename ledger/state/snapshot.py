@@ -268,12 +268,12 @@ def is_window_whole(last: Header, checkpoint: Header) -> bool:
 
 
 def remembered_ids(
-    blocks: Iterable[WindowBlock], registry: Registry, validators: ValidatorSet, now_ms: int
+    blocks: Iterable[WindowBlock], registry: Registry, sets: Sequence[ValidatorSet], now_ms: int
 ) -> Iterator[tuple[bytes, int]]:
     """(id, expiry_ms) of every transaction of a whole window that was executed and has not expired at `now_ms`.
 
     One that was refused as a whole may come again and is not remembered. Whether it was, its header and the registry of
-    that height tell; repetition does not matter, since what repeats was executed before it.
+    that height tell; repetition does not matter, since what repeats was executed before it. `sets` are those of all epochs.
     """
     for block, _, transactions in blocks:
         members = Members(registry, block.header.height)
@@ -281,7 +281,7 @@ def remembered_ids(
             if signed.expiry_ms <= now_ms:
                 continue
             try:
-                check_standing(members, signed, block.header.time_ms, validators)
+                check_standing(members, signed, block.header, sets[block.header.epoch])
             except CustodyError:
                 continue
             yield signed.id(), signed.expiry_ms

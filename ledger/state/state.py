@@ -1,7 +1,8 @@
 """The state between blocks, and how a block that did not become final is undone (PROTOCOL.md §7.1).
 
 `LedgerState` holds what execution reads: records (through a `Backing`, which knows what was final when it was opened),
-the state tree, the event log's frontier, and the ids of transactions that have not expired. Blocks are executed on top
+the state tree, the event log's frontier, the registry, the validators of every epoch, and the ids of transactions that
+have not expired. Blocks are executed on top
 of each other before they are final; each leaves an `Undo`, and undoing goes strictly backwards.
 
 Invariants: the tree holds exactly the hashes of all records; `applied` heights are contiguous; nothing here depends on
@@ -19,6 +20,7 @@ from ledger.base.encoding import decode
 from ledger.base.errors import Code, ConsensusError
 from ledger.base.merkle import LogFrontier
 from ledger.chain.block import Header, Outcome, genesis_header, genesis_outcome
+from ledger.chain.epoch import Approvers
 from ledger.chain.genesis import Genesis
 from ledger.chain.validators import ValidatorSet
 from ledger.members.members import Members
@@ -55,6 +57,8 @@ class BlockUndo(NamedTuple):
     log: LogFrontier
     ids: tuple[bytes, ...]
     expired: tuple[tuple[bytes, int], ...]
+    registry: Registry
+    sets: tuple[ValidatorSet, ...]
 
 
 class LedgerState:
@@ -69,9 +73,14 @@ class LedgerState:
         log: LogFrontier,
         tip: Tip,
         remembered: dict[bytes, int],
+        sets: tuple[ValidatorSet, ...],
     ) -> None:
         self.network = network
         self.registry = registry
+        """As the block executed last leaves it."""
+        self.sets = sets
+        """The validators of every epoch from 0 to that of the next block."""
+        self.approvers = Approvers(network, registry.entries)
         self.tree = tree
         self.log = log
         self.tip = tip
@@ -85,6 +94,11 @@ class LedgerState:
         self._keys: dict[SubjectKey, bytes] = {}
         self._pending_tree: Undo = []
         self._rows: dict[int, ItemChanges] = {}
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the next block."""
+        return len(self.sets) - 1
 
     def members(self, height: int) -> Members:
         """The registry as in force at `height`."""
@@ -118,17 +132,33 @@ class LedgerState:
         return self.tree.prove(state_key(self.network, key))
 
     def write(
-        self, changes: dict[SubjectKey, Record], log: LogFrontier, ids: dict[bytes, int], tip: Tip
+        self,
+        changes: dict[SubjectKey, Record],
+        log: LogFrontier,
+        ids: dict[bytes, int],
+        tip: Tip,
+        registry: Registry,
+        sets: tuple[ValidatorSet, ...],
     ) -> BlockUndo:
         """Take over one executed block whose tree was already updated by `update_tree`; see `ledger.state.block`."""
         previous = tuple((key, self._recent.get(key)) for key in changes)
         expired = self._forget_expired(tip.header.time_ms)
-        undo = BlockUndo(self.tip, self._pending_tree, previous, self.log, tuple(ids), expired)
+        undo = BlockUndo(
+            self.tip,
+            self._pending_tree,
+            previous,
+            self.log,
+            tuple(ids),
+            expired,
+            self.registry,
+            self.sets,
+        )
         for key, record in changes.items():
             self._recent[key] = (record, self._hashes[key])
         self._remember(ids.items())
         self.log = log
         self.tip = tip
+        self.registry, self.sets = registry, sets
         return undo
 
     def _remember(self, ids: Iterable[tuple[bytes, int]]) -> None:
@@ -185,6 +215,7 @@ class LedgerState:
         self._remember(undo.expired)
         self.log = undo.log
         self.tip = undo.tip
+        self.registry, self.sets = undo.registry, undo.sets
 
     def forget(self, sequence: int, keep: int = 200_000) -> None:
         """The backing now holds everything below `sequence`: drop what is only cached, once it is more than `keep`."""
@@ -205,4 +236,6 @@ def genesis_state(genesis: Genesis, backing: Backing, validators: ValidatorSet) 
     outcome = genesis_outcome(
         header, state_root=tree.root, registry_root=registry.root, validators_hash=validators.hash
     )
-    return LedgerState(network, registry, backing, tree, LogFrontier(), Tip(header, outcome), {})
+    return LedgerState(
+        network, registry, backing, tree, LogFrontier(), Tip(header, outcome), {}, (validators,)
+    )

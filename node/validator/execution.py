@@ -18,10 +18,12 @@ from typing import Final, NamedTuple
 from ledger.base import limits
 from ledger.base.buckets import BucketTree
 from ledger.base.encoding import decode, encode
-from ledger.base.errors import Code, ConsensusError, StorageError
+from ledger.base.errors import Code, ConsensusError, StorageError, UnavailableError
 from ledger.chain.batch import Batch, batch_from_bytes
 from ledger.chain.block import Block, Header, Outcome, genesis_header, parse_block, parse_outcome
 from ledger.chain.certificate import Certificate, Checkpoint, parse_certificate
+from ledger.chain.closing import Closing
+from ledger.chain.epoch import parse_change, registry_after
 from ledger.chain.genesis import Genesis
 from ledger.chain.transaction import Transaction
 from ledger.chain.validators import ValidatorSet
@@ -136,14 +138,19 @@ class Executor:
                 f"expected the state of block {store.height} to have root {outcome.state_root.hex()}, it has "
                 f"{tree.root.hex()}; remove the state folder, it is rebuilt from the chain",
             )
+        registry, sets = genesis.registry(), [self.validators]
+        for height, change in self.tables.read_changes():
+            registry = registry_after(registry, change, height)
+            sets.append(change.next_validators(self.network))
         return LedgerState(
             self.network,
-            genesis.registry(),
+            registry,
             backing,
             tree,
             self.tables.read_log(),
             Tip(block_of(stored).header, outcome),
             self.tables.read_remembered(),
+            tuple(sets),
         )
 
     # ---- after a start
@@ -222,7 +229,7 @@ class Executor:
         store = self.tables.store
         store.begin()
         try:
-            execution = apply_block(self.state, block.header, transactions, self.validators)
+            execution = apply_block(self.state, block.header, transactions)
         except BaseException:
             store.undo()
             raise
@@ -232,6 +239,8 @@ class Executor:
             {known: self.state.remembered[known] for known in execution.undo.ids}, execution.undo.expired
         )
         tables.write_log(self.state.log)
+        if block.header.closes_epoch:
+            tables.write_change(block.header.height, parse_change(transactions[0].items[0]))
         for place, digest in enumerate(block.batches):
             tables.write_batch(digest, block.header.height, place)
         tables.write_headers(block.header, [transaction.header for transaction in transactions])
@@ -298,6 +307,21 @@ class Executor:
         self.final_header, self.final_outcome = block.header, outcome
         if certificate is not None:
             self.checkpoint = Checkpoint(block.header, outcome, certificate)
+
+    def closings(self, first: int, end: int) -> tuple[Closing, ...]:
+        """How the epochs first .. end - 1 were closed. Raises UnavailableError history_incomplete for a block not here."""
+        found = []
+        for height, change in self.tables.read_changes()[first:end]:
+            stored = self.blocks.get(height)
+            certificate = certificate_of(stored)
+            if certificate is None:
+                raise UnavailableError(
+                    Code.HISTORY_INCOMPLETE,
+                    f"expected the finalisation of block {height}, it is not here (yet)",
+                )
+            checkpoint = Checkpoint(block_of(stored).header, outcome_of(stored), certificate)
+            found.append(Closing(checkpoint, change.next_validators(self.network).members))
+        return tuple(found)
 
     @property
     def is_at_checkpoint(self) -> bool:

@@ -6,9 +6,12 @@ is executed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ledger.base.buckets import StateProof
 from ledger.base.errors import Code, UnavailableError
 from ledger.chain.certificate import Checkpoint
+from ledger.chain.closing import Closing
 from ledger.proof.history import Payload
 from ledger.state.item import ItemChanges
 from ledger.state.links import Link
@@ -31,10 +34,15 @@ class StoredHistory:
         self.depth = executor.depth
         self.registry = executor.state.registry
         self.checkpoint: Checkpoint = executor.checkpoint
+        self._executor = executor
         self._state = executor.state
         self._tables = executor.tables
         self._payload = payload
         self._sequences: dict[bytes, int] = {}
+
+    def closings(self, first: int) -> Sequence[Closing]:
+        """How the epochs from `first` up to that of the checkpoint were closed."""
+        return self._executor.closings(first, self.checkpoint.header.epoch)
 
     def record(self, key: SubjectKey) -> Record:
         """The record at the checkpoint, EMPTY if there is none."""

@@ -130,9 +130,11 @@ class Mempool:
         transaction.check_signature()
         state = self._executor.state
         tip = state.tip.header
-        header = tip._replace(height=tip.height + 1, time_ms=self._block_time_ms(tip))
+        header = tip._replace(
+            epoch=state.epoch, closes_epoch=False, height=tip.height + 1, time_ms=self._block_time_ms(tip)
+        )
         members = state.members(header.height)
-        key = check_admissible(state, header, members, transaction, {}, self._executor.validators)
+        key = check_admissible(state, header, members, transaction, {})
         if transaction.header.kind == Kind.EVENTS:
             _check_official(transaction, header, members, key)
         events = self._events_of(transaction, submission)

@@ -11,6 +11,7 @@
     batches       digest (32)                             -> height (8) place in the block (2)
     headers       height (8)                              -> time_ms (8) [transaction header, ...] of blocks of the last hour
     remembered    expiry_ms (8) id (32)                   -> nothing: ids that must not be executed again
+    epochs        epoch (8)                               -> [height of its last block, the change that closed it]
     meta          "log"                                   -> [size, [peak, ...]] of the event log
                   "oldest"                                -> height (8) of the oldest of `headers`
                   "history"                               -> while the past below a snapshot is not complete, what is
@@ -30,6 +31,7 @@ from ledger.base.errors import Code, StorageError
 from ledger.base.hashing import Tag, tagged_hash
 from ledger.base.merkle import LogFrontier
 from ledger.chain.block import Header as BlockHeader
+from ledger.chain.epoch import EpochChange, parse_change
 from ledger.chain.transaction import Header as TransactionHeader
 from ledger.chain.transaction import item_from_wire
 from ledger.state.block import Execution, Receipt
@@ -41,7 +43,7 @@ from node.storage.state_store import StateStore
 
 TABLES: Final = (
     "records", "versions", "rows", "links", "moves", "transactions", "failures", "batches", "headers", "remembered",
-    "meta",
+    "epochs", "meta",
 )  # fmt: skip
 _LOG: Final = b"log"
 _ROW_BYTES: Final = limits.TRANSACTION_BYTES + 1_000_000
@@ -78,6 +80,7 @@ class Tables:
         self.batches = store.table("batches")
         self.headers = store.table("headers")
         self.remembered = store.table("remembered")
+        self.epochs = store.table("epochs")
         self.meta = store.table("meta")
         self._empty_hash = record_hash(network, EMPTY)
 
@@ -145,6 +148,10 @@ class Tables:
         """Note in which block a batch stands."""
         self.batches.put(digest, height.to_bytes(8, "big") + place.to_bytes(2, "big"))
 
+    def write_change(self, height: int, change: EpochChange) -> None:
+        """Note by what an epoch was closed, and where."""
+        self.epochs.put(change.epoch.to_bytes(8, "big"), encode((height, change)))
+
     def write_transaction(
         self, transaction: bytes, height: int, time_ms: int, receipts: Sequence[Receipt], *, is_executed: bool
     ) -> None:
@@ -172,6 +179,11 @@ class Tables:
     def read_remembered(self) -> dict[bytes, int]:
         """Remembered ids with their expiry."""
         return {key[8:]: int.from_bytes(key[:8], "big") for key, _ in self.remembered.range()}
+
+    def read_changes(self) -> tuple[tuple[int, EpochChange], ...]:
+        """(height, change) of every epoch that was closed, in order."""
+        rows = [decode(data, max_bytes=_ROW_BYTES) for _, data in self.epochs.range()]
+        return tuple((height, parse_change(change)) for height, change in rows)
 
     # ---- reading
 

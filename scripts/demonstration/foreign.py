@@ -16,6 +16,7 @@ from ledger.base.errors import Code, UnavailableError
 from ledger.base.keys import SigningKey
 from ledger.chain.block import Header, batches_hash, transactions_root
 from ledger.chain.certificate import Checkpoint, make_certificate
+from ledger.chain.closing import Closing
 from ledger.chain.genesis import Genesis
 from ledger.chain.validators import Validator, ValidatorSet
 from ledger.chain.votes import finalise
@@ -49,6 +50,9 @@ class _OneBlock:
         self.checkpoint = checkpoint
         self._execution = execution
         self._state = state
+
+    def closings(self, first: int) -> Sequence[Closing]:  # noqa: ARG002
+        return ()
 
     def record(self, key: SubjectKey) -> Record:
         return self._state.record(key)  # type: ignore[attr-defined, no-any-return]
@@ -100,7 +104,7 @@ def foreign_bundle(
         1, network, 0, closes_epoch=False, height=1, parent=tip.hash, time_ms=now_ms, proposer=0,
         transactions_root=transactions_root([one.id for one in transactions]), batches_hash=batches_hash(network, ()),
     )  # fmt: skip
-    execution = apply_block(state, header, transactions, members)
+    execution = apply_block(state, header, transactions)
     claim = finalise(0, 1, header.hash, execution.outcome.hash_in(network))
     signatures = {}
     for key in validators:

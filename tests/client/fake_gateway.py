@@ -15,7 +15,8 @@ from ledger.base.encoding import decode, encode
 from ledger.chain.transaction import item_from_wire, transaction_from_bytes
 from ledger.trade.record import EMPTY, Space, SubjectKey
 from ledger.trade.rules.outcomes import Outcome, is_applied
-from tests.client.ledger_files import Ledger, WorldHistory
+from tests.client.ledger_files import Ledger
+from tests.world.past import Past
 
 TOKEN = "t" * 43
 
@@ -72,7 +73,7 @@ class FakeGateway:
         if path == "/v1/subjects":
             shown = {"status": "live", "custodian": record.custodian, "seals": list(record.seals)}
             return {"subject": {"id": key.identifier}, "height": 1, "time": "2026", "record": shown}
-        history = WorldHistory(world, {})
+        history = Past(world)
         first = int(query.get("from", ["1"])[0])
         links = []
         for position in range(first, min(first + 2, record.links.length + 1)):

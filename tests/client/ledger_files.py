@@ -8,60 +8,17 @@ from client.events import Circumstances, Draft, accept, bind, hold, make, offer,
 from client.prepare import Payload, prepare
 from client.signing import sign
 from client.spelling import Thing, subject
-from ledger.base.buckets import StateProof
-from ledger.chain.certificate import Checkpoint
-from ledger.members.registry import Registry
 from ledger.proof import history
 from ledger.proof.build import build
-from ledger.state.item import ItemChanges
-from ledger.state.links import Link
 from ledger.trade.identifiers import canonical
-from ledger.trade.record import Record, Space, SubjectKey
+from ledger.trade.record import Space, SubjectKey
+from tests.world.past import Past
 from tests.world.world import World, place, serial, sscc
 
 CONTAINER = "urn:epc:id:bic:CSQU3054383"
 ITEM = serial("9521234", 1, 1)
 PALLET = sscc("9521234", 1)
 DECLARATION = "urn:custody:doc:ucr:4NL123456789-A7"
-
-
-class WorldHistory:
-    """The past of a test world, for a prover."""
-
-    def __init__(self, world: World, payloads: dict[bytes, Payload]) -> None:
-        self.network = world.network
-        self.depth = world.genesis.state_depth
-        self.registry: Registry = world.genesis.registry()
-        self.checkpoint: Checkpoint = world.checkpoints[-1]
-        self._world = world
-        self._payloads = payloads
-        self._rows = {row.changes.entry_hash: row.changes for row in world.rows}
-        self._links: dict[tuple[SubjectKey, bool, int], Link] = {}
-        self._moves: dict[tuple[SubjectKey, int], Link] = {}
-        for row in world.rows:
-            for new in row.changes.links:
-                self._links[new.key, new.aside, new.position] = new.link
-                if new.move:
-                    self._moves[new.key, new.move] = new.link
-
-    def record(self, key: SubjectKey) -> Record:
-        return self._world.record(key)
-
-    def state_proof(self, key: SubjectKey) -> StateProof:
-        return self._world.state.prove(key)
-
-    def link(self, key: SubjectKey, position: int, *, aside: bool) -> Link:
-        return self._links[key, aside, position]
-
-    def move(self, key: SubjectKey, position: int) -> Link:
-        return self._moves[key, position]
-
-    def row(self, entry_hash: bytes) -> ItemChanges:
-        return self._rows[entry_hash]
-
-    def payload(self, event_hash: bytes) -> history.Payload | None:
-        found = self._payloads.get(event_hash)
-        return None if found is None else history.Payload(*found)
 
 
 class Ledger:
@@ -95,7 +52,8 @@ class Ledger:
             SubjectKey(Space.DOCUMENT if text.startswith("urn:custody:doc:") else Space.THING, text)
             for text in identifiers
         ]
-        return build(WorldHistory(self.world, self.payloads), keys, payloads=payloads)
+        shown = {event: history.Payload(*found) for event, found in self.payloads.items()}
+        return build(Past(self.world, shown), keys, payloads=payloads)
 
 
 def shipped(ledger: Ledger, *, held: bool = False) -> Ledger:

@@ -175,9 +175,10 @@ GOOD = (
     (1, "00" * 32, ((0, 5, ("maker", 0, None, None)), (5, None, ("maker", 3, 2, ("doc", 1))))),
     (2, "952", ((0, None, "maker"),)), (2, "953", ((0, None, None),)), (4, "customs", ((0, None, ("*", "a")),)),
     (7, "anything", ((0, None, (1, ("x",))),)), (3, "p", ()),
+    (8, "00" * 32, ((3, 9, ("maker", bytes(32))),)),
 )  # fmt: skip
 BAD = (
-    None, (), (0, "maker"), (8, "x", ()), (True, "x", ()), (3, "", ()), (3, "a b", ()), (3, "x", None), (3, "x", ((0, None),)),
+    None, (), (0, "maker"), (9, "x", ()), (True, "x", ()), (3, "", ()), (3, "a b", ()), (3, "x", None), (3, "x", ((0, None),)),
     (3, "x", ((-1, None, "o"),)), (3, "x", ((0, -1, "o"),)), (3, "x", ((0, None, 5),)), (3, "x", ((0, None, "a b"),)),
     (0, "maker", ((0, None, ("Maker", "NL", ("customs",), 1)),)), (0, "maker", ((0, None, ("Maker", "NLD", (), True)),)),
     (0, "maker", ((0, None, (5, "NL", (), True)),)), (0, "maker", ((0, None, ("x" * 257, "NL", (), True)),)),
@@ -186,6 +187,7 @@ BAD = (
     (1, "00", ((0, None, ("maker", 0, None, ("doc", 1))),)), (1, "00", ((0, None, ("maker", 3, None, None)),)),
     (1, "00", ((0, None, ("maker", 3, None, ("doc",))),)), (4, "c", ((0, None, ("a b",)),)), (4, "c", ((0, None, "x"),)),
     (0, "a|b", ()), (0, "a#0", ()), (0, "ext:a", ()), (0, "x" * 33, ()), (0, "é", ()),
+    (8, "00", ((0, None, ("maker", bytes(31))),)), (8, "00", ((0, None, ("maker",)),)), (8, "00", ((0, None, "maker"),)),
 )  # fmt: skip
 
 
@@ -203,3 +205,22 @@ def test_entries_of_another_form(value: Any) -> None:
 @pytest.mark.parametrize("name", ["maker", "Maker-1", "a.b_c", "0", "x" * 32])
 def test_organisation_ids(name: str) -> None:
     check_organisation_id(name)
+
+
+def test_an_amendment_holds_from_the_next_height_and_forgets_nothing() -> None:
+    made = registry(
+        entry(Kind.PARAMETER, "a", 1), entry(Kind.PARAMETER, "b", 1), entry(Kind.PARAMETER, "c", 1)
+    )
+    later = made.amended(7, [(7, "a", 2), (7, "b", None), (7, "c", 1), (7, "d", True), (7, "e", None)])
+    periods = {one.name: tuple(one.periods) for one in later.entries}
+    assert periods == {
+        "a": ((0, 8, 1), (8, None, 2)),
+        "b": ((0, 8, 1),),
+        "c": ((0, None, 1),),
+        "d": ((8, None, True),),
+    }
+    assert [Members(later, height).parameter("a") for height in (0, 7, 8)] == [1, 1, 2]
+    again = later.amended(9, [(7, "b", 5), (7, "a", None)])
+    assert [Members(again, height).parameter("b") for height in (7, 8, 9, 10)] == [1, None, None, 5]
+    assert [Members(again, height).parameter("a") for height in (7, 8, 9, 10)] == [1, 2, 2, None]
+    assert made.root not in (later.root, again.root)

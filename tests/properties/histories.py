@@ -248,7 +248,7 @@ class Player(World):
             1, self.network, 0, False, tip.height + 1, tip.hash, tip.time_ms + 1_000, 0,
             transactions_root([transaction.id for transaction in transactions]), batches_hash(self.network, ()),
         )  # fmt: skip
-        return apply_block(self.state, header, transactions, self.validators)
+        return apply_block(self.state, header, transactions)
 
     def every(self) -> Iterator[tuple[SubjectKey, Record]]:
         """All records touched so far."""

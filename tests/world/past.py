@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ledger.base.buckets import StateProof
 from ledger.base.errors import Code, UnavailableError
+from ledger.chain.closing import Closing
 from ledger.proof.history import Payload
 from ledger.state.item import ItemChanges
 from ledger.state.links import Link
@@ -30,6 +33,9 @@ class Past:
                 self._links[new.key, new.aside, new.position] = new.link
                 if new.move:
                     self._moves[new.key, new.move] = new.link
+
+    def closings(self, first: int) -> Sequence[Closing]:
+        return self._world.closings[first : self.checkpoint.header.epoch]
 
     def record(self, key: SubjectKey) -> Record:
         return self._world.state.record(key)

@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 
 from ledger.base.encoding import decode, encode
 from ledger.base.keys import SigningKey
-from ledger.chain.block import Header, batches_hash, transactions_root
+from ledger.chain.block import Header, Outcome, batches_hash, transactions_root
 from ledger.chain.certificate import Checkpoint, make_certificate
+from ledger.chain.closing import Closing
+from ledger.chain.epoch import EpochChange, approve, make_change, prove_possession, with_approvals
 from ledger.chain.genesis import ALLOW_PERSONS, Genesis, Seat, check_genesis
 from ledger.chain.transaction import (
     Attestation,
@@ -119,6 +121,7 @@ class World:
         self.devices = {
             organisation: SigningKey(seed(f"device {organisation}")) for organisation in organisations
         }
+        self.approvers = {o: SigningKey(seed(f"approver {o}")) for o in self.organisations[:4]}
         self.delegates = {name: SigningKey(seed(f"delegate {name}")) for name in delegates or {}}
         seats = [(o, SigningKey(seed(f"validator {o}"))) for o in self.organisations[:4]]
         entries: list[tuple[int, str, Any]] = [(RegistryKind.PARAMETER, ALLOW_PERSONS, persons)]
@@ -154,6 +157,10 @@ class World:
             for identifier, organisation in (parties or {}).items()
         ]
         entries += [(RegistryKind.SUCCESSOR, old, new) for old, new in (successors or {}).items()]
+        entries += [
+            (RegistryKind.KEY, key.public_key.hex(), (o, int(Use.APPROVER), None, None))
+            for o, key in self.approvers.items()
+        ]
         for key_name, (organisation, document, until_ms) in (delegates or {}).items():
             key = self.delegates[key_name]
             entries.append(
@@ -179,6 +186,9 @@ class World:
         self.blobs: dict[bytes, bytes] = {}
         self.rows: list[Row] = []
         self.state = genesis_state(self.genesis, self, self.validators)
+        self.closings: list[Closing] = []
+        self.epoch_keys = [self.validator_keys]
+        """The validators' keys of every epoch, in the order of its set."""
         self.checkpoints: list[Checkpoint] = []
         self.executions: list[Execution] = []
         self.blocks: list[tuple[Transaction, ...]] = []
@@ -261,28 +271,72 @@ class World:
         return transaction_from_wire(decode(made.to_bytes(), max_bytes=10_000_000), self.network)
 
     # --- committing
-    def commit(self, *transactions: Transaction, advance_ms: int = 1_000) -> Execution:
-        """Execute one block of these transactions and certify it."""
+    def header(
+        self, *transactions: Transaction, advance_ms: int = 1_000, closes_epoch: bool = False
+    ) -> Header:
+        """The header of a next block with these transactions."""
         tip = self.state.tip.header
-        header = Header(
-            1, self.network, 0, False, tip.height + 1, tip.hash, tip.time_ms + advance_ms, 0,
+        return Header(
+            1, self.network, self.state.epoch, closes_epoch, tip.height + 1, tip.hash, tip.time_ms + advance_ms, 0,
             transactions_root([t.id for t in transactions]), batches_hash(self.network, ()),
         )  # fmt: skip
-        execution = apply_block(self.state, header, transactions, self.validators)
+
+    def commit(
+        self, *transactions: Transaction, advance_ms: int = 1_000, closes_epoch: bool = False
+    ) -> Execution:
+        """Execute one block of these transactions and certify it."""
+        header = self.header(*transactions, advance_ms=advance_ms, closes_epoch=closes_epoch)
+        execution = apply_block(self.state, header, transactions)
         by_id = {t.id: t for t in transactions}
         self.rows += [Row(row, by_id[row.entry.transaction], row.entry.place) for row in execution.rows]
         self.executions.append(execution)
         self.blocks.append(transactions)
-        self.checkpoints.append(self.certify(execution))
+        self.checkpoints.append(self.certify(header, execution.outcome))
         return execution
 
-    def certify(self, execution: Execution) -> Checkpoint:
-        """The checkpoint of the block executed last."""
-        header = self.state.tip.header
-        claim = finalise(0, header.height, header.hash, execution.outcome.hash_in(self.network))
+    def certify(self, header: Header, outcome: Outcome, view: int = 0) -> Checkpoint:
+        """The checkpoint over header and outcome by the validators of the header's epoch."""
+        claim = finalise(header.epoch, view or header.height, header.hash, outcome.hash_in(self.network))
         message = claim.signing_message(self.network)
-        signatures = {i: key.sign(message) for i, key in enumerate(self.validator_keys)}
-        return Checkpoint(header, execution.outcome, make_certificate(self.validators, claim, signatures))
+        signatures = {i: key.sign(message) for i, key in enumerate(self.epoch_keys[header.epoch])}
+        certificate = make_certificate(self.state.sets[header.epoch], claim, signatures)
+        return Checkpoint(header, outcome, certificate)
+
+    # --- changing the validators
+    def change(
+        self, organisations: Iterable[str] | None = None, parameters: Iterable[tuple[str, Any]] = ()
+    ) -> EpochChange:
+        """A change that closes this epoch, approved by all: the organisations validate next, each with a new key."""
+        epoch = self.state.epoch
+        names = [one.organisation for one in self.validators] if organisations is None else organisations
+        delivered = []
+        for name in names:
+            key = self.epoch_key(name, epoch + 1)
+            seat = Seat(name, key.public_key, seed(name))
+            delivered.append((seat, prove_possession(key, self.network, epoch, seat)))
+        draft = make_change(epoch, delivered, parameters)
+        approvals = [approve(key, name, self.network, draft) for name, key in self.approvers.items()]
+        return with_approvals(draft, approvals)
+
+    def epoch_key(self, organisation: str, epoch: int) -> SigningKey:
+        """The validator key of an organisation for one epoch."""
+        return SigningKey(seed(f"validator {organisation}" + (f" {epoch}" if epoch else "")))
+
+    def carry(self, change: EpochChange, by: str | None = None) -> Transaction:
+        """The transaction of an approver that carries a change."""
+        sender = self.organisations[0] if by is None else by
+        return self.sign(sender, change, kind=Kind.EPOCH_CHANGE, key=self.approvers[sender])
+
+    def close_epoch(
+        self, organisations: Iterable[str] | None = None, parameters: Iterable[tuple[str, Any]] = ()
+    ) -> Execution:
+        """Close this epoch with a block; the next one's validators go on."""
+        execution = self.commit(self.carry(self.change(organisations, parameters)), closes_epoch=True)
+        self.validators = self.state.sets[-1]
+        self.closings.append(Closing(self.checkpoints[-1], self.validators.members))
+        self.validator_keys = [self.epoch_key(one.organisation, self.state.epoch) for one in self.validators]
+        self.epoch_keys.append(self.validator_keys)
+        return execution
 
     def do(
         self, organisation: str, action: int, subjects: Iterable[tuple[Any, ...]], **fields: Any

@@ -1,0 +1,230 @@
+"""Blocks that close an epoch: who certifies the next one, what is written, what cannot be executed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ledger.base.errors import Code, ConsensusError, CustodyError, ProofError
+from ledger.chain.closing import Closing, check_closings
+from ledger.chain.epoch import Approvers, make_change, registry_after
+from ledger.chain.evidence import make_evidence
+from ledger.chain.genesis import ALLOW_PERSONS, LEADER_TIMEOUT_MS, Genesis, check_genesis
+from ledger.chain.transaction import Kind
+from ledger.chain.votes import notarise
+from ledger.members.registry import Entry, Period
+from ledger.members.registry import Kind as RegistryKind
+from ledger.state.block import apply_block
+from ledger.trade.statement import Action, Role
+from tests.world.world import World, seed, serial
+
+FIVE = ("maker", "forwarder", "carrier", "customs", "rival")
+ITEM = (Role.OBJECT, serial("9521234", 1, 1))
+
+
+@pytest.fixture
+def world() -> World:
+    return World(FIVE)
+
+
+def test_the_block_after_a_closing_is_certified_by_the_next_set(world: World) -> None:
+    first = world.validators
+    closing = world.close_epoch(FIVE).outcome
+    assert closing.validators_hash == first.hash
+    assert closing.next_validators_hash == world.state.sets[1].hash != first.hash
+    world.do("maker", Action.MAKE, [ITEM])
+    header, outcome, _ = world.checkpoints[-1]
+    assert (header.epoch, header.closes_epoch) == (1, False)
+    assert outcome.validators_hash == outcome.next_validators_hash == world.state.sets[1].hash
+    assert [one.organisation for one in world.state.sets[1]] == sorted(FIVE)
+
+
+def test_four_five_four_and_the_sets_are_known_from_the_closings(world: World) -> None:
+    genesis_set = world.validators
+    for organisations in (FIVE, FIVE[1:], FIVE[:4]):
+        world.close_epoch(organisations)
+        world.commit()
+    assert check_closings(genesis_set, world.closings) == world.state.sets
+    assert check_closings(world.state.sets[2], world.closings[2:], epoch=2) == world.state.sets[2:]
+    assert [len(one) for one in world.state.sets] == [4, 5, 4, 4]
+
+
+def test_a_change_stands_on_the_event_log_and_is_remembered(world: World) -> None:
+    change = world.carry(world.change(FIVE))
+    execution = world.commit(change, closes_epoch=True)
+    assert [(one.refusal, one.outcomes) for one in execution.receipts] == [("", ())]
+    assert execution.outcome.event_log_size == 1
+    assert change.id in world.state.remembered
+
+
+def test_parameters_and_seats_are_bound_by_the_registry_root(world: World) -> None:
+    before = world.state.registry
+    change = world.change(FIVE, [(ALLOW_PERSONS, True), (LEADER_TIMEOUT_MS, 90)])
+    outcome = world.commit(world.carry(change), closes_epoch=True).outcome
+    height = world.state.tip.header.height
+    assert outcome.registry_root == world.state.registry.root == registry_after(before, change, height).root
+    assert world.state.members(height).parameter(LEADER_TIMEOUT_MS) is None
+    assert world.state.members(height + 1).parameter(LEADER_TIMEOUT_MS) == 90
+    assert world.state.members(height).parameter(ALLOW_PERSONS) is False
+    assert world.state.members(height + 1).parameter(ALLOW_PERSONS) is True
+    for other in (change._replace(parameters=()), change._replace(seats=change.seats[1:])):
+        assert registry_after(before, other, height).root != outcome.registry_root
+    pins = change._replace(seats=tuple(seat._replace(tls_pin=seed("pin")) for seat in change.seats))
+    assert registry_after(before, pins, height).root != outcome.registry_root
+
+
+def test_seats_of_an_ended_epoch_are_closed_in_the_registry(world: World) -> None:
+    world.close_epoch(FIVE)
+    height = world.state.tip.header.height
+    names = [key.public_key.hex() for key in world.validator_keys]
+    world.close_epoch(FIVE)
+    ended = world.state.tip.header.height
+    for name in names:
+        seat = world.state.registry.exact(RegistryKind.VALIDATOR, name)
+        assert seat is not None
+        assert [(one.since, one.until) for one in seat.periods] == [(height + 1, ended + 1)]
+
+
+def test_undoing_a_closing_block_takes_everything_back(world: World) -> None:
+    world.do("maker", Action.MAKE, [ITEM])
+    before = (world.state.registry.root, world.state.sets, world.state.epoch, world.state.tip)
+    change = world.carry(world.change(FIVE, [(LEADER_TIMEOUT_MS, 90)]))
+    header = world.header(change, closes_epoch=True)
+    execution = apply_block(world.state, header, [change])
+    assert world.state.epoch == 1
+    world.state.undo(execution.undo)
+    assert (world.state.registry.root, world.state.sets, world.state.epoch, world.state.tip) == before
+    assert apply_block(world.state, header, [change]).outcome == execution.outcome
+
+
+def test_a_change_elsewhere_than_alone_in_a_closing_block_does_nothing(world: World) -> None:
+    change = world.carry(world.change(FIVE))
+    execution = world.commit(change)
+    assert [one.refusal for one in execution.receipts] == ["wrong_epoch"]
+    assert world.state.epoch == 0
+    assert world.state.sets[-1].hash == execution.outcome.next_validators_hash
+
+
+def _of_epoch(world: World, epoch: int) -> Any:
+    return world.carry(world.change(FIVE)._replace(epoch=epoch))
+
+
+@pytest.mark.parametrize(
+    ("code", "transactions"),
+    [
+        (Code.MALFORMED, lambda world: []),
+        (Code.MALFORMED, lambda world: [world.sign("maker", world.item(Action.MAKE, [ITEM]))]),
+        (Code.MALFORMED, lambda world: [world.carry(world.change(FIVE))] * 2),
+        (Code.WRONG_EPOCH, lambda world: [_of_epoch(world, 1)]),
+        (Code.NOT_APPROVED, lambda world: [world.carry(world.change(FIVE)._replace(approvals=()))]),
+        (Code.NOT_ENTITLED, lambda world: [world.sign("maker", world.change(FIVE), kind=Kind.EPOCH_CHANGE)]),
+    ],
+)
+def test_a_closing_block_that_is_none_is_never_executed(code: Code, transactions: Any, world: World) -> None:
+    made = transactions(world)
+    tip = world.state.tip
+    with pytest.raises(CustodyError) as refused:
+        world.commit(*made, closes_epoch=True)
+    assert refused.value.code == code
+    assert (world.state.tip, world.state.epoch) == (tip, 0)
+
+
+def test_a_block_of_another_epoch_is_never_executed(world: World) -> None:
+    old = world.header()
+    world.close_epoch(FIVE)
+    for header in (world.header()._replace(epoch=0), world.header()._replace(epoch=2)):
+        with pytest.raises(ConsensusError):
+            apply_block(world.state, header, ())
+    assert old.epoch == 0
+
+
+def test_a_change_of_an_ended_epoch_closes_no_other(world: World) -> None:
+    change = world.carry(world.change(FIVE))
+    world.commit(change, closes_epoch=True)
+    world.epoch_keys.append([world.epoch_key(one.organisation, 1) for one in world.state.sets[1]])
+    with pytest.raises(CustodyError) as refused:
+        world.commit(change, closes_epoch=True)
+    assert refused.value.code == Code.WRONG_EPOCH
+
+
+def test_evidence_is_judged_by_the_set_of_its_epoch(world: World) -> None:
+    culprit = world.validator_keys[2]
+    world.close_epoch(FIVE)
+    world.close_epoch(FIVE)
+
+    def evidence(epoch: int, signer: int = 2) -> Any:
+        first, second = (notarise(epoch, 7, seed(name)) for name in ("one", "other"))
+        signatures = [culprit.sign(claim.signing_message(world.network)) for claim in (first, second)]
+        return make_evidence(signer, first, signatures[0], second, signatures[1])
+
+    for shown, refusal in ((evidence(0), ""), (evidence(1), "not_proven"), (evidence(3), "not_proven")):
+        execution = world.commit(world.sign("carrier", shown, kind=Kind.EVIDENCE))
+        assert [one.refusal for one in execution.receipts] == [refusal]
+
+
+# --- closings
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda closings: closings[1:],
+        lambda closings: closings[::-1],
+        lambda closings: [closings[0], closings[2]],
+        lambda closings: [closings[0], *closings],
+        lambda closings: [closings[0]._replace(members=closings[1].members), *closings[1:]],
+    ],
+)
+def test_closings_out_of_order_or_of_other_sets_prove_nothing(spoil: Any, world: World) -> None:
+    genesis_set = world.validators
+    for organisations in (FIVE, FIVE[1:], FIVE[:4]):
+        world.close_epoch(organisations)
+    assert check_closings(genesis_set, world.closings)
+    with pytest.raises(CustodyError):
+        check_closings(genesis_set, spoil(world.closings))
+
+
+def test_closings_of_another_network_prove_nothing(world: World) -> None:
+    other = World(FIVE, name="other")
+    other.close_epoch(FIVE)
+    world.close_epoch(FIVE)
+    assert other.closings[0].members == world.closings[0].members
+    with pytest.raises(ProofError):
+        check_closings(world.state.sets[0], other.closings)
+
+
+def test_any_view_may_finalise_the_closing_block(world: World) -> None:
+    world.close_epoch(FIVE)
+    header, outcome, _ = world.checkpoints[-1]
+    again = Closing(world.certify(header, outcome, view=77), world.closings[0].members)
+    assert check_closings(world.state.sets[0], [again]) == world.state.sets
+
+
+def test_an_ordinary_block_closes_nothing(world: World) -> None:
+    world.commit()
+    with pytest.raises(ProofError):
+        check_closings(world.validators, [Closing(world.checkpoints[-1], world.validators.members)])
+
+
+# --- approvers of genesis
+
+
+def test_approvers_are_those_of_genesis_whatever_the_registry_says_later(world: World) -> None:
+    assert world.state.approvers.organisations == tuple(sorted(FIVE[:4]))
+    assert world.state.approvers.quorum == 3
+    late = Entry(int(RegistryKind.KEY), seed("k").hex(), (Period(9, None, ("rival", 4, None, None)),))
+    assert Approvers(world.network, [*world.genesis.entries, late]).organisations == tuple(sorted(FIVE[:4]))
+
+
+def test_a_genesis_lists_no_validators_in_its_registry(world: World) -> None:
+    entry = Entry(int(RegistryKind.VALIDATOR), seed("k").hex(), (Period(0, None, ("maker", bytes(32))),))
+    spoiled: Genesis = world.genesis._replace(entries=tuple(sorted([*world.genesis.entries, entry])))
+    with pytest.raises(CustodyError):
+        check_genesis(spoiled)
+
+
+def test_a_set_of_other_members_than_delivered_is_not_a_set(world: World) -> None:
+    assert make_change(0, []).seats == ()
+    with pytest.raises(CustodyError):
+        world.close_epoch(FIVE[:3])
