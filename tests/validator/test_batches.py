@@ -118,8 +118,7 @@ def test_a_changed_byte_never_passes_as_the_same_batch(place: int, value: int) -
         return
     frame[place] = value
     try:
-        arrived, shown = check_frame(bytes(frame), NETWORK)
+        arrived, _ = check_frame(bytes(frame), NETWORK)
     except CustodyError:
         return
-    assert arrived.digest == batch.digest
-    assert shown == tuple(events)
+    assert arrived.digest != batch.digest  # origin and number are nobody's signature: another batch
