@@ -46,7 +46,7 @@ def test_every_part_is_proven_by_the_checkpoint(taken: Taken) -> None:
     assert registry.root == taken.world.state.registry.root
     window, now_ms = taken.window(), manifest.checkpoint.header.time_ms
     assert snapshot.is_window_whole(window[-1].block.header, manifest.checkpoint.header)
-    remembered = dict(remembered_ids(window, registry, taken.world.validators, now_ms))
+    remembered = dict(remembered_ids(window, registry, taken.world.state.sets, now_ms))
     assert remembered == taken.world.state.remembered
     assert remembered
 
@@ -82,7 +82,7 @@ def test_ids_of_transactions_that_were_refused_as_a_whole_are_not_remembered() -
     made = Taken(world)
     registry = check_registry_part(world.network, made.manifest, made.registry)
     now_ms = made.manifest.checkpoint.header.time_ms
-    found = dict(remembered_ids(made.window(), registry, world.validators, now_ms))
+    found = dict(remembered_ids(made.window(), registry, world.state.sets, now_ms))
     assert found == world.state.remembered == {fine.id: fine.header.expiry_ms}
 
 
