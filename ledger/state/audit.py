@@ -20,6 +20,7 @@ from ledger.base.errors import Code, CustodyError, FormError, ProofError, Signat
 from ledger.chain.batch import Batch, batch_from_bytes
 from ledger.chain.block import PROTOCOL_VERSION, Header, Outcome, batches_hash, transactions_root
 from ledger.chain.certificate import Certificate, Checkpoint, check_certificate, check_checkpoint
+from ledger.chain.epoch import is_well_closed
 from ledger.chain.genesis import Genesis
 from ledger.chain.transaction import Transaction, event_hash, item_from_wire
 from ledger.chain.validators import Validator, ValidatorSet
@@ -143,9 +144,8 @@ class Audit:
         self.genesis = genesis
         self.network = genesis.network
         seats = [Validator(seat.organisation, seat.public_key) for seat in genesis.validators]
-        self.validators = ValidatorSet(self.network, seats)
         self._backing = MemoryBacking(self.network)
-        self._state = genesis_state(genesis, self._backing, self.validators)
+        self._state = genesis_state(genesis, self._backing, ValidatorSet(self.network, seats))
         self._events = events
         self._trusted_below = trusted_below
         self._outcomes: dict[int, Outcome] = {}
@@ -183,7 +183,7 @@ class Audit:
             self._check_claim(block, height)
             batches = self._check_batches(block, height)
             transactions = [transaction for batch in batches for transaction in batch.transactions]
-            execution = apply_block(self._state, block.header, transactions, self.validators)
+            execution = self._execute(block.header, batches, transactions)
             try:
                 self._check_outcome(block, execution)
             except _Differs:
@@ -196,6 +196,22 @@ class Audit:
 
     # ---- one block
 
+    def _execute(
+        self, header: Header, batches: Sequence[Batch], transactions: Sequence[Transaction]
+    ) -> Execution:
+        kinds = [[transaction.header.kind for transaction in batch.transactions] for batch in batches]
+        if not is_well_closed(header, kinds):
+            raise _Differs(
+                "header.closes_epoch",
+                f"expected it exactly where a change of epoch is alone in the block, got {header.closes_epoch}",
+            )
+        try:
+            return apply_block(self._state, header, transactions)
+        except (
+            CustodyError
+        ) as error:  # of a block that closes its epoch: any other is executed or fails item by item
+            raise _Differs("change", error.message) from None
+
     def _check_header(self, header: Header, height: int) -> None:
         parent = self._state.tip.header
         expected: tuple[tuple[str, Any, Any], ...] = (
@@ -203,18 +219,16 @@ class Audit:
             ("version", header.version, PROTOCOL_VERSION),
             ("height", header.height, height),
             ("parent", header.parent.hex(), parent.hash.hex()),
-            ("epoch", header.epoch, 0),
-            ("closes_epoch", header.closes_epoch, False),
+            ("epoch", header.epoch, self._state.epoch),
         )
         for name, came, wanted in expected:
             if came != wanted:
                 raise _Differs(f"header.{name}", f"expected {wanted}, got {came}")
         if header.time_ms <= parent.time_ms:
             raise _Differs("header.time_ms", f"expected a time after {parent.time_ms}, got {header.time_ms}")
-        if header.proposer >= len(self.validators):
-            raise _Differs(
-                "header.proposer", f"expected one of {len(self.validators)} validators, got {header.proposer}"
-            )
+        count = len(self._state.sets[header.epoch])
+        if header.proposer >= count:
+            raise _Differs("header.proposer", f"expected one of {count} validators, got {header.proposer}")
 
     def _check_claim(self, block: SuppliedBlock, height: int) -> None:
         """That a quorum signed something about this height, and this header of all."""
@@ -223,7 +237,7 @@ class Audit:
             return
         if height >= self._trusted_below:
             try:
-                check_certificate(self.validators, certificate)
+                check_certificate(self._state.sets[block.header.epoch], certificate)
             except ProofError as error:
                 raise _Differs("certificate", error.message) from None
         if certificate.claim.block != block.header.hash:
@@ -277,7 +291,7 @@ class Audit:
         if block.certificate is not None:
             try:
                 check_checkpoint(
-                    self.validators,
+                    self._state.sets[block.header.epoch],
                     Checkpoint(block.header, block.outcome, block.certificate),
                     lambda *_: True,  # the signatures were checked, this is about what they are over
                 )

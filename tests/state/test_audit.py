@@ -242,6 +242,7 @@ def test_a_chain_whose_blocks_were_all_executed_by_other_rules_is_found_at_the_f
     world: ChainedWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Headers, links and certificates all hold: only executing it again tells."""
+
     def other_rules(*values: object) -> object:
         execution = apply_block(*values)  # type: ignore[arg-type]
         if execution.outcome.event_log_size < 4:

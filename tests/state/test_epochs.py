@@ -15,8 +15,10 @@ from ledger.chain.transaction import Kind
 from ledger.chain.votes import notarise
 from ledger.members.registry import Entry, Period
 from ledger.members.registry import Kind as RegistryKind
+from ledger.state.audit import Audit
 from ledger.state.block import apply_block
 from ledger.trade.statement import Action, Role
+from tests.world.chain import ChainedWorld
 from tests.world.world import World, seed, serial
 
 FIVE = ("maker", "forwarder", "carrier", "customs", "rival")
@@ -228,3 +230,54 @@ def test_a_set_of_other_members_than_delivered_is_not_a_set(world: World) -> Non
     assert make_change(0, []).seats == ()
     with pytest.raises(CustodyError):
         world.close_epoch(FIVE[:3])
+
+
+# --- audit
+
+
+def _audited(blocks: Any, world: ChainedWorld) -> Any:
+    audit = Audit(world.genesis)
+    return next((found for found in map(audit.check, blocks) if found is not None), None)
+
+
+@pytest.fixture
+def chained() -> ChainedWorld:
+    world = ChainedWorld(FIVE)
+    for organisations in (FIVE, FIVE[1:]):
+        world.do("maker", Action.MAKE, [(Role.OBJECT, serial("9521234", 1, world.state.epoch + 1))])
+        world.close_epoch(organisations)
+    world.commit()
+    return world
+
+
+def test_an_audit_follows_every_change(chained: ChainedWorld) -> None:
+    assert chained.state.epoch == 2
+    assert _audited(chained.supplied, chained) is None
+
+
+def test_an_audit_names_a_block_that_closes_its_epoch_and_may_not(chained: ChainedWorld) -> None:
+    blocks = chained.supplied
+    for place, closes_epoch in ((0, True), (1, False)):
+        header = blocks[place].header._replace(closes_epoch=closes_epoch)
+        spoiled = [*blocks[:place], blocks[place]._replace(header=header, certificate=None)]
+        found = _audited(spoiled, chained)
+        assert (found.height, found.what) == (place + 1, "header.closes_epoch")
+
+
+def test_an_audit_names_a_change_that_no_quorum_approved() -> None:
+    world, other = ChainedWorld(FIVE), ChainedWorld(FIVE)
+    world.close_epoch(FIVE)
+    change = other.carry(other.change(FIVE)._replace(approvals=()))
+    header = other.header(change, closes_epoch=True)
+    batches = tuple(batch.data for batch in other.batches([change]))
+    found = _audited([world.supplied[0]._replace(header=header, certificate=None, batches=batches)], world)
+    assert (found.height, found.what) == (1, "change")
+
+
+def test_an_audit_names_a_closing_that_the_wrong_set_certified(chained: ChainedWorld) -> None:
+    blocks = chained.supplied
+    closing = blocks[3]
+    chained.epoch_keys[1] = chained.epoch_keys[0]
+    forged = chained.certify(closing.header, closing.outcome).certificate
+    found = _audited([*blocks[:3], closing._replace(certificate=forged)], chained)
+    assert (found.height, found.what) == (4, "certificate")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from ledger.chain.batch import make_batch
-from ledger.chain.block import Header, batches_hash, transactions_root
+from ledger.chain.batch import Batch, make_batch
 from ledger.chain.transaction import Transaction
 from ledger.state.audit import SuppliedBlock
-from ledger.state.block import Execution, apply_block
-from tests.world.world import Row, World
+from ledger.state.block import Execution
+from tests.world.world import World
 
 
 class ChainedWorld(World):
@@ -20,30 +20,22 @@ class ChainedWorld(World):
         self._uncertified = uncertified
         super().__init__(*values, **named)
 
-    def commit(self, *transactions: Transaction, advance_ms: int = 1_000) -> Execution:
-        """Execute one block of these transactions in one batch each and certify it."""
-        tip = self.state.tip.header
-        batches = [
-            make_batch(self.network, place % 4, tip.height, [one], [one.to_bytes()])
+    def batches(self, transactions: Sequence[Transaction]) -> list[Batch]:
+        height = self.state.tip.header.height
+        return [
+            make_batch(self.network, place % 4, height, [one], [one.to_bytes()])
             for place, one in enumerate(transactions)
         ]
-        header = Header(
-            1, self.network, 0, False, tip.height + 1, tip.hash, tip.time_ms + advance_ms, 0,
-            transactions_root([t.id for t in transactions]),
-            batches_hash(self.network, [batch.digest for batch in batches]),
-        )  # fmt: skip
-        execution = apply_block(self.state, header, transactions, self.validators)
-        by_id = {t.id: t for t in transactions}
-        self.rows += [Row(row, by_id[row.entry.transaction], row.entry.place) for row in execution.rows]
-        self.executions.append(execution)
-        self.blocks.append(transactions)
-        checkpoint = self.certify(execution)
-        self.checkpoints.append(checkpoint)
+
+    def commit(
+        self, *transactions: Transaction, advance_ms: int = 1_000, closes_epoch: bool = False
+    ) -> Execution:
+        """Execute one block of these transactions in one batch each and certify it."""
+        batches = tuple(batch.data for batch in self.batches(transactions))
+        execution = super().commit(*transactions, advance_ms=advance_ms, closes_epoch=closes_epoch)
+        header, outcome, certificate = self.checkpoints[-1]
         is_certified = not self._uncertified or header.height % self._uncertified
         self.supplied.append(
-            SuppliedBlock(
-                header, execution.outcome, checkpoint.certificate if is_certified else None,
-                tuple(batch.data for batch in batches), execution.receipts,
-            )
-        )  # fmt: skip
+            SuppliedBlock(header, outcome, certificate if is_certified else None, batches, execution.receipts)
+        )
         return execution
