@@ -318,7 +318,7 @@ def standing_from_json(value: Any) -> Standing:
             value.get("detail"),
             receipts,
         )
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         raise UnavailableError(
             Code.UNAVAILABLE, "expected a transaction's standing from the gateway, got something else"
         ) from None

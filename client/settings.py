@@ -86,7 +86,7 @@ def _file(variables: Mapping[str, str], folder: Path) -> Path | None:
 def _read(file: Path) -> dict[str, Any]:
     try:
         values = tomllib.loads(read_bytes(file, FILE_BYTES).decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also no UTF-8, an integer of too many digits
         raise FormError(Code.USAGE, f"{file}: expected TOML: {error}") from None
     for name, value in values.items():
         if name not in _VARIABLES:
@@ -95,5 +95,16 @@ def _read(file: Path) -> dict[str, Any]:
         if not isinstance(value, str) and not is_list:
             raise FormError(Code.USAGE, f"{file}: expected {name} as text, got another type")
         if name in _PATHS:
-            values[name] = file.parent / Path(value).expanduser()
+            values[name] = file.parent / _path(file, name, value)
     return values
+
+
+def _path(file: Path, name: str, text: str) -> Path:
+    try:
+        if "\0" in text:
+            raise FormError(Code.USAGE, f"{file}: expected {name} to be a path, got {text[:64]!a}")
+        return Path(text).expanduser()
+    except RuntimeError:  # "~somebody" whom this machine does not know
+        raise FormError(
+            Code.USAGE, f"{file}: expected {name} under a home that is there, got {text[:64]!a}"
+        ) from None

@@ -77,7 +77,7 @@ def load_config(folder: Path) -> NodeConfig:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise FormError(Code.USAGE, f"expected a node's folder at {folder}, found no {FILE} in it") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # also no UTF-8, an integer of too many digits
         raise FormError(Code.MALFORMED, f"expected TOML in {path}: {error}") from None
     reader = _Reader(path, settings)
     config = NodeConfig(
@@ -180,7 +180,11 @@ class _Reader:
         """`host:port`."""
         value = self.text(name)
         host, _, port = value.rpartition(":")
-        if not host or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65_536:
+        if (
+            not host
+            or not (port.isascii() and port.isdigit() and len(port) <= 5)
+            or not 0 < int(port) < 65_536
+        ):
             raise self.wrong(name, "host:port", value)
         return Address(host.strip("[]"), int(port))
 

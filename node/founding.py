@@ -72,7 +72,7 @@ def read_plan(path: Path) -> tuple[OrganisationPlan, ...]:
     try:
         data = path.read_bytes()[: _PLAN_BYTES + 1]
         settings = tomllib.loads(data.decode("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # also no UTF-8, an integer of too many digits
         raise FormError(Code.USAGE, f"expected a plan in TOML at {path}: {error}") from None
     found = settings.pop("organisation", None)
     if settings or not isinstance(found, list) or not found:

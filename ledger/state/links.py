@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 
 from ledger.base import limits
 from ledger.base.encoding import encode, take_array, take_ascii, take_bytes, take_int
+from ledger.base.errors import Code, FormError
 from ledger.base.hashing import HASH_BYTES, Tag, tagged_hash
 from ledger.trade.record import Chain, Record, SubjectKey
 from ledger.trade.rules import is_applied
@@ -131,7 +132,10 @@ def entry_from_wire(value: Any) -> Entry:
 def link_from_wire(value: Any) -> Link:
     """A Link from a decoded array; the code must be a known one."""
     entry, code, custodian = take_array(value, "link", 3)
-    is_applied(take_int(code, "code", 0, 100_000))
+    try:
+        is_applied(take_int(code, "code", 0, 100_000))
+    except ValueError:
+        raise FormError(Code.MALFORMED, f"code: expected a known outcome, got {code}") from None
     return Link(
         take_bytes(entry, "entry", HASH_BYTES),
         code,

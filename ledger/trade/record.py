@@ -11,10 +11,13 @@ re-derived, by the offline verifier (CUSTODY_RULES, "What a random model found",
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
-from typing import Any, Final, NamedTuple
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeVar
 
 from ledger.base.encoding import encode
+from ledger.base.errors import Code, FormError
 from ledger.base.hashing import ZERO_HASH, Tag, tagged_hash
 
 
@@ -224,49 +227,72 @@ def record_hash(network: bytes, record: Record) -> bytes:
     return tagged_hash(Tag.RECORD, network, encode(record))
 
 
+_Named = TypeVar("_Named", bound=NamedTuple)
+
+
+def _made(kind: type[_Named], value: Any) -> _Named:
+    """The fields of a named tuple from a decoded array of as many."""
+    if type(value) is not tuple or len(value) != len(kind._fields):
+        raise FormError(
+            Code.MALFORMED, f"record: expected the {len(kind._fields)} fields of a {kind.__name__}"
+        )
+    return kind._make(value)
+
+
+def _each(make: Callable[[Any], _Named], value: Any) -> tuple[_Named, ...]:
+    if type(value) is not tuple:
+        raise FormError(Code.MALFORMED, "record: expected an array")
+    return tuple(make(member) for member in value) if value else ()
+
+
+def _quantity(value: Any) -> Quantity | None:
+    return None if value is None else _made(Quantity, value)
+
+
+def _amount(value: Any) -> Amount | None:
+    return None if value is None else _made(Amount, value)
+
+
 def _last_from_wire(value: Any) -> LastEffect:
-    last = LastEffect(*value)
-    return last._replace(
-        bindings=tuple(Binding(*binding) for binding in last.bindings),
-        quantity=None if last.quantity is None else Quantity(*last.quantity),
-    )
+    last = _made(LastEffect, value)
+    return last._replace(bindings=_each(_binding, last.bindings), quantity=_quantity(last.quantity))
 
 
 def _offer(value: Any) -> Offer:
-    offer = Offer(*value)
-    quantity = None if offer.quantity is None else Amount(*offer.quantity)
-    return offer._replace(quantity=quantity, chain=Chain(*offer.chain))
+    offer = _made(Offer, value)
+    return offer._replace(quantity=_amount(offer.quantity), chain=_chain(offer.chain))
 
 
 def _claim(value: Any) -> Claim:
-    claim = Claim(*value)
-    return claim if claim.quantity is None else claim._replace(quantity=Amount(*claim.quantity))
+    claim = _made(Claim, value)
+    return claim if claim.quantity is None else claim._replace(quantity=_amount(claim.quantity))
 
 
-def _chain(value: Any) -> Chain:
-    return Chain(*value)
+_chain = partial(_made, Chain)
+_binding = partial(_made, Binding)
+_hold = partial(_made, Hold)
+_permit = partial(_made, LivePermit)
+_contradiction = partial(_made, Contradiction)
 
 
 def record_from_wire(value: tuple[Any, ...]) -> Record:
     """A Record from a decoded array whose hash was, or will at once be, checked against a certified root.
 
-    Because the hash binds the exact encoding, and only validators produce records, this rebuilds types without
-    judging each field; a wrong shape raises TypeError or ValueError, which proof parsing turns into ProofError.
+    Because the hash binds the exact encoding, and only validators produce records, this rebuilds types without judging
+    single fields; FormError for another shape. What it takes encodes to what it was decoded from.
     """
-    record = Record(*value)
-    if len(value) != len(Record._fields):
-        raise ValueError("record: wrong number of fields")
+    record = _made(Record, value)
     return record._replace(
         offer=None if record.offer is None else _offer(record.offer),
-        claims=tuple(_claim(claim) for claim in record.claims),
-        unconfirmed=None if record.unconfirmed is None else Unconfirmed(*record.unconfirmed),
-        holds=tuple(Hold(*hold) for hold in record.holds),
-        permits=tuple(LivePermit(*permit) for permit in record.permits),
-        bindings=tuple(Binding(*binding) for binding in record.bindings),
-        contradictions=tuple(Contradiction(*contradiction) for contradiction in record.contradictions),
+        claims=_each(_claim, record.claims),
+        unconfirmed=None if record.unconfirmed is None else _made(Unconfirmed, record.unconfirmed),
+        holds=_each(_hold, record.holds),
+        permits=_each(_permit, record.permits),
+        bindings=_each(_binding, record.bindings),
+        contradictions=_each(_contradiction, record.contradictions),
         last=None if record.last is None else _last_from_wire(record.last),
-        quantity=None if record.quantity is None else Quantity(*record.quantity),
-        offers=tuple(_offer(offer) for offer in record.offers),
+        quantity=_quantity(record.quantity),
+        offers=_each(_offer, record.offers),
         legs=_chain(record.legs),
         links=_chain(record.links),
         moves=_chain(record.moves),

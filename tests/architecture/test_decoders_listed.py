@@ -1,0 +1,135 @@
+"""Every function that reads what somebody else wrote stands in `tests/fuzz/decoders.py`, or here with why it need not.
+
+Two nets. By name: public functions called `parse_*`, `decode_*`, `read_*`, `load_*`, `open_*`, `*_from_*` and the like. By deed:
+every function, whatever its name, that itself calls a reader of bytes (`decode`, `json.loads`, `tomllib.loads`, `unpack`).
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.fuzz.decoders import DECODERS
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = re.compile(
+    r"(parse|decode|read|load|open|inspect|scan|feed|extract|unpacked)(_\w+)?|\w+_from_\w+|\w+_slices|\w+_of_frame"
+)
+READERS = frozenset({"json.loads", "tomllib.loads", "tomllib.load", "msgpack.unpackb", "decode"})
+UNPACKERS = frozenset({"unpack", "unpack_from", "iter_unpack"})
+
+OWN = "reads what this node wrote itself; damage is found by checksums (tests/storage)"
+INNER = "part of a decoder that is listed"
+FILES = "reads a file and gives its bytes to a decoder that is listed"
+VALUES = "makes a value from values that were read already"
+ELSEWHERE = {
+    # --- ledger
+    "ledger.base.encoding:decode": "what all the others stand on: reached through each of them, and tests/base",
+    "ledger.base.keyfile:_parse": INNER,
+    "ledger.base.merkle:root_from_inclusion": "takes hashes; forged paths are tests/fuzz/forge",
+    "ledger.proof.anchor:anchor_from_genesis": VALUES,
+    "ledger.chain.transaction:extract_hash": VALUES,
+    "ledger.chain.transaction:extract_hash_of": VALUES,
+    "ledger.state.audit:MemoryBacking.entry_row": OWN,
+    "ledger.state.state:LedgerState.record": OWN,
+    # --- node
+    "node.cli:read_passphrase": "the operator's passphrase, any bytes",
+    "node.config:load_genesis": FILES,
+    "node.gateway.access:read_token": FILES,
+    "node.gateway.rendering:row_json": "reads items that the ledger executed",
+    "node.storage.segment_format:decode_record_header": OWN,
+    "node.storage.block_store:_Log.read": OWN,
+    "node.storage.filesystem:read_whole": "bytes only",
+    "node.storage.payload_store:PayloadStore._read": OWN,
+    "node.storage.payload_store:PayloadStore._take_up": OWN,
+    "node.storage.stores:open_stores": OWN,
+    "node.storage.vote_log:_parse_replacement": OWN,
+    "node.validator.execution:batches_of": OWN,
+    "node.validator.execution:block_of": OWN,
+    "node.validator.execution:certificate_of": OWN,
+    "node.validator.execution:outcome_of": OWN,
+    "node.validator.tables:Tables.bare_row": OWN,
+    "node.validator.tables:Tables.entry": OWN,
+    "node.validator.tables:Tables.link": OWN,
+    "node.validator.tables:Tables.read_log": OWN,
+    "node.validator.tables:Tables.row": OWN,
+    "node.validator.tables:_record": OWN,
+    "node.validator.tables:transaction_result": OWN,
+    "node.transport.mesh:Mesh._check_hello": "two fields through the checks of the others (tests/transport)",
+    "ledger.chain.batch:transactions_of": OWN,
+    "node.validator.batches:open_items": "judges items of transactions that were read already: the batch frame",
+    "node.validator.batches:open_event": VALUES,
+    "node.validator.validator:open_member": FILES,
+    # --- client
+    "client.anchor:load_anchor": FILES,
+    "client.anchor:AnchorFolder.begin": INNER,
+    "client.cli.anchor:_is_root": "tells an anchor from a checkpoint, both listed",
+    "client.cli.record:unpack": "a command",
+    "client.events.handover:open_offer": VALUES,
+    "client.files:read_bytes": "bytes only",
+    "client.keys:read_private": "bytes only",
+    "client.keys:load_key": FILES,
+    "client.keys:inspect": FILES,
+    "client.protocol:read_json": INNER,
+    "client.settings:_read": INNER,
+    "client.stream:Parser._notice": INNER,
+    "client.signing:sign": VALUES,
+}
+
+
+def functions() -> Iterator[tuple[str, str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """(module, name within it, definition) of every function of the installed code."""
+    for package in ("ledger", "node", "client"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                inside = node.body if isinstance(node, ast.ClassDef) else [node]
+                prefix = f"{node.name}." if isinstance(node, ast.ClassDef) else ""
+                for one in inside:
+                    if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef):
+                        yield module, prefix + one.name, one
+
+
+def reads_bytes(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether it calls a reader itself. `decode` as a bare name is the codec's; `data.decode()` is text."""
+    for call in ast.walk(function):
+        if isinstance(call, ast.Call):
+            called = ast.unparse(call.func)
+            if called in READERS or called.rpartition(".")[2] in UNPACKERS:
+                return True
+    return False
+
+
+def candidates() -> set[str]:
+    found = set()
+    for module, name, function in functions():
+        last = name.rpartition(".")[2]
+        is_named = "." not in name and not last.startswith("_") and NAMES.fullmatch(last) is not None
+        if is_named or reads_bytes(function):
+            found.add(f"{module}:{name}")
+    return found
+
+
+def covered() -> set[str]:
+    return {name for decoder in DECODERS for name in decoder.covers}
+
+
+def test_every_reader_is_fuzzed_or_says_why_not() -> None:
+    assert sorted(candidates() - covered() - set(ELSEWHERE)) == []
+
+
+def test_nothing_is_excused_that_is_not_there() -> None:
+    there = {f"{module}:{name}" for module, name, _ in functions()}
+    assert sorted((covered() | set(ELSEWHERE)) - there) == []
+    assert sorted(covered() & set(ELSEWHERE)) == []
+
+
+def test_a_new_reader_would_be_seen() -> None:
+    source = "def anything(data):\n    return decode(data, max_bytes=1)\n"
+    function = ast.parse(source).body[0]
+    assert isinstance(function, ast.FunctionDef)
+    assert reads_bytes(function)
+    assert NAMES.fullmatch("parse_letter")
+    assert NAMES.fullmatch("letter_from_bytes")

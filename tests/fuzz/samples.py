@@ -1,0 +1,432 @@
+"""Valid bytes of every kind that the project reads: what fuzzing starts from. Made by the real code, the same each time."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from client.anchor import anchor_to_bytes
+from client.attest import attest
+from client.prepare import prepare_document
+from client.signing import PreparedFile, sign
+from ledger.base.encoding import decode, encode
+from ledger.base.errors import Code
+from ledger.base.keyfile import Cost, seal_key, write_unsealed_key
+from ledger.base.keys import SigningKey
+from ledger.chain.batch import make_batch
+from ledger.chain.closing import Closing
+from ledger.chain.evidence import make_evidence
+from ledger.chain.transaction import Kind, sign_transaction
+from ledger.chain.votes import Kind as ClaimKind
+from ledger.consensus.messages import encode_message
+from ledger.proof.anchor import anchor_from_genesis
+from ledger.proof.build import build
+from ledger.state.backfill import StoredLink
+from ledger.trade.record import SubjectKey
+from node.local import protocol as local
+from node.storage.segment_format import SegmentHeader, encode_header
+from node.transport.framing import encode_header as frame_header
+from node.validator.batches import encode_frame, open_event
+from tests.chain.consensus_samples import BLOCK, CHECKPOINT, FINAL, OUTCOME, VALIDATORS, digest, vote
+from tests.chain.test_epoch import CHANGE, DRAFT
+from tests.client.ledger_files import CONTAINER, DECLARATION, ITEM, PALLET, Ledger, shipped
+from tests.consensus.test_messages import MESSAGES
+from tests.proof.histories import Author, subjects_of
+from tests.world.past import Past
+from tests.world.snapshots import Taken
+from tests.world.world import World
+
+VECTORS: list[dict[str, Any]] = json.loads(
+    (Path(__file__).parent.parent / "vectors" / "extracts.json").read_text(encoding="ascii")
+)
+PASSPHRASE = b"correct horse"
+
+
+class Played(NamedTuple):
+    """A played history with everything on it."""
+
+    world: World
+    ledger: Ledger
+    keys: tuple[SubjectKey, ...]
+
+
+@cache
+def played() -> Played:
+    """A shipment in containers with its events' bytes, and a random history of every kind of event beside it."""
+    ledger = shipped(Ledger(), held=True)
+    return Played(ledger.world, ledger, tuple(subjects_of(ledger.world)))
+
+
+@cache
+def random_world() -> World:
+    """A history with every kind of event."""
+    return Author(11).run(40)
+
+
+@cache
+def events() -> tuple[bytes, ...]:
+    """Events of the extractor's vectors."""
+    return tuple(vector["event"].encode("ascii") for vector in VECTORS)
+
+
+@cache
+def contexts() -> tuple[bytes, ...]:
+    return tuple(sorted({vector["context"].encode("ascii") for vector in VECTORS}))
+
+
+@cache
+def documents() -> tuple[bytes, ...]:
+    """EPCIS documents in each shape that is taken."""
+    some = b",".join(event for event in events()[:3] if event[:1] == b"{")
+    return (
+        b'{"@context":'
+        + contexts()[0]
+        + b',"type":"EPCISDocument","epcisBody":{"eventList":['
+        + some
+        + b"]}}",
+        b'{"epcisBody":{"queryResults":{"resultsBody":{"eventList":[' + some + b"]}}}}",
+        b"[" + some + b"]",
+        events()[0],
+    )
+
+
+@cache
+def bundles() -> tuple[bytes, ...]:
+    """Proofs of a container, what is in it and its declaration, with bytes; and of things of the random history."""
+    ledger, world = played().ledger, random_world()
+    keys = subjects_of(world)
+    return (
+        ledger.bundle(ITEM),
+        ledger.bundle(CONTAINER, PALLET, payloads=False),
+        ledger.bundle(DECLARATION),
+        *(build(Past(world), [key]) for key in keys[:: max(1, len(keys) // 6)]),
+    )
+
+
+@cache
+def transactions() -> tuple[bytes, ...]:
+    found = [row.transaction.to_bytes() for row in (*played().world.rows, *random_world().rows[::7])]
+    key = SigningKey(digest("somebody"))
+    wire = decode(evidence()[0], max_bytes=10_000)
+    network = random_world().network
+    signed = sign_transaction(
+        key, network, "maker", (wire,), nonce=bytes(16), expiry_ms=1, kind=Kind.EVIDENCE
+    )
+    return (*found, signed.to_bytes())
+
+
+@cache
+def items() -> tuple[bytes, ...]:
+    rows = (*played().world.rows, *random_world().rows)
+    return tuple(encode(row.changes.item) for row in rows[:24] if row.changes.item is not None)
+
+
+@cache
+def records() -> tuple[bytes, ...]:
+    world = random_world()
+    return tuple(encode(world.record(key)) for key in subjects_of(world))
+
+
+@cache
+def evidence() -> tuple[bytes, ...]:
+    first, second = vote(1, FINAL), vote(1, FINAL._replace(outcome=digest("another")))
+    made = make_evidence(1, first.claim, first.signature, second.claim, second.signature)
+    return (encode(made),)
+
+
+@cache
+def messages() -> tuple[bytes, ...]:
+    return tuple(encode_message(message) for message in MESSAGES)
+
+
+@cache
+def key_files() -> tuple[bytes, ...]:
+    key = SigningKey(digest("a key"))
+    cheap = Cost(passes=1, memory_kib=8)
+    sealed = seal_key(key, "sign", PASSPHRASE, salt=bytes(16), nonce=bytes(24), cost=cheap)
+    return (sealed, write_unsealed_key(key, "sign"))
+
+
+@cache
+def genesis() -> tuple[bytes, ...]:
+    return (played().world.genesis.to_bytes(), random_world().genesis.to_bytes())
+
+
+@cache
+def anchors() -> tuple[bytes, ...]:
+    found = [anchor_from_genesis(world.genesis) for world in (played().world, random_world())]
+    return (*(anchor_to_bytes(anchor) for anchor in found), *genesis())
+
+
+@cache
+def checkpoints() -> tuple[bytes, ...]:
+    return (encode(CHECKPOINT), encode(random_world().checkpoints[-1]))
+
+
+@cache
+def client_files() -> tuple[bytes, ...]:
+    """Prepared events, some attested, and a signed submission."""
+    ledger = played().ledger
+    world = ledger.world
+    prepared = prepare_document(world.network, documents()[0], random_bytes=lambda size: bytes(range(size)))
+    attested = tuple(
+        attest(world.devices["maker"], one, "maker", counter=place + 1, time_ms=world.now_ms)
+        for place, one in enumerate(prepared)
+    )
+    submission = sign(
+        world.keys["maker"],
+        "maker",
+        prepared,
+        now_ms=world.now_ms,
+        random_bytes=lambda size: bytes(range(size)),
+    )
+    return (
+        PreparedFile(world.network, "maker", prepared).to_bytes(),
+        PreparedFile(world.network, "maker", attested).to_bytes(),
+        submission.to_bytes(),
+    )
+
+
+@cache
+def bodies() -> tuple[bytes, ...]:
+    """Bodies of POST /v1/transactions."""
+    ledger = played().ledger
+    found = []
+    for row in ledger.world.rows[:6]:
+        transaction = row.transaction
+        payloads = [ledger.payloads.get(item[3]) for item in transaction.items]
+        found.append((transaction.to_bytes(), payloads))
+    bare = [
+        (one.to_bytes(), [None] * len(one.items))
+        for one in (row.transaction for row in random_world().rows[:5])
+    ]
+    return (encode(found), encode(bare), encode((*found[:2], *bare[:2])))
+
+
+@cache
+def batches() -> tuple[bytes, ...]:
+    rows = random_world().rows[:12]
+    signed = [row.transaction for row in rows]
+    return tuple(
+        make_batch(random_world().network, 1, number, part, [one.to_bytes() for one in part]).data
+        for number, part in enumerate((signed[:1], signed[:5]), 3)
+    )
+
+
+@cache
+def batch_frames() -> tuple[bytes, ...]:
+    """Batches with the bytes of their open items."""
+    ledger = played().ledger
+    signed = [row.transaction for row in ledger.world.rows[:4]]
+    network = ledger.world.network
+    batch = make_batch(network, 1, 9, signed, [one.to_bytes() for one in signed])
+    shown = [ledger.payloads[item[3]] for one in signed for item in one.items]
+    return (
+        encode_frame(batch.data, [open_event(network, one.salt, one.context, one.event) for one in shown]),
+    )
+
+
+@cache
+def frames() -> tuple[bytes, ...]:
+    """Streams of frames between processes."""
+    stream = b"".join(
+        frame_header(kind, len(body)) + body for kind, body in ((1, b"abc"), (2, b""), (1, bytes(70)))
+    )
+    return (stream, stream[:-3])
+
+
+@cache
+def requests() -> tuple[bytes, ...]:
+    """One of every request of the gateway."""
+    key, signed = played().keys[0], transactions()[0]
+    asked: tuple[local.Request, ...] = (
+        local.Submit((local.Submission(signed, (b"{}",), (local.OpenBytes(bytes(16), 0, b"{}", ("maker",)),)),),
+                     local.WaitFor.FINAL),
+        local.GetTransactions((bytes(32),)), local.Follow(3), local.GetBlock(1), local.GetCheckpoint(None),
+        local.GetCheckpoint(7), local.GetRecord(key), local.GetHistory(key, aside=True, first=1, most=10),
+        local.GetPayloads((bytes(32),)), local.Prove((key,), payloads=True), local.GetGenesis(), local.GetStatus(),
+        local.GetMetrics(),
+    )  # fmt: skip
+    return tuple(local.encode_request(number, request) for number, request in enumerate(asked, 1))
+
+
+@cache
+def statuses() -> tuple[bytes, ...]:
+    """Answers about transactions."""
+    receipt = local.ItemReceipt(0, "", bytes(32), (100, 200))
+    found = (
+        local.TransactionStatus(bytes(32), local.State.FINAL, "", "", 4, 1_700_000_000_000, (receipt,)),
+        local.TransactionStatus(bytes(32), local.State.REFUSED, "malformed", "expected something else"),
+    )
+    return (encode(found), encode(found[:1]))
+
+
+@cache
+def final_blocks() -> tuple[bytes, ...]:
+    certified = CHECKPOINT.certificate
+    receipts = local.parse_statuses(decode(statuses()[1], max_bytes=10_000))
+    return tuple(
+        encode(local.FinalBlock(BLOCK.header, OUTCOME, certificate, (transactions()[0],), receipts))
+        for certificate in (None, certified)
+    )
+
+
+@cache
+def histories() -> tuple[bytes, ...]:
+    rows = random_world().rows[:6]
+    found = [
+        local.HistoryRow(new.position, new.link, row.changes.entry, encode(row.changes.item))
+        for row in rows
+        for new in row.changes.links
+    ]
+    return (encode(found),)
+
+
+@cache
+def node_statuses() -> tuple[bytes, ...]:
+    peers = (local.PeerStatus("carrier", "127.0.0.1:7102", is_connected=True),)
+    status = local.NodeStatus(
+        bytes(32), "test", "maker", "ready", 4, 1_700_000_000_000, 4, 9, "carrier", 0, 0, peers, ("a clock is off",),
+        77, 1_700_000_000_000,
+    )  # fmt: skip
+    return (encode(status),)
+
+
+@cache
+def payload_answers() -> tuple[bytes, ...]:
+    one = local.StoredPayload(bytes(32), bytes(16), b"{}", events()[0], ("maker",))
+    return (encode((one, one._replace(context=None, readers=None))),)
+
+
+def answers() -> tuple[bytes, ...]:
+    return (local.encode_answer(3, OUTCOME), local.encode_answer(2**32, None))
+
+
+def faults() -> tuple[bytes, ...]:
+    return (local.encode_fault(3, Code.MALFORMED, "expected something else"),)
+
+
+def segment_headers() -> tuple[bytes, ...]:
+    return (encode_header(SegmentHeader(3, 4096, bytes(32), "blocks", b"saltsalt")),)
+
+
+def validators() -> tuple[bytes, ...]:
+    return (encode(VALIDATORS.members),)
+
+
+def claims() -> tuple[bytes, ...]:
+    return tuple(
+        encode(claim)
+        for claim in (FINAL, FINAL._replace(kind=ClaimKind.NOTARISE, outcome=None),
+                      FINAL._replace(kind=ClaimKind.NULLIFY, outcome=None, block=None))
+    )  # fmt: skip
+
+
+# --- what a node fetches to catch up
+
+
+@cache
+def taken() -> Taken:
+    """A snapshot of the random history."""
+    return Taken(random_world())
+
+
+def manifests() -> tuple[bytes, ...]:
+    return (taken().manifest.to_bytes(),)
+
+
+def state_parts() -> tuple[bytes, ...]:
+    return tuple(taken().state_parts)
+
+
+def registry_parts() -> tuple[bytes, ...]:
+    return (taken().registry,)
+
+
+def window_parts() -> tuple[bytes, ...]:
+    return tuple(taken().window_parts)
+
+
+@cache
+def subject_links() -> tuple[bytes, ...]:
+    """The links of a subject as peers show them, and of a document with legs."""
+    legs = ((SubjectKey(0, ITEM), 100), (SubjectKey(0, PALLET), 200))
+    shown = (StoredLink(4, 100, "maker", is_move=True), StoredLink(9, 200, None, is_move=False, legs=legs))
+    return (encode(shown), encode(shown[:1]))
+
+
+def owners() -> tuple[bytes, ...]:
+    return (encode(SubjectKey(0, ITEM)), encode(None))
+
+
+def changes() -> tuple[bytes, ...]:
+    """Changes of validators, with approvals and without."""
+    return (encode(CHANGE), encode(DRAFT))
+
+
+def closings() -> tuple[bytes, ...]:
+    return (encode(Closing(CHECKPOINT, VALIDATORS.members)),)
+
+
+# --- what a gateway answers a client
+
+
+def problems() -> tuple[bytes, ...]:
+    document = {
+        "type": "urn:custody:malformed",
+        "title": "t",
+        "status": 400,
+        "detail": "expected a thing",
+        "code": "malformed",
+    }
+    return (json.dumps(document).encode(),)
+
+
+def standings() -> tuple[bytes, ...]:
+    receipt = {"place": 0, "refusal": None, "entry": "00" * 32, "outcomes": [{"code": 100, "applied": True}]}
+    one = {"id": "ab" * 32, "status": "final", "height": 4, "receipts": [receipt]}
+    refused = {"id": "ab" * 32, "status": "refused", "code": "malformed", "detail": "expected"}
+    return (json.dumps(one).encode(), json.dumps(refused).encode())
+
+
+def event_streams() -> tuple[bytes, ...]:
+    return (b'id: 4\r\nevent: block\ndata: {"height": 4}\n\n: beat\n\ndata: [1,\ndata: 2]\n\n',)
+
+
+# --- what an operator writes
+
+
+def node_settings() -> tuple[bytes, ...]:
+    peer = f'[[peers]]\norganisation = "carrier"\naddress = "127.0.0.1:7102"\ntransport_key = "{"ab" * 32}"\n'
+    head = (
+        'organisation = "maker"\n[validator]\nlisten = "127.0.0.1:7100"\n[gateway]\nlisten = "[::1]:8100"\n'
+    )
+    return ((head + peer).encode(),)
+
+
+def client_settings() -> tuple[bytes, ...]:
+    return (
+        b'gateway = ["http://127.0.0.1:8100"]\norganisation = "maker"\nkey = "~/keys/sign.key"\nanchor = "anchor"\n',
+        b'gateway = "http://a:1,http://b:2"\nplace = "https://id.gs1.org/414/9521200000019"\n',
+    )
+
+
+def plans() -> tuple[bytes, ...]:
+    head = b'[[organisation]]\nid = "carrier"\nname = "Carrier"\ncountry = "NL"\nroles = ["logistics"]\n'
+    lists = (
+        b'parties = ["https://id.gs1.org/417/9521234900027"]\nprefixes = ["9529012"]\njurisdiction = ["*"]\n'
+    )
+    return (head + lists + b"validator = true\n",)
+
+
+def spellings() -> tuple[bytes, ...]:
+    return tuple(
+        text.encode()
+        for text in (
+            ITEM, PALLET, CONTAINER, DECLARATION, "urn:epc:id:sgtin:9521234.000001.7", "urn:epc:class:lgtin:9521234.000001.L",
+            "urn:epc:idpat:sgtin:9521234.000001.*", "https://example.org/01/09521234000016/10/L7?17=270101", "mrn:24NL00051234567AK0",
+            "urn:custody:seal:NL-4711", "mailto:a@b", "CSQU3054383", "(01)09521234000016(21)7",
+        )
+    )  # fmt: skip
