@@ -9,6 +9,11 @@
     [gateway]
     listen = "127.0.0.1:8100"
 
+    [snapshots]                      # may be left out
+    every_blocks = 10000             # how far apart; 0: none
+    join_blocks_ahead = 20000        # a node without a chain fetches a snapshot when its peers are this far ahead; 0: never
+    keep_bodies_blocks = 0           # of so many of the last blocks transactions are kept as they came; 0: of all
+
     [[peers]]                        # every other validator of genesis
     organisation = "carrier"
     address = "127.0.0.1:7102"
@@ -31,6 +36,10 @@ from ledger.chain.genesis import Genesis, genesis_from_bytes
 
 FILE: Final = "node.toml"
 GENESIS_FILE: Final = "genesis.custody"
+SNAPSHOT_EVERY: Final = 10_000
+JOIN_AHEAD: Final = 20_000
+KEEP_BODIES_LEAST: Final = 256
+"""Peers that are a little behind catch up block by block, and the last blocks' batches are asked for again."""
 _SPKI_PREFIX: Final = bytes.fromhex("302a300506032b6570032100")
 """RFC 8410 §4: what stands before the 32 bytes of an Ed25519 key in its SubjectPublicKeyInfo."""
 
@@ -53,6 +62,14 @@ class PeerAddress(NamedTuple):
     transport_key: bytes
 
 
+class SnapshotConfig(NamedTuple):
+    """How often snapshots are made, when one is fetched, and what is let go of; in blocks, 0: never."""
+
+    every: int
+    join_ahead: int
+    keep_bodies: int
+
+
 class NodeConfig(NamedTuple):
     """The settings of one node."""
 
@@ -63,6 +80,7 @@ class NodeConfig(NamedTuple):
     peers: tuple[PeerAddress, ...]
     clock_offset_ms: int
     """Added to the system's clock: for drills of what a wrong clock does. 0 in service."""
+    snapshots: SnapshotConfig
 
 
 def transport_pin(public_key: bytes) -> bytes:
@@ -87,9 +105,25 @@ def load_config(folder: Path) -> NodeConfig:
         reader.section("gateway").address("listen"),
         tuple(_peer(member) for member in reader.sections("peers")),
         reader.integer("clock_offset_ms", 0),
+        _snapshots(reader.section("snapshots")),
     )
     reader.finish()
     return config
+
+
+def _snapshots(reader: _Reader) -> SnapshotConfig:
+    found = SnapshotConfig(
+        reader.integer("every_blocks", SNAPSHOT_EVERY, least=0),
+        reader.integer("join_blocks_ahead", JOIN_AHEAD, least=0),
+        reader.integer("keep_bodies_blocks", 0, least=0),
+    )
+    if found.keep_bodies and (found.keep_bodies < KEEP_BODIES_LEAST or not found.every):
+        raise reader.wrong(
+            "keep_bodies_blocks",
+            f"0, or {KEEP_BODIES_LEAST} and more together with snapshots",
+            found.keep_bodies,
+        )
+    return found
 
 
 def load_genesis(config: NodeConfig) -> Genesis:
@@ -169,11 +203,11 @@ class _Reader:
             raise self.wrong(name, "a text", value)
         return value
 
-    def integer(self, name: str, default: int) -> int:
-        """An integer."""
+    def integer(self, name: str, default: int, *, least: int | None = None) -> int:
+        """An integer, at least `least`."""
         value = self._take(name, default)
-        if type(value) is not int:
-            raise self.wrong(name, "an integer", value)
+        if type(value) is not int or (least is not None and value < least):
+            raise self.wrong(name, "an integer" if least is None else f"an integer from {least} on", value)
         return value
 
     def address(self, name: str) -> Address:

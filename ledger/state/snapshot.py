@@ -1,6 +1,7 @@
 """What proves a snapshot: the state after one checkpoint, in parts, each checked by itself (PROTOCOL.md §9).
 
-    manifest   checkpoint, hashes of a level of the state tree, hashes of a level of the event log, number of windows
+    manifest   checkpoint, closings from genesis, hashes of a level of the state tree, hashes of a level of the event log
+               and its right edge, number of windows
     state      the records below one node of that level            proven by that node's hash
     registry   every entry                                         proven by the registry root
     window     blocks of the last hour, newest first, with the     proven by hash links from the checkpoint and by
@@ -25,8 +26,10 @@ from ledger.base.buckets import range_root, root_of_level
 from ledger.base.encoding import decode, encode, take_array, take_bytes, take_int
 from ledger.base.errors import Code, CustodyError, FormError, ProofError
 from ledger.base.hashing import HASH_BYTES, Tag, tagged_hash
+from ledger.base.merkle import LogFrontier
 from ledger.chain.block import Block, Header, Outcome, parse_block, parse_outcome, transactions_root
 from ledger.chain.certificate import Checkpoint, check_checkpoint, parse_checkpoint
+from ledger.chain.closing import Closing, check_closings, parse_closing
 from ledger.chain.transaction import Header as TransactionHeader
 from ledger.chain.transaction import header_from_wire
 from ledger.chain.validators import ValidatorSet
@@ -37,16 +40,21 @@ from ledger.state.block import check_standing
 VERSION: Final = 1
 _REGISTRY_ENTRIES: Final = 10_000_000
 _PART_RECORDS: Final = 1 << 24
+_CLOSINGS: Final = 100_000
 
 
 class Manifest(NamedTuple):
     """What a snapshot says of itself; every member but the last is proven by the checkpoint."""
 
     checkpoint: Checkpoint
+    closings: tuple[Closing, ...]
+    """Of every epoch before the checkpoint's."""
     state: tuple[bytes, ...]
     """The nodes of one level of the state tree: one state part below each."""
     log: tuple[bytes, ...]
     """The nodes of one level of the event log: one part of the history below each."""
+    peaks: tuple[bytes, ...]
+    """The right edge of the event log, to append to."""
     windows: int
 
     @property
@@ -110,13 +118,15 @@ def log_part(log_size: int, index: int) -> range:
 def parse_manifest(data: bytes) -> Manifest:
     """A manifest; FormError. Nothing is verified here."""
     value = decode(data, max_bytes=limits.SNAPSHOT_PART_BYTES)
-    version, checkpoint, state, log, windows = take_array(value, "manifest", 5)
+    version, checkpoint, closings, state, log, peaks, windows = take_array(value, "manifest", 7)
     if take_int(version, "manifest version") != VERSION:
         raise FormError(Code.UNSUPPORTED_VERSION, f"expected snapshot version {VERSION}, got {version}")
     return Manifest(
         parse_checkpoint(checkpoint),
+        tuple(parse_closing(closing) for closing in take_array(closings, "closings", most=_CLOSINGS)),
         _hashes(state, "state nodes", 1 << 2 * limits.SNAPSHOT_STATE_LEVEL),
         _hashes(log, "log nodes", limits.SNAPSHOT_LOG_PARTS),
+        _hashes(peaks, "peaks", 64),
         take_int(windows, "windows", 1, limits.SNAPSHOT_WINDOW_PARTS),
     )
 
@@ -125,22 +135,28 @@ def _hashes(value: Any, field: str, most: int) -> tuple[bytes, ...]:
     return tuple(take_bytes(member, field, HASH_BYTES) for member in take_array(value, field, most=most))
 
 
-def check_manifest(manifest: Manifest, depth: int, validators: ValidatorSet) -> None:
-    """Raise ProofError unless a quorum certified the checkpoint and its roots are those of the nodes shown.
+def check_manifest(manifest: Manifest, depth: int, first: ValidatorSet) -> tuple[ValidatorSet, ...]:
+    """The validator sets of all epochs up to the checkpoint's; `first` is that of genesis.
 
-    `validators` must be the set of the checkpoint's epoch.
+    Raises ProofError unless a quorum certified the checkpoint and its roots are those of the nodes shown.
     """
-    check_checkpoint(validators, manifest.checkpoint)
-    outcome = manifest.checkpoint.outcome
+    header, outcome, _ = manifest.checkpoint
+    if len(manifest.closings) != header.epoch:
+        raise _refused("closings", f"one of each of the {header.epoch} epochs before")
+    sets = check_closings(first, manifest.closings)
+    check_checkpoint(sets[-1], manifest.checkpoint)
     size = outcome.event_log_size
     if len(manifest.state) != 1 << 2 * state_level(size, depth):
         raise _refused("state nodes", "as many as the length of the log asks for")
-    if root_of_level(validators.network, manifest.state) != outcome.state_root:
+    if root_of_level(first.network, manifest.state) != outcome.state_root:
         raise _refused("state nodes", "those under the certified state root")
     if len(manifest.log) != log_parts(size):
         raise _refused("log nodes", "as many as the length of the log asks for")
     if merkle.root_of_nodes(manifest.log) != outcome.event_log_root:
         raise _refused("log nodes", "those under the certified event log root")
+    if LogFrontier(size, manifest.peaks).root() != outcome.event_log_root:
+        raise _refused("peaks", "the right edge of the certified event log")
+    return sets
 
 
 def log_parts(log_size: int) -> int:
@@ -237,7 +253,7 @@ def check_window_part(
         if outcome.header_hash != header.hash:
             raise _refused("window", f"the outcome of block {header.height}")
         if transactions is None:
-            if _matters(header, now_ms):
+            if may_matter(header, now_ms):
                 raise _refused(
                     "window", f"the transactions of block {header.height}, which may not have expired"
                 )
@@ -256,7 +272,7 @@ def _window_block(value: Any) -> WindowBlock:
     return WindowBlock(parse_block(block), parse_outcome(outcome), headers)
 
 
-def _matters(header: Header, now_ms: int) -> bool:
+def may_matter(header: Header, now_ms: int) -> bool:
     """Whether a transaction executed in this block may be unexpired."""
     return header.time_ms + limits.EXPIRY_AHEAD_MS > now_ms
 
@@ -264,7 +280,13 @@ def _matters(header: Header, now_ms: int) -> bool:
 def is_window_whole(last: Header, checkpoint: Header) -> bool:
     """Whether blocks from the checkpoint down to `last` are all that execution may ask for."""
     is_long = checkpoint.height - last.height >= limits.BATCH_WINDOW_BLOCKS - 1
-    return last.height <= 1 or (is_long and not _matters(last, checkpoint.time_ms))
+    return last.height <= 1 or (is_long and not may_matter(last, checkpoint.time_ms))
+
+
+def check_window_whole(last: Header, manifest: Manifest) -> None:
+    """Raise ProofError unless the windows, which end with block `last`, are whole."""
+    if not is_window_whole(last, manifest.checkpoint.header):
+        raise _refused("window", "the blocks of the last hour")
 
 
 def remembered_ids(
@@ -272,8 +294,10 @@ def remembered_ids(
 ) -> Iterator[tuple[bytes, int]]:
     """(id, expiry_ms) of every transaction of a whole window that was executed and has not expired at `now_ms`.
 
+    `sets` are the validators by epoch.
+
     One that was refused as a whole may come again and is not remembered. Whether it was, its header and the registry of
-    that height tell; repetition does not matter, since what repeats was executed before it. `sets` are those of all epochs.
+    that height tell; repetition does not matter, since what repeats was executed before it.
     """
     for block, _, transactions in blocks:
         members = Members(registry, block.header.height)

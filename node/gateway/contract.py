@@ -196,6 +196,7 @@ _SENTENCES: Final[Mapping[Code, str]] = {
     Code.UNKNOWN_SUBJECT: "expected a subject that something was recorded of, got https://id.gs1.org/01/09521234000013/21/8",
     Code.UNKNOWN_TRANSACTION: "expected the id of a transaction known here, got 00…00; send it again",
     Code.UNKNOWN_BLOCK: "expected a final block's height, at most 41, got 42",
+    Code.PRUNED: "expected a height whose transactions this node still keeps (9001 .. 9950), got 42; ask a node that keeps them all",
     Code.NOT_ACCEPTABLE: "expected to be asked for application/json or application/msgpack, got 'text/csv'",
     Code.TIMED_OUT: "expected the whole body within 30 s, or sooner while others wait; got 512 bytes",
     Code.UNSUPPORTED_MEDIA_TYPE: "expected a body of type application/msgpack, got 'application/json'",

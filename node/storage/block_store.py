@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import struct
 from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Final, NamedTuple
@@ -204,24 +205,32 @@ class BlockStore:
             yield self.get(height)
 
     def prune_before(self, height: int) -> None:
-        """Let go of the bodies of blocks below `height`, whole segments at a time; never of the last one.
+        """Let go of the bodies of blocks below `height`, whole segments at a time; never of the last one."""
+        while self.prune_step(height):
+            pass
 
-        Their heads are durable before any segment is removed.
+    def prune_step(self, height: int, blocks: int = 32) -> bool:
+        """A small step of `prune_before`; whether there is another.
+
+        Heads are durable before the segment with their blocks is removed.
         """
-        blocks = self._blocks
-        if not blocks.positions or height <= blocks.first:
-            return
-        segment = blocks.position(min(height, blocks.end - 1)).segment
-        kept = next(index for index, packed in enumerate(blocks.positions) if packed >> 32 >= segment)
-        if not kept:
-            return
-        end = self._heads.end if self._heads.positions else blocks.first
-        for place in range(end, blocks.first + kept):
-            self._heads.append(blocks.read(place)._replace(body=b""))
-        self._heads.log.sync()
-        blocks.log.drop_before(segment)
-        blocks.first += kept
-        del blocks.positions[:kept]
+        log = self._blocks
+        segment = log.log.first_segment
+        if not log.positions or segment == log.log.last_segment:
+            return False
+        kept = bisect_left(log.positions, (segment + 1) << 32)
+        if log.first + kept > height:
+            return False
+        start = self._heads.end if self._heads.positions else log.first
+        end = min(start + blocks, log.first + kept)
+        for place in range(start, end):
+            self._heads.append(log.read(place)._replace(body=b""))
+        if end == log.first + kept:
+            self._heads.log.sync()
+            log.log.drop_before(segment + 1)
+            log.first += kept
+            del log.positions[:kept]
+        return True
 
     def close(self) -> None:
         """Sync and close."""

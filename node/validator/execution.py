@@ -112,6 +112,10 @@ class Executor:
         self.network = genesis.network
         self.depth = genesis.state_depth
         self.validators = validators
+        self.first_validators = validators
+        """Those of genesis."""
+        self.closings: tuple[Closing, ...] = ()
+        """Of every epoch before the current one."""
         self.blocks = blocks
         self.tables = Tables(self.network, store)
         self.state = self._load_state(genesis)

@@ -42,7 +42,13 @@ class Housekeeper:
         machine: Consensus,
         fail: Callable[[CustodyError], None],
         host: Host = REAL,
+        *,
+        keep_bodies: int = 0,
+        newest_snapshot: Callable[[], int] = int,
     ) -> None:
+        """`keep_bodies`: of so many of the last blocks the bodies are kept, 0: of all."""
+        self._keep_bodies = keep_bodies
+        self._newest_snapshot = newest_snapshot
         self._in_thread = host.in_thread
         self._stores = stores
         self._executor = executor
@@ -78,6 +84,7 @@ class Housekeeper:
                         await self._stopping.wait()
                 self._make_chain_durable()
                 await self._write_state()
+                await self._prune()
         except CustodyError as error:
             self._fail(error)
 
@@ -93,11 +100,23 @@ class Housekeeper:
         if stores.votes.bytes_since_replaced > VOTES_BYTES:
             stores.votes.replace(encode_message(record) for record in self._machine.live_records())
 
+    async def _prune(self) -> None:
+        """Let go of old bodies that neither redoing nor a peer with the newest snapshot needs (STORAGE.md §3)."""
+        blocks, durable = self._stores.blocks, self._stores.state.durable_height
+        if not self._keep_bodies or durable is None or blocks.last_height is None:
+            return
+        below = min(blocks.last_height + 1 - self._keep_bodies, durable + 1, self._newest_snapshot() + 1)
+        is_more = True
+        while is_more and not self._stopping.is_set():
+            is_more = blocks.prune_step(below)
+            await asyncio.sleep(0)
+
     async def _write_state(self) -> None:
         """Write the state if there is much of it or it is long ago, in small steps between turns of the driver."""
         state = self._stores.state
         now = asyncio.get_running_loop().time()
-        if state.overlay_bytes < OVERLAY_BYTES and now < self._flushed_at + FLUSH_S:
+        is_due = state.overlay_bytes >= OVERLAY_BYTES or now >= self._flushed_at + FLUSH_S
+        if not is_due or state.is_flushing:
             return
         self._flushed_at = now
         flush = state.begin_flush(self._stores.blocks.synced_height)

@@ -50,6 +50,8 @@ _ROW_BYTES: Final = limits.TRANSACTION_BYTES + 1_000_000
 
 _OLDEST: Final = b"oldest"
 _FORGOTTEN_PER_BLOCK: Final = 4
+_HEADERS_MS: Final = limits.EXPIRY_AHEAD_MS + 600_000
+"""For how long the headers of transactions are kept: until all have expired, and a snapshot of then can be made."""
 
 Getter = Callable[[str, bytes], bytes | None]
 """(table, key) -> value: of the state executed last, or of what is final."""
@@ -128,17 +130,20 @@ class Tables:
         while reached < header.height and reached < oldest + _FORGOTTEN_PER_BLOCK:
             data = self.headers.get(_height_key(reached))
             if data is not None:
-                if int.from_bytes(data[:8], "big") + limits.EXPIRY_AHEAD_MS > header.time_ms:
+                if int.from_bytes(data[:8], "big") + _HEADERS_MS > header.time_ms:
                     break
                 self.headers.delete(_height_key(reached))
             reached += 1
         if reached != oldest:
             self.meta.put(_OLDEST, _height_key(reached))
 
-    def headers_of(self, height: int) -> bytes | None:
-        """The encoded headers of the transactions of a final block, if it is of the last hour."""
+    def headers_of(self, height: int) -> tuple[TransactionHeader, ...] | None:
+        """The headers of the transactions of a final block, if it is of the last hour."""
         data = self.final("headers", _height_key(height))
-        return None if data is None else data[8:]
+        if data is None:
+            return None
+        decoded = decode(data[8:], max_bytes=limits.BLOCK_BYTES)
+        return tuple(TransactionHeader(*fields) for fields in decoded)
 
     def write_log(self, log: LogFrontier) -> None:
         """Note the event log's frontier."""
@@ -174,6 +179,11 @@ class Tables:
     def read_log(self) -> LogFrontier:
         """The event log's frontier."""
         data = self.meta.get(_LOG)
+        return LogFrontier() if data is None else LogFrontier(*decode(data, max_bytes=10_000))
+
+    def final_log(self) -> LogFrontier:
+        """The event log's frontier after the last final block."""
+        data = self.final("meta", _LOG)
         return LogFrontier() if data is None else LogFrontier(*decode(data, max_bytes=10_000))
 
     def read_remembered(self) -> dict[bytes, int]:

@@ -46,6 +46,7 @@ from node.logs import Log
 from node.metrics import render_metrics
 from node.storage.folder import NodeFolder
 from node.storage.keystore import Keystore
+from node.storage.snapshots import SnapshotStore
 from node.storage.stores import Stores, open_stores
 from node.transport.connection import Lane
 from node.transport.mesh import FrameKind, Peer
@@ -67,6 +68,7 @@ from node.validator.housekeeping import BATCH, Housekeeper
 from node.validator.mempool import Mempool
 from node.validator.proving import Prover
 from node.validator.service import Service
+from node.validator.snapshotting import Snapshotter
 from node.validator.tables import TABLES
 
 VALIDATOR_KEY: Final = "validator"
@@ -149,7 +151,19 @@ class Validator:
         )
         self.chain = Chain(self.executor)
         self.prover = Prover(self.executor, self.stores.payload, self.driver.resume)
-        self.housekeeper = Housekeeper(self.stores, self.executor, self.machine, self.fail, host)
+        self.snapshots = SnapshotStore(member.folder.files)
+        self.snapshotter = Snapshotter(
+            self.stores, self.executor, self.snapshots, member.config.snapshots.every, log, host
+        )
+        self.housekeeper = Housekeeper(
+            self.stores,
+            self.executor,
+            self.machine,
+            self.fail,
+            host,
+            keep_bodies=member.config.snapshots.keep_bodies,
+            newest_snapshot=lambda: self.snapshotter.newest,
+        )
         self.service = Service(
             member.folder.validator_socket,
             self,
@@ -259,6 +273,7 @@ class Validator:
             closing.callback(self._folder.close)
             closing.callback(self.stores.close)
             closing.push_async_callback(self.housekeeper.close)
+            closing.push_async_callback(self.snapshotter.close)
             closing.push_async_callback(self.mesh.close)
             closing.push_async_callback(self.service.close)
             self.driver.stop()
@@ -424,6 +439,7 @@ class Validator:
         self.mempool.finalised(final)
         self.chain.finalised(final)
         self.housekeeper.finalised(block)
+        self.snapshotter.finalised(self.executor.checkpoint if effect.certificate is not None else None)
         self.prover.serve()
 
     def accuse(self, evidence: Evidence) -> None:

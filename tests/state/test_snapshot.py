@@ -11,6 +11,7 @@ from ledger.base.encoding import decode, encode
 from ledger.base.errors import CustodyError, ProofError
 from ledger.base.keys import SigningKey
 from ledger.base.limits import EXPIRY_AHEAD_MS
+from ledger.chain.closing import Closing
 from ledger.state import backfill, snapshot
 from ledger.state.backfill import check_entries, check_item, check_links, is_episode
 from ledger.state.snapshot import (
@@ -166,6 +167,8 @@ def test_a_manifest_of_nodes_that_are_not_under_the_roots_is_refused(taken: Take
         manifest._replace(state=manifest.state * 4),
         manifest._replace(log=(zero, *manifest.log[1:])),
         manifest._replace(log=manifest.log[:-1]),
+        manifest._replace(peaks=(zero, *manifest.peaks[1:])),
+        manifest._replace(closings=(Closing(taken.world.checkpoints[-2], ()),)),
         manifest._replace(checkpoint=taken.world.checkpoints[-2]),
     ):
         with pytest.raises(ProofError):

@@ -33,8 +33,10 @@ class Taken:
         self.window_parts = self._windows(windows)
         self.manifest = Manifest(
             world.checkpoints[-1],
+            (),
             tuple(self.node(index, pairs) for index, pairs in enumerate(self.state)),
             tuple(self._log_node(index) for index in range(snapshot.log_parts(size))),
+            tuple(world.state.log.peaks),
             len(self.window_parts),
         )
 

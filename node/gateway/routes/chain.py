@@ -44,7 +44,7 @@ def router(gateway: Gateway) -> APIRouter:
             {200: answer("The block.", "Block", examples.BLOCK)},
             {200: binary("The block.", MSGPACK)},
             common,
-            problems(Code.UNKNOWN_BLOCK),
+            problems(Code.UNKNOWN_BLOCK, Code.PRUNED),
         ),
     )
     async def block(request: Request, height: Height) -> Response:
