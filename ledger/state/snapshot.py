@@ -30,6 +30,8 @@ from ledger.base.merkle import LogFrontier
 from ledger.chain.block import Block, Header, Outcome, parse_block, parse_outcome, transactions_root
 from ledger.chain.certificate import Checkpoint, check_checkpoint, parse_checkpoint
 from ledger.chain.closing import Closing, check_closings, parse_closing
+from ledger.chain.epoch import EpochChange, parse_change, registry_after
+from ledger.chain.genesis import Genesis
 from ledger.chain.transaction import Header as TransactionHeader
 from ledger.chain.transaction import header_from_wire
 from ledger.chain.validators import ValidatorSet
@@ -204,20 +206,43 @@ def check_state_part(
 # ---- the registry
 
 
-def registry_part(registry: Registry) -> bytes:
-    """The part that holds every entry."""
-    return encode(tuple(registry.entries))
+Changes = tuple[tuple[int, EpochChange], ...]
+"""(height of its block, change) of every epoch before the checkpoint's."""
 
 
-def check_registry_part(network: bytes, manifest: Manifest, data: bytes) -> Registry:
-    """The registry at the checkpoint; ProofError."""
+def registry_part(registry: Registry, changes: Changes = ()) -> bytes:
+    """The part that holds every entry, and the changes of epochs that led to it from that of genesis."""
+    return encode((tuple(registry.entries), changes))
+
+
+def check_registry_part(genesis: Genesis, manifest: Manifest, data: bytes) -> tuple[Registry, Changes]:
+    """The registry at the checkpoint, and the changes of epochs; ProofError."""
+    network = genesis.network
     with _Form("registry"):
-        value = decode(data, max_bytes=limits.SNAPSHOT_PART_BYTES)
-        entries = [entry_from_wire(entry) for entry in take_array(value, "registry", most=_REGISTRY_ENTRIES)]
+        entries_value, changes_value = take_array(
+            decode(data, max_bytes=limits.SNAPSHOT_PART_BYTES), "registry part", 2
+        )
+        entries = [
+            entry_from_wire(entry) for entry in take_array(entries_value, "registry", most=_REGISTRY_ENTRIES)
+        ]
         registry = Registry(network, entries)
-    if registry.root != manifest.checkpoint.outcome.registry_root or registry_part(registry) != data:
+        changes = []
+        grown = genesis.registry()
+        for closing, value in zip(
+            manifest.closings, take_array(changes_value, "changes", len(manifest.closings)), strict=True
+        ):
+            height, change_value = take_array(value, "change", 2)
+            change = parse_change(change_value)
+            members = change.next_validators(network).members
+            if height != closing.checkpoint.header.height or members != closing.members:
+                raise _refused("registry", "the change that closed each epoch")
+            grown = registry_after(grown, change, height)
+            changes.append((height, change))
+    if registry.root != manifest.checkpoint.outcome.registry_root or grown.root != registry.root:
         raise _refused("registry", "the entries under the certified registry root")
-    return registry
+    if registry_part(registry, tuple(changes)) != data:
+        raise _refused("registry", "its entries in order")
+    return registry, tuple(changes)
 
 
 # ---- the last hour

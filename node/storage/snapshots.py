@@ -15,10 +15,11 @@ from zlib import crc32
 
 from ledger.base.errors import Code, StorageError
 from ledger.base.limits import SNAPSHOT_PART_BYTES
-from ledger.chain.validators import ValidatorSet
+from ledger.chain.genesis import Genesis
+from ledger.chain.validators import Validator, ValidatorSet
 from ledger.members.registry import Registry
 from ledger.state import snapshot
-from ledger.state.snapshot import Manifest, WindowBlock
+from ledger.state.snapshot import Changes, Manifest, WindowBlock
 from node.storage.filesystem import FileSystem, read_whole, storage_error, write_atomically
 
 FOLDER: Final = "snapshots"
@@ -135,18 +136,25 @@ class SnapshotReader:
     `read` gives the bytes of a part. Raises ProofError naming the part that does not hold, and whatever `read` raises.
     """
 
-    def __init__(self, read: Callable[[Part], bytes], depth: int, first: ValidatorSet) -> None:
-        """`depth` is that of the state tree and `first` the validators, both of genesis."""
+    def __init__(self, read: Callable[[Part], bytes], genesis: Genesis) -> None:
         self._read = read
-        self._depth = depth
-        self.network = first.network
+        self._genesis = genesis
+        self._depth = genesis.state_depth
+        self.network = genesis.network
+        first = ValidatorSet(
+            self.network, [Validator(seat.organisation, seat.public_key) for seat in genesis.validators]
+        )
         self.manifest = snapshot.parse_manifest(read(MANIFEST))
-        self.sets: Sequence[ValidatorSet] = snapshot.check_manifest(self.manifest, depth, first)
+        self.sets: Sequence[ValidatorSet] = snapshot.check_manifest(self.manifest, self._depth, first)
         """The validators of every epoch up to the checkpoint's."""
 
     def registry(self) -> Registry:
         """The registry at the checkpoint."""
-        return snapshot.check_registry_part(self.network, self.manifest, self._read(Part(PartKind.REGISTRY)))
+        return self.registry_and_changes()[0]
+
+    def registry_and_changes(self) -> tuple[Registry, Changes]:
+        """The registry at the checkpoint, and the changes of epochs that led to it."""
+        return snapshot.check_registry_part(self._genesis, self.manifest, self._read(Part(PartKind.REGISTRY)))
 
     def records(self) -> Iterator[tuple[tuple[bytes, bytes], ...]]:
         """(state key, encoded record) of every record in order of key, part by part."""
@@ -175,6 +183,6 @@ class SnapshotReader:
         return snapshot.remembered_ids(self.window(), registry, self.sets, now_ms)
 
 
-def open_snapshot(store: SnapshotStore, height: int, depth: int, first: ValidatorSet) -> SnapshotReader:
+def open_snapshot(store: SnapshotStore, height: int, genesis: Genesis) -> SnapshotReader:
     """A reader of a stored snapshot."""
-    return SnapshotReader(lambda part: store.read(height, part), depth, first)
+    return SnapshotReader(lambda part: store.read(height, part), genesis)

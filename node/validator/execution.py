@@ -114,8 +114,6 @@ class Executor:
         self.validators = validators
         self.first_validators = validators
         """Those of genesis."""
-        self.closings: tuple[Closing, ...] = ()
-        """Of every epoch before the current one."""
         self.blocks = blocks
         self.tables = Tables(self.network, store)
         self.state = self._load_state(genesis)
@@ -314,9 +312,9 @@ class Executor:
 
     def closings(self, first: int, end: int) -> tuple[Closing, ...]:
         """How the epochs first .. end - 1 were closed. Raises UnavailableError history_incomplete for a block not here."""
-        found = []
-        for height, change in self.tables.read_changes()[first:end]:
-            stored = self.blocks.get(height)
+        found = list(self.tables.joined_closings()[first:end])
+        for height, change in self.tables.read_changes()[first + len(found) : end]:
+            stored = self.blocks.head(height)
             certificate = certificate_of(stored)
             if certificate is None:
                 raise UnavailableError(

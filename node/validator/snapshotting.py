@@ -22,6 +22,7 @@ from ledger.base.encoding import encode
 from ledger.base.errors import Code, CustodyError, StorageError, UnavailableError
 from ledger.chain.certificate import Checkpoint
 from ledger.chain.closing import Closing
+from ledger.chain.epoch import EpochChange
 from ledger.members.registry import Registry
 from ledger.state import snapshot
 from ledger.state.links import entry_hash
@@ -47,6 +48,7 @@ class _Begun(NamedTuple):
 
     checkpoint: Checkpoint
     closings: tuple[Closing, ...]
+    changes: tuple[tuple[int, EpochChange], ...]
     registry: Registry
     peaks: tuple[bytes, ...]
     flush: Flush
@@ -95,7 +97,8 @@ class Snapshotter:
             return
         begun = _Begun(
             checkpoint,
-            self._executor.closings,
+            self._executor.closings(0, checkpoint.header.epoch),
+            self._executor.tables.read_changes()[: checkpoint.header.epoch],
             self._executor.state.registry,
             tuple(self._executor.tables.final_log().peaks),
             flush,
@@ -146,11 +149,17 @@ class Snapshotter:
 
     async def _make(self, begun: _Begun) -> None:
         header, outcome, _ = begun.checkpoint
+        if begun.registry.root != outcome.registry_root:
+            raise UnavailableError(
+                Code.UNAVAILABLE, "expected the registry not to change at this height, it does"
+            )
         kept = self._stores.state.keep("records")
         try:
             self._snapshots.clean(self._snapshots.heights)
             windows = await self._write_window(begun)
-            await self._put(header.height, Part(PartKind.REGISTRY), snapshot.registry_part(begun.registry))
+            await self._put(
+                header.height, Part(PartKind.REGISTRY), snapshot.registry_part(begun.registry, begun.changes)
+            )
             nodes = await self._write_state(begun, kept)
         finally:
             self._stores.state.release(kept)

@@ -14,6 +14,7 @@
     epochs        epoch (8)                               -> [height of its last block, the change that closed it]
     meta          "log"                                   -> [size, [peak, ...]] of the event log
                   "oldest"                                -> height (8) of the oldest of `headers`
+                  "closings"                              -> [closing, ...] of epochs before the snapshot joined from
                   "history"                               -> while the past below a snapshot is not complete, what is
 
 A block's changes are written while it is executed, in its own undoable layer. `*_at` functions read what is final only,
@@ -31,6 +32,7 @@ from ledger.base.errors import Code, StorageError
 from ledger.base.hashing import Tag, tagged_hash
 from ledger.base.merkle import LogFrontier
 from ledger.chain.block import Header as BlockHeader
+from ledger.chain.closing import Closing, parse_closing
 from ledger.chain.epoch import EpochChange, parse_change
 from ledger.chain.transaction import Header as TransactionHeader
 from ledger.chain.transaction import item_from_wire
@@ -48,6 +50,7 @@ TABLES: Final = (
 _LOG: Final = b"log"
 _ROW_BYTES: Final = limits.TRANSACTION_BYTES + 1_000_000
 
+CLOSINGS: Final = b"closings"
 _OLDEST: Final = b"oldest"
 _FORGOTTEN_PER_BLOCK: Final = 4
 _HEADERS_MS: Final = limits.EXPIRY_AHEAD_MS + 600_000
@@ -180,6 +183,13 @@ class Tables:
         """The event log's frontier."""
         data = self.meta.get(_LOG)
         return LogFrontier() if data is None else LogFrontier(*decode(data, max_bytes=10_000))
+
+    def joined_closings(self) -> tuple[Closing, ...]:
+        """Of the epochs before the snapshot that this node joined from, which it has no blocks of."""
+        data = self.final("meta", CLOSINGS)
+        if data is None:
+            return ()
+        return tuple(parse_closing(value) for value in decode(data, max_bytes=limits.SNAPSHOT_PART_BYTES))
 
     def final_log(self) -> LogFrontier:
         """The event log's frontier after the last final block."""

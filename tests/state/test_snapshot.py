@@ -43,7 +43,7 @@ def test_every_part_is_proven_by_the_checkpoint(taken: Taken) -> None:
     for index, part in enumerate(taken.state_parts):
         found.update(check_state_part(taken.network, taken.depth, manifest, index, part))
     assert found == taken.records
-    registry = check_registry_part(taken.network, manifest, taken.registry)
+    registry, _ = check_registry_part(taken.world.genesis, manifest, taken.registry)
     assert registry.root == taken.world.state.registry.root
     window, now_ms = taken.window(), manifest.checkpoint.header.time_ms
     assert snapshot.is_window_whole(window[-1].block.header, manifest.checkpoint.header)
@@ -81,7 +81,7 @@ def test_ids_of_transactions_that_were_refused_as_a_whole_are_not_remembered() -
     world.commit(fine, late, far, unknown, fine)
     world.commit(far)  # refused again: still too far ahead
     made = Taken(world)
-    registry = check_registry_part(world.network, made.manifest, made.registry)
+    registry, _ = check_registry_part(world.genesis, made.manifest, made.registry)
     now_ms = made.manifest.checkpoint.header.time_ms
     found = dict(remembered_ids(made.window(), registry, world.state.sets, now_ms))
     assert found == world.state.remembered == {fine.id: fine.header.expiry_ms}
@@ -124,7 +124,7 @@ def test_no_flipped_bit_of_any_part_is_taken() -> None:
                 check(changed)
     for changed in flips(made.registry)[::7]:
         with pytest.raises(ProofError):
-            check_registry_part(made.network, made.manifest, changed)
+            check_registry_part(world.genesis, made.manifest, changed)
 
 
 def test_a_record_left_out_added_or_of_another_height_is_refused(taken: Taken) -> None:

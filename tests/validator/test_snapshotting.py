@@ -83,7 +83,7 @@ def run(scenario: Callable[[], Awaitable[None]]) -> None:
 
 
 def reader(node: Node, files: MemoryFileSystem, height: int) -> SnapshotReader:
-    return open_snapshot(SnapshotStore(files), height, node.executor.depth, node.executor.first_validators)
+    return open_snapshot(SnapshotStore(files), height, node.made.genesis)
 
 
 def test_a_snapshot_is_the_state_of_its_checkpoint_though_blocks_go_on(
