@@ -209,7 +209,7 @@ def _state_part(data: bytes) -> bytes:
 
 def _registry_part(data: bytes) -> bytes:
     made = samples.taken()
-    return snapshot.registry_part(snapshot.check_registry_part(made.network, made.manifest, data))
+    return snapshot.registry_part(*snapshot.check_registry_part(made.world.genesis, made.manifest, data))
 
 
 def _window_part(data: bytes) -> bytes:
