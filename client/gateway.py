@@ -158,6 +158,10 @@ class Gateway:
         """A block as JSON."""
         return self._object(protocol.read_json(self._pool, f"/v1/blocks/{height}"))
 
+    def whole_block(self, height: int) -> bytes:
+        """A block in the ledger's encoding, which can be audited."""
+        return self._run(protocol.octets(self._pool, f"/v1/blocks/{height}"))
+
     def bundle(self, identifiers: Sequence[str], *params: tuple[str, str]) -> bytes:
         """The bundle that proves the given subjects."""
         return self._run(protocol.bundle(self._pool, identifiers, *params))

@@ -7,8 +7,8 @@ What is checked here depends on bytes alone, never on state, so every validator 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from ledger.base import limits
 from ledger.base.encoding import decode, encode, take_array, take_bytes, take_int
@@ -16,6 +16,15 @@ from ledger.base.errors import Code, FormError
 from ledger.base.hashing import Tag, tagged_hash
 from ledger.chain.block import COUNTER_MAX
 from ledger.chain.transaction import Transaction, transaction_from_bytes
+
+
+class BatchHead(NamedTuple):
+    """What a batch says beside its transactions: with these in order, its bytes are made again."""
+
+    origin: int
+    number: int
+    transactions: int
+    """How many transactions it has."""
 
 
 class Batch(NamedTuple):
@@ -54,10 +63,39 @@ def batch_digest(network: bytes, data: bytes) -> bytes:
     return tagged_hash(Tag.BATCH, network, data)
 
 
-def transactions_of(data: bytes) -> tuple[bytes, ...]:
-    """The encoded transactions of a stored batch."""
-    _, _, encoded = decode(data, max_bytes=limits.BLOCK_BYTES)
-    return tuple(encoded)
+def take_apart(batches: Iterable[bytes]) -> tuple[tuple[BatchHead, ...], tuple[bytes, ...]]:
+    """The heads and the encoded transactions of stored batches, in order."""
+    heads, transactions = [], []
+    for data in batches:
+        origin, number, encoded = decode(data, max_bytes=limits.BLOCK_BYTES)
+        heads.append(BatchHead(origin, number, len(encoded)))
+        transactions += encoded
+    return tuple(heads), tuple(transactions)
+
+
+def put_together(heads: Iterable[BatchHead], transactions: Sequence[bytes]) -> tuple[bytes, ...]:
+    """The batches that `take_apart` took apart; FormError if the heads count more or fewer transactions."""
+    batches, start = [], 0
+    for head in heads:
+        batches.append(
+            encode((head.origin, head.number, tuple(transactions[start : start + head.transactions])))
+        )
+        start += head.transactions
+    if start != len(transactions):
+        raise FormError(
+            Code.MALFORMED, f"expected {start} transactions, as the batches count, got {len(transactions)}"
+        )
+    return tuple(batches)
+
+
+def parse_batch_head(value: Any) -> BatchHead:
+    """A BatchHead from its array; FormError."""
+    origin, number, count = take_array(value, "batch head", 3)
+    return BatchHead(
+        take_int(origin, "batch origin", 0, limits.VALIDATORS_MAX - 1),
+        take_int(number, "batch number", 0, COUNTER_MAX),
+        take_int(count, "batch count", 1, limits.TRANSACTIONS_PER_BLOCK),
+    )
 
 
 def batch_from_bytes(data: bytes, network: bytes, *, check_signatures: bool = True) -> Batch:

@@ -64,6 +64,26 @@ class Events(Protocol):
         """Whether they were here and were erased."""
 
 
+class Source(Protocol):
+    """Where blocks to be audited come from."""
+
+    name: str
+    """What reports call it."""
+    genesis: Genesis
+    last: int
+    """The last block it has."""
+
+    @property
+    def events(self) -> Events | None:
+        """The bytes of events, or None where it has none."""
+
+    def block(self, height: int) -> SuppliedBlock:
+        """A block. FormError for what is none; any other CustodyError where it cannot be had."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+
 class Difference(NamedTuple):
     """The first thing found that is not as it should be."""
 

@@ -31,6 +31,7 @@ from ledger.base.encoding import (
 )
 from ledger.base.errors import Code, FormError
 from ledger.base.hashing import HASH_BYTES
+from ledger.chain.batch import BatchHead, parse_batch_head
 from ledger.chain.block import Header, Outcome, parse_header, parse_outcome
 from ledger.chain.certificate import Certificate, Checkpoint, parse_certificate, parse_checkpoint
 from ledger.state.links import Entry, Link, entry_from_wire, link_from_wire
@@ -134,6 +135,8 @@ class FinalBlock(NamedTuple):
     """All transactions in order, encoded."""
     receipts: tuple[TransactionStatus, ...]
     """One per transaction, in order (state FINAL)."""
+    batches: tuple[BatchHead, ...]
+    """How the transactions lie in batches: with these the bytes that the header commits to are made again."""
 
 
 class RecordAt(NamedTuple):
@@ -479,7 +482,7 @@ def parse_statuses(value: Any) -> tuple[TransactionStatus, ...]:
 
 def parse_final_block(value: Any) -> FinalBlock:
     """A FinalBlock from its array."""
-    header, outcome, certificate, transactions, receipts = take_array(value, "block", 5)
+    header, outcome, certificate, transactions, receipts, batches = take_array(value, "block", 6)
     return FinalBlock(
         parse_header(header),
         parse_outcome(outcome),
@@ -491,6 +494,7 @@ def parse_final_block(value: Any) -> FinalBlock:
             limits.TRANSACTIONS_PER_BLOCK,
         ),
         parse_statuses(receipts),
+        _tuple_of(parse_batch_head, batches, "batches", limits.BATCHES_PER_BLOCK),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from ledger.base import limits
 from ledger.base.errors import Code, UnavailableError
-from ledger.chain.batch import transactions_of
+from ledger.chain.batch import take_apart
 from ledger.chain.block import Block
 from ledger.chain.certificate import Certificate, Checkpoint
 from ledger.chain.transaction import Transaction, transaction_from_bytes
@@ -74,7 +74,7 @@ class Chain:
         stored = self._executor.blocks.get(height)
         block = block_of(stored)
         failures = self._executor.tables.failures_of(height)
-        transactions = tuple(data for batch in batches_of(stored) for data in transactions_of(batch))
+        batches, transactions = take_apart(batches_of(stored))
         statuses = []
         for place, data in enumerate(transactions):
             transaction = transaction_from_bytes(data, self._network)
@@ -86,7 +86,7 @@ class Chain:
                 receipts = tuple(ItemReceipt(index, failure, None, ()) for index in range(count))
             statuses.append(_status(transaction.id, height, block.header.time_ms, receipts))
         return FinalBlock(
-            block.header, outcome_of(stored), certificate_of(stored), transactions, tuple(statuses)
+            block.header, outcome_of(stored), certificate_of(stored), transactions, tuple(statuses), batches
         )
 
     def _receipts(self, transaction: Transaction) -> tuple[ItemReceipt, ...]:
@@ -165,8 +165,8 @@ def _recent_block(final: FinalBlockData) -> FinalBlock:
         position += count
         shown = _item_receipts(receipts)
         statuses.append(_status(transaction.id, header.height, header.time_ms, shown))
-    encoded = tuple(data for batch in final.batches for data in transactions_of(batch))
-    return FinalBlock(header, final.outcome, final.certificate, encoded, tuple(statuses))
+    batches, encoded = take_apart(final.batches)
+    return FinalBlock(header, final.outcome, final.certificate, encoded, tuple(statuses), batches)
 
 
 def _item_receipts(receipts: tuple[Receipt, ...]) -> tuple[ItemReceipt, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ledger.base.encoding import encode
 from ledger.base.errors import Code, CustodyError, FormError, UnavailableError
+from ledger.chain.batch import take_apart
 from ledger.chain.transaction import transaction_from_bytes
 from ledger.proof.build import build
 from ledger.state.item import ItemChanges
@@ -27,14 +28,14 @@ from node.local.protocol import (
     WaitFor,
 )
 from node.transport.local_service import LocalConnection, LocalServer
+from tests.world.chain import ChainedWorld
 from tests.world.past import Past
-from tests.world.world import World
 
 
 class FakeValidator:
     """Serves a world at a socket path."""
 
-    def __init__(self, world: World, socket: Path) -> None:
+    def __init__(self, world: ChainedWorld, socket: Path) -> None:
         self.world = world
         self.socket = socket
         self.blocks: list[FinalBlock] = []
@@ -75,7 +76,10 @@ class FakeValidator:
             status = TransactionStatus(transaction.id, State.FINAL, "", "", height, time_ms, receipts)
             self.statuses[transaction.id] = status
             made.append(status)
-        block = FinalBlock(checkpoint.header, checkpoint.outcome, checkpoint.certificate, datas, tuple(made))
+        batches, _ = take_apart(self.world.supplied[-1].batches)
+        block = FinalBlock(
+            checkpoint.header, checkpoint.outcome, checkpoint.certificate, datas, tuple(made), batches
+        )
         self.blocks.append(block)
         self._new_block.set()
         self._new_block = asyncio.Event()

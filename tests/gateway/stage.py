@@ -19,7 +19,8 @@ from node.gateway.app import create_app
 from node.gateway.problems import MEDIA_TYPE, STATUS, TYPE_PREFIX
 from node.gateway.service import Gateway
 from tests.gateway.fake_validator import FakeValidator
-from tests.world.world import World, serial
+from tests.world.chain import ChainedWorld
+from tests.world.world import serial
 
 TOKEN = "t" * 43
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -27,7 +28,7 @@ MSGPACK = {"Content-Type": "application/msgpack"}
 
 
 class Stage(NamedTuple):
-    world: World
+    world: ChainedWorld
     validator: FakeValidator
     gateway: Gateway
     app: Any
@@ -55,7 +56,7 @@ def body_of(*transactions: Transaction) -> bytes:
 
 @asynccontextmanager
 async def staged(folder: Path, *, starts: bool = True, **options: Any) -> AsyncIterator[Stage]:
-    world = World()
+    world = ChainedWorld()
     validator = FakeValidator(world, folder / "validator.sock")
     if starts:
         await validator.start()

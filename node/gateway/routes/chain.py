@@ -48,7 +48,7 @@ def router(gateway: Gateway) -> APIRouter:
         ),
     )
     async def block(request: Request, height: Height) -> Response:
-        """As msgpack: [header, outcome, certificate or nil, [transaction, ...], [receipts, ...]]."""
+        """As msgpack: [header, outcome, certificate or nil, [transaction, ...], [receipts, ...], [batch, ...]]."""
         media_type = chosen(request, (JSON, MSGPACK))
         found = await gateway.ask(lambda: gateway.validator.block(height))
         if media_type == MSGPACK:
