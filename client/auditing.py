@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ledger.base import limits
 from ledger.base.encoding import decode, take_array, take_ascii, take_bytes, take_int, take_optional_bytes
-from ledger.base.errors import Code, FormError
+from ledger.base.errors import Code, FormError, UnavailableError
 from ledger.base.hashing import HASH_BYTES
 from ledger.chain.batch import parse_batch_head, put_together
 from ledger.chain.block import parse_header, parse_outcome
@@ -36,8 +36,7 @@ class GatewaySource:
         self.events = None
         self._gateway = gateway
         self.genesis = genesis_from_bytes(gateway.genesis())
-        newest = decode(gateway.checkpoint(), max_bytes=CHECKPOINT_BYTES)
-        self.last = parse_header(take_array(newest, "checkpoint", 3)[0]).height
+        self.last = _newest(gateway)
 
     def block(self, height: int) -> SuppliedBlock:
         """A block as the gateway tells it."""
@@ -45,6 +44,17 @@ class GatewaySource:
 
     def close(self) -> None:
         """The gateway is closed by whoever opened it."""
+
+
+def _newest(gateway: Gateway) -> int:
+    """The height of the newest checkpoint, 0 while there is none."""
+    try:
+        newest = gateway.checkpoint()
+    except UnavailableError as error:
+        if error.code != Code.UNKNOWN_BLOCK:
+            raise
+        return 0
+    return parse_header(take_array(decode(newest, max_bytes=CHECKPOINT_BYTES), "checkpoint", 3)[0]).height
 
 
 def block_from_bytes(data: bytes) -> SuppliedBlock:

@@ -28,6 +28,7 @@ OWN: Final = {
     "follow": ("client.cli.follow", "blocks as they become final"),
     "prove": ("client.cli.prove", "a file that proves the history of subjects"),
     "verify": ("client.cli.verify", "check such a file, without a network"),
+    "audit": ("client.cli.audit", "execute a whole chain again, a node's own or a gateway's"),
     "anchor": ("client.cli.anchor", "what is trusted: add, list, show, export"),
 }
 FROM_NODE: Final = {
