@@ -63,7 +63,7 @@ def test_the_genesis_file_is_the_default_and_json_says_who_the_network_is(tmp_pa
         assert shown["network"] == stage.world.network.hex()
         assert [one["organisation"] for one in shown["validators"]] == list(stage.world.organisations)
         (maker,) = (one for one in shown["organisations"] if one["id"] == "maker")
-        assert {key["use"] for key in maker["keys"]} == {"sign", "device"}
+        assert {key["use"] for key in maker["keys"]} == {"sign", "device", "approver"}
 
     play(tmp_path, act)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from client.anchor import anchor_from_bytes, anchor_to_bytes, checkpoint_from_bytes
+from client.auditing import block_from_bytes
 from client.directory import load_directory
 from client.prepare import payload_from_wire, prepare_document, prepared_from_wire, wire_of
 from client.protocol import Answer, json_in, problem_in, standing_from_json
@@ -235,6 +236,10 @@ def _batch(data: bytes) -> bytes:
     return batch_from_bytes(data, _network(data)).data
 
 
+def _block_told(data: bytes) -> None:
+    block_from_bytes(data)  # what a client needs not is left out, so it is not encoded again
+
+
 def _batch_frame(data: bytes) -> None:
     check_frame(data, _network(data))
 
@@ -421,7 +426,9 @@ DECODERS: tuple[Decoder, ...] = (
     Decoder("fault", ("node.local.protocol:decode_fault",), _fault, samples.faults, "msgpack", 100_000),
     Decoder("statuses", ("node.local.protocol:parse_statuses", "node.local.protocol:parse_transaction_status"),
             _value(local.parse_statuses), samples.statuses, "msgpack", 8_000_000),
-    Decoder("final block", ("node.local.protocol:parse_final_block",), _value(local.parse_final_block), samples.final_blocks,
+    Decoder("block told", ("client.auditing:block_from_bytes",), _block_told, samples.final_blocks, "msgpack",
+            limits.BUNDLE_BYTES),
+    Decoder("final block", ("node.local.protocol:parse_final_block", "ledger.chain.batch:parse_batch_head"), _value(local.parse_final_block), samples.final_blocks,
             "msgpack", 8_000_000),
     Decoder("answered checkpoint", ("node.local.protocol:parse_answered_checkpoint",),
             _value(local.parse_answered_checkpoint), samples.checkpoints, "msgpack", 65_536),

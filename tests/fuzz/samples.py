@@ -15,7 +15,7 @@ from ledger.base.encoding import decode, encode
 from ledger.base.errors import Code
 from ledger.base.keyfile import Cost, seal_key, write_unsealed_key
 from ledger.base.keys import SigningKey
-from ledger.chain.batch import make_batch
+from ledger.chain.batch import BatchHead, make_batch
 from ledger.chain.closing import Closing
 from ledger.chain.evidence import make_evidence
 from ledger.chain.transaction import Kind, sign_transaction
@@ -268,7 +268,11 @@ def final_blocks() -> tuple[bytes, ...]:
     certified = CHECKPOINT.certificate
     receipts = local.parse_statuses(decode(statuses()[1], max_bytes=10_000))
     return tuple(
-        encode(local.FinalBlock(BLOCK.header, OUTCOME, certificate, (transactions()[0],), receipts))
+        encode(
+            local.FinalBlock(
+                BLOCK.header, OUTCOME, certificate, (transactions()[0],), receipts, (BatchHead(1, 2, 1),)
+            )
+        )
         for certificate in (None, certified)
     )
 
