@@ -12,7 +12,7 @@ from client.protocol import Policy
 from client.signing import Submission
 from ledger.base.errors import CustodyError
 from tests.process.chaos.cluster import PARTS, Cluster
-from tests.process.chaos.load import Load, Recorder, subject
+from tests.process.chaos.load import Load
 
 RECOVERY_S: Final = 60.0
 """A process that does not acknowledge within this is stuck."""
@@ -21,7 +21,6 @@ _VICTIMS: Final = (("validator",), ("gateway",), PARTS)
 _PROBING: Final = Policy(
     patience_s=5.0, reach_s=0.05, attempt_s=5.0, first_pause_s=0.005, longest_pause_s=0.02
 )
-_PROBE: Final = 999_000_000
 
 
 class Recovery(NamedTuple):
@@ -34,12 +33,13 @@ class Recovery(NamedTuple):
     """Of them, until its validator was ready (0 where that was not killed)."""
 
 
-async def acknowledges(cluster: Cluster, recorder: Recorder, name: str, submission: Submission) -> None:
-    """Hand in an event through that node alone until it acknowledges it."""
+async def acknowledges(cluster: Cluster, load: Load, name: str, submission: Submission | None = None) -> None:
+    """Hand in an event (or that one) through that node alone until it acknowledges it."""
+    submission = submission or load.recorder.prepare(load.probe)
     deadline = time.monotonic() + RECOVERY_S
     async with cluster.gateway(name, policy=_PROBING) as gateway:
         while True:
-            write = await recorder.hand_in(gateway, subject(_PROBE), submission)
+            write = await load.recorder.hand_in(gateway, load.probe, submission)
             if write.acknowledgement is not None:
                 return
             cluster.check_alive()
@@ -71,12 +71,12 @@ async def kill_once(cluster: Cluster, load: Load, draw: random.Random) -> Recove
     parts = draw.choice(_VICTIMS)
     cluster.kill(name, *parts)
     await asyncio.sleep(draw.uniform(*_DOWN_S))
-    probe = load.recorder.prepare(subject(_PROBE))
+    probe = load.recorder.prepare(load.probe)
     began = time.monotonic()
     cluster.start(name, *parts)
     readiness = asyncio.create_task(_is_ready(cluster, name, began)) if "validator" in parts else None
     try:
-        await acknowledges(cluster, load.recorder, name, probe)
+        await acknowledges(cluster, load, name, probe)
         took_ms = 1000 * (time.monotonic() - began)
         ready_ms = 0.0 if readiness is None else await readiness
     finally:

@@ -151,7 +151,10 @@ class Load:
     ) -> None:
         self.recorder = Recorder(cluster)
         self._cluster = cluster
-        self._subjects = [subject(seed % 1_000_000 * 1_000 + number) for number in range(subjects)]
+        first = seed % 1_000_000 * 1_000
+        self._subjects = [subject(first + number) for number in range(subjects)]
+        self.probe = subject(first + 999)
+        """What `acknowledges` writes about."""
         self._pause_s = clients / per_second
         self._random = random.Random(seed)
         self._is_over = False

@@ -1,0 +1,243 @@
+"""Real nodes on bad machines: nothing is promised that is not kept, the others go on, and the node says what is wrong.
+
+One network for all: what a test breaks it mends, and each ends with the whole history of its clients checked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import resource
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.process.chaos import machine, small_disk
+from tests.process.chaos.aftermath import verdict
+from tests.process.chaos.cluster import Cluster
+from tests.process.chaos.kills import acknowledges
+from tests.process.chaos.load import Load
+from tests.process.chaos.machine import Machine
+from tests.process.chaos.proxy import FaultyNetwork
+from tests.process.chaos.small_disk import SmallDisk
+
+ON_BAD_MACHINE = "forwarder"
+ON_SMALL_DISK = "carrier"
+SMALL = 1 << 20
+DAY_MS = 86_400_000
+
+Scenario = Callable[[Load], Awaitable[None]]
+
+
+class Surroundings:
+    """The network, what makes it suffer, and the loop they run on."""
+
+    def __init__(self, root: Path) -> None:
+        self._stack = ExitStack()
+        self._runner = self._stack.enter_context(asyncio.Runner())
+        self.cluster = Cluster(root / "net")
+        self.disk: SmallDisk | None = None
+        self.machine: Machine | None = None
+        self._loads = 0
+        if small_disk.missing() is None:
+            self.disk = self._stack.enter_context(SmallDisk(self.cluster.folders[ON_SMALL_DISK], SMALL))
+        if machine.missing() is None:
+            self.machine = self._stack.enter_context(Machine(root / "machine"))
+            self.cluster.environment[ON_BAD_MACHINE] = self.machine.environment
+        self.network = FaultyNetwork(self.cluster, 1)
+        self._stack.callback(lambda: self._runner.run(self.network.__aexit__()))
+        self._stack.callback(self.cluster.stop)
+        self._runner.run(self._start())
+
+    async def _start(self) -> None:
+        await self.network.__aenter__()
+        await self.cluster.__aenter__()
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def suffer(self, scenario: Scenario) -> None:
+        """Run a scenario under load; every promise must hold at its end."""
+
+        async def run() -> None:
+            self._loads += 1
+            load = Load(self.cluster, seed=self._loads, clients=6, per_second=40, subjects=10)
+            try:
+                await load.reaches(20)
+                await scenario(load)
+                await load.reaches(10)
+                history = await load.stop()
+            finally:
+                await load.cancel()
+            assert await verdict(self.cluster, history, print) == []
+            for name in self.cluster.names:
+                status = await self.cluster.status(name)
+                assert status is not None
+                assert not any("contradict" in warning for warning in status.warnings)
+
+        self._runner.run(run())
+
+    async def revive(self, load: Load, name: str, *parts: str) -> None:
+        """Start a node again, and wait until it acknowledges at the head."""
+        self.cluster.start(name, *parts)
+        await acknowledges(self.cluster, load, name)
+
+
+@pytest.fixture(scope="module")
+def around(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Surroundings]:
+    found = Surroundings(tmp_path_factory.mktemp("bad"))
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+@pytest.mark.skipif(small_disk.missing() is not None, reason=str(small_disk.missing()))
+def test_a_full_disk_ends_the_node_and_no_promise_and_room_brings_it_back(around: Surroundings) -> None:
+    disk, cluster = around.disk, around.cluster
+    assert disk is not None
+
+    async def scenario(load: Load) -> None:
+        code = await cluster.ended(ON_SMALL_DISK, "validator")
+        said = cluster.said(ON_SMALL_DISK, "validator")
+        assert "[disk_full]" in said.splitlines()[-1], said[-2_000:]
+        assert (code, "\nTraceback" in said) == (1, False)
+        await load.reaches(20)
+
+        cluster.start(ON_SMALL_DISK, "validator")
+        if cluster.is_running(ON_SMALL_DISK, "validator"):
+            print("again", await cluster.ended(ON_SMALL_DISK, "validator"))
+        print(cluster.said(ON_SMALL_DISK, "validator")[-1500:])
+        disk.resize(64 * SMALL)
+        await around.revive(load, ON_SMALL_DISK, "validator")
+
+    around.suffer(scenario)
+
+
+@pytest.mark.skipif(machine.missing() is not None, reason=str(machine.missing()))
+def test_a_slow_disk_slows_and_breaks_nothing(around: Surroundings) -> None:
+    bad, cluster = around.machine, around.cluster
+    assert bad is not None
+
+    async def scenario(load: Load) -> None:
+        bad.behave(sync_ms=200, write_ms=5)
+        await load.reaches(40)
+        await acknowledges(cluster, load, ON_BAD_MACHINE)
+        bad.behave()
+
+    around.suffer(scenario)
+
+
+@pytest.mark.skipif(machine.missing() is not None, reason=str(machine.missing()))
+@pytest.mark.parametrize(("error", "code"), [(errno.EIO, "damaged"), (errno.ENOSPC, "disk_full")])
+def test_a_failed_sync_ends_the_node_before_it_says_anything(
+    around: Surroundings, error: int, code: str
+) -> None:
+    bad, cluster = around.machine, around.cluster
+    assert bad is not None
+
+    async def scenario(load: Load) -> None:
+        bad.behave(error=error)
+        assert await cluster.ended(ON_BAD_MACHINE, "validator") != 0
+        said = cluster.said(ON_BAD_MACHINE, "validator")
+        assert f"[{code}]" in said.splitlines()[-1], said[-2_000:]
+        await load.reaches(20)
+        bad.behave()
+        await around.revive(load, ON_BAD_MACHINE, "validator")
+
+    around.suffer(scenario)
+
+
+@pytest.mark.skipif(machine.missing() is not None, reason=str(machine.missing()))
+@pytest.mark.parametrize("clock_ms", [35_000, -35_000, 3 * DAY_MS, -3 * DAY_MS, 12_000, -12_000])
+def test_a_clock_that_jumps_is_said_and_stops_nobody(around: Surroundings, clock_ms: int) -> None:
+    bad, cluster = around.machine, around.cluster
+    assert bad is not None
+
+    async def warning() -> str | None:
+        status = await cluster.status(ON_BAD_MACHINE)
+        assert status is not None
+        return next((text for text in status.warnings if "clock" in text), None)
+
+    async def scenario(load: Load) -> None:
+        bad.behave(clock_ms=clock_ms)
+        for _ in range(40):
+            await load.reaches(10)
+            if await warning():
+                break
+        found = await warning()
+        print(clock_ms, found)
+        assert found
+        assert ("ahead of" in found) == (clock_ms > 0)
+        bad.behave()
+        while await warning():
+            await load.reaches(1)
+        await acknowledges(cluster, load, ON_BAD_MACHINE)
+
+    around.suffer(scenario)
+
+
+def fewer_links(around: Surroundings) -> int:
+    return sum(link.accepted for link in around.network.links.values())
+
+
+@pytest.mark.parametrize("lost_by_dialler", [True, False])
+def test_a_half_open_connection_is_noticed_and_made_anew(around: Surroundings, lost_by_dialler: bool) -> None:
+    async def scenario(load: Load) -> None:
+        before = fewer_links(around)
+        for link in around.network.of(ON_BAD_MACHINE):
+            link.half_open(lost_by_dialler=lost_by_dialler)
+        while fewer_links(around) < before + 3:
+            await load.reaches(1)
+        await around.cluster.wait_until_ready(ON_BAD_MACHINE)
+        await acknowledges(around.cluster, load, ON_BAD_MACHINE)
+
+    around.suffer(scenario)
+
+
+@pytest.mark.parametrize("part", ["validator", "gateway"])
+def test_out_of_file_descriptors_refuses_newcomers_only(around: Surroundings, part: str) -> None:
+    cluster = around.cluster
+
+    async def scenario(load: Load) -> None:
+        await acknowledges(cluster, load, ON_BAD_MACHINE)
+        process = cluster.process(ON_BAD_MACHINE, part)
+        _, most = resource.prlimit(process, resource.RLIMIT_NOFILE)
+        used = len(list(Path(f"/proc/{process}/fd").iterdir()))
+        before = resource.prlimit(process, resource.RLIMIT_NOFILE, (used, most))
+        try:
+            if part == "validator":
+                for link in around.network.of(ON_BAD_MACHINE):
+                    link.cut()
+                assert await cluster.status(ON_BAD_MACHINE) is not None or True
+            await load.reaches(40)
+            assert cluster.is_running(ON_BAD_MACHINE, part)
+        finally:
+            resource.prlimit(process, resource.RLIMIT_NOFILE, before)
+        await cluster.wait_until_ready(ON_BAD_MACHINE)
+        await acknowledges(cluster, load, ON_BAD_MACHINE)
+
+    around.suffer(scenario)
+
+
+def test_asked_to_stop_under_load_it_stops_in_order(around: Surroundings) -> None:
+    async def scenario(load: Load) -> None:
+        assert await asyncio.to_thread(around.cluster.terminate, ON_BAD_MACHINE) == [0, 0]
+        await load.reaches(20)
+        await around.revive(load, ON_BAD_MACHINE)
+
+    around.suffer(scenario)
+
+
+def test_what_a_dead_node_left_lying_about_is_no_obstacle(around: Surroundings) -> None:
+    run = around.cluster.folders[ON_BAD_MACHINE] / "run"
+
+    async def scenario(load: Load) -> None:
+        around.cluster.kill(ON_BAD_MACHINE)
+        assert (run / "validator.sock").exists()
+        (run / "lock").write_text("1\n")  # somebody else's process by now
+        await around.revive(load, ON_BAD_MACHINE)
+
+    around.suffer(scenario)
