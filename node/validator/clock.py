@@ -1,8 +1,9 @@
 """This node's time, and whether the others agree with it (CONSENSUS 14).
 
 A block is voted for only if its time is at most 30 s behind and 5 s ahead of the voter's clock. A validator whose clock is
-further off still follows and finalises, but its votes and its proposals are worth nothing, so it must be said: what peers
-stamp on their proposals tells. One peer may lie or be wrong, so it takes more than f of them.
+more than 5 s behind or 30 s ahead of the others' still follows and finalises, but votes for nothing; one more than 5 s ahead
+votes, but what it proposes is refused. So it must be said: what peers stamp on their proposals tells. One peer may lie or be
+wrong, so it takes more than f of them.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class Clock:
         self._offset_ms = offset_ms
         self._faulty = faulty
         self._seen: dict[int, tuple[int, int]] = {}
+        """Of each peer: the time it stamped last, and when that came, monotonic: a jump of this clock shows at once."""
 
     def now_ms(self) -> int:
         """Monotonic."""
@@ -34,15 +36,20 @@ class Clock:
         return self._host.wall_ms() + self._offset_ms
 
     def saw(self, peer: int, block_time_ms: int) -> None:
-        """A peer stamped a fresh block with this time just now."""
-        self._seen[peer] = (block_time_ms - self.wall_ms(), self.now_ms())
+        """A peer proposed a block of its own with this time; the same time again is the same block, and tells nothing."""
+        if peer not in self._seen or self._seen[peer][0] != block_time_ms:
+            self._seen[peer] = (block_time_ms, self.now_ms())
 
     def offset_ms(self) -> int | None:
         """By how much this clock is behind (above 0) or ahead of more than f peers, if it is too far off for them."""
-        fresh = self.now_ms() - _FRESH_MS
-        offsets = [offset for offset, at_ms in self._seen.values() if at_ms >= fresh]
+        now_ms, wall_ms = self.now_ms(), self.wall_ms()
+        offsets = [
+            block_time_ms + now_ms - at_ms - wall_ms
+            for block_time_ms, at_ms in self._seen.values()
+            if now_ms - at_ms <= _FRESH_MS
+        ]
         behind = sorted(offset for offset in offsets if offset > CLOCK_AHEAD_MS)
-        ahead = sorted((offset for offset in offsets if offset < -CLOCK_BEHIND_MS), reverse=True)
+        ahead = sorted((offset for offset in offsets if offset < -CLOCK_AHEAD_MS), reverse=True)
         for off in (behind, ahead):
             if len(off) > self._faulty:
                 return off[0]
@@ -54,7 +61,8 @@ class Clock:
         if offset is None:
             return None
         side = "behind" if offset > 0 else "ahead of"
+        means = "no block it proposes is taken" if -CLOCK_BEHIND_MS <= offset < 0 else "it cannot vote"
         return (
             f"expected this clock to be within {CLOCK_AHEAD_MS // 1000} s of the other validators', it is "
-            f"{abs(offset) / 1000:.1f} s {side} theirs: this validator cannot vote until the clock is set"
+            f"{abs(offset) / 1000:.1f} s {side} theirs: {means} until the clock is set"
         )

@@ -318,6 +318,7 @@ class Validator:
         message = decode_message(body)
         if isinstance(message, Proposal) and message.block.header.proposer == peer:
             self.clock.saw(peer, message.block.header.time_ms)
+            self._warn_of_clock()
         self.driver.post(Received(peer, message))
 
     def _batch_came(self, peer: int, body: bytes) -> None:
@@ -483,6 +484,8 @@ class Validator:
             self._is_clock_off = warning is not None
             if warning is not None:
                 self.log.error("clock", code=Code.CLOCK.value, reason=warning)
+            else:
+                self.log.info("clock right again")
 
     def _warn_of_clock_behind_chain(self) -> None:
         ahead_ms = self.executor.final_header.time_ms - self.clock.wall_ms()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from node.config import load_config, load_genesis, transport_pin
 from node.init import create_network, gln
 from node.local import protocol
 from node.validator.clock import Clock
+from node.validator.host import REAL
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +96,45 @@ def test_a_clock_is_off_only_if_more_than_f_peers_say_so(behind_ms: int, side: s
     assert warning is not None
     assert side in warning
     clock.saw(2, clock.wall_ms())
+    assert clock.warning() is None
+
+
+@pytest.mark.parametrize(
+    ("ahead_ms", "means"),
+    [
+        (4_000, None),
+        (6_000, "no block it proposes"),
+        (29_000, "no block it proposes"),
+        (31_000, "cannot vote"),
+    ],
+)
+def test_a_clock_ahead_by_what_costs_its_proposals_is_said(ahead_ms: int, means: str | None) -> None:
+    clock = Clock(ahead_ms, 1)
+    for peer in (1, 2):
+        clock.saw(peer, clock.wall_ms() - ahead_ms)
+    warning = clock.warning()
+    assert warning is None if means is None else warning is not None and means in warning
+
+
+def test_a_block_proposed_again_says_nothing_of_the_clock() -> None:
+    now = [1_000_000]
+    clock = Clock(0, 1, replace(REAL, monotonic_ms=lambda: now[0], wall_ms=lambda: now[0]))
+    for peer in (1, 2):
+        clock.saw(peer, 1_000_000)
+    now[0] += 60_000
+    for peer in (1, 2):
+        clock.saw(peer, 1_000_000)
+    assert clock.warning() is None
+
+
+def test_a_jump_of_the_clock_shows_before_anybody_proposes_again_and_so_does_setting_it_right() -> None:
+    jump = [0]
+    clock = Clock(0, 1, replace(REAL, monotonic_ms=lambda: 5, wall_ms=lambda: 1_000_000 + jump[0]))
+    for peer in (1, 2):
+        clock.saw(peer, 1_000_000)
+    for jump[0], side in ((40_000, "ahead of"), (-40_000, "behind")):
+        assert side in str(clock.warning())
+    jump[0] = 0
     assert clock.warning() is None
 
 
