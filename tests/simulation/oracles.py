@@ -4,119 +4,227 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ledger.base.errors import Code, CustodyError
+from ledger.chain.block import Header, Outcome
 from ledger.chain.evidence import Evidence, check_evidence, is_contradiction
+from ledger.chain.transaction import Kind as TransactionKind
+from ledger.chain.transaction import transaction_from_bytes
 from ledger.chain.votes import Claim, Kind, Proposal, Vote
-from ledger.consensus.interface import Commit
+from ledger.consensus.messages import decode_message
+from node.local.protocol import State, TransactionStatus
+from node.validator.batches import transactions_of
+from node.validator.execution import batches_of
 
 if TYPE_CHECKING:
-    from tests.simulation.validator import Validator
+    from tests.simulation.node import Node
     from tests.simulation.world import World
+
+DOCUMENTED = frozenset({Code.DAMAGED, Code.DISK_FULL, Code.LOCKED, Code.DIVERGED})
+"""What a node may say when it stops or does not start because of its disk."""
 
 
 class Oracles:
     def __init__(self, world: World) -> None:
         self.world = world
         self.forks: list[str] = []
-        self.faults: list[str] = []
-        self.evidence: dict[tuple[int, int, int], Evidence] = {}
-        self.expected: dict[tuple[int, int, int], tuple[int, Claim, Claim]] = {}
-        self._chain: dict[int, tuple[bytes, bytes]] = {}
-        self._said: dict[tuple[int, int], list[Claim]] = {}
-        self._heard: dict[tuple[int, int, int, int], list[Claim]] = {}
-        self.batches: dict[bytes, int] = {}
-        self.committed_us: dict[bytes, int] = {}
-        self.blocks = 0
+        self.lost: list[str] = []
+        self.broken: list[str] = []
+        """Whatever else must not be: contradictions signed, honest nodes dropped, errors nobody foresaw."""
+        self.notes: list[str] = []
+        self.chain: dict[int, tuple[bytes, bytes]] = {}
+        self.heights: dict[int, int] = {}
+        """By instance: the last height committed."""
+        self.acknowledged: dict[bytes, TransactionStatus] = {}
+        self.accusations = 0
+        self.expected: dict[int, list[tuple[Node, int, Claim, Claim]]] = {}
+        """By culprit: who saw which contradiction, in which of its lives."""
+        self._said: dict[tuple[int, int], dict[Claim, None]] = {}
+        self._heard: dict[tuple[int, int, int, int], dict[Claim, None]] = {}
+        self._known: set[bytes] = set()
 
     # ---- one block per height, one outcome, and order
 
-    def committed(self, validator: Validator, effect: Commit, outcome_hash: bytes) -> None:
-        height = effect.block.header.height
-        if not validator.is_honest:
+    def committed(self, node: Node, header: Header, outcome: Outcome) -> None:
+        if not node.is_honest:
             return
-        if height != validator.height:
-            self.forks.append(
-                f"validator {validator.index} commits height {height} as its {validator.height}th block"
-            )
-        known = self._chain.setdefault(height, (effect.block_hash, outcome_hash))
-        if known != (effect.block_hash, outcome_hash):
-            self.forks.append(f"two blocks or outcomes at height {height}")
-        for digest in effect.block.batches:
-            self.batches.setdefault(digest, height)
-            self.committed_us.setdefault(digest, self.world.now_us)
+        height = header.height
+        self.heights[node.instance] = height
+        found = (header.hash, outcome.hash_in(self.world.network))
+        known = self.chain.setdefault(height, found)
+        if known != found:
+            what = "blocks" if known[0] != found[0] else "outcomes"
+            self.forks.append(f"two {what} at height {height}, one of them on node {node.instance}")
 
     # ---- no honest key signs a contradiction, after restarts as well
 
-    def said(self, validator: Validator, message: Vote | Proposal) -> None:
-        if not validator.is_honest:
+    def said(self, node: Node, data: bytes) -> None:
+        if not node.kind.is_honest:
             return
-        claim = message.claim
-        said = self._said.setdefault((validator.index, claim.view), [])
+        claim = _claim(data)
+        said = self._said.setdefault((node.index, claim.view), {})
         if claim in said:
             return
         for earlier in said:
             if is_contradiction(earlier, claim):
-                self.faults.append(f"honest validator {validator.index} signed {earlier} and {claim}")
-        said.append(claim)
+                self.broken.append(f"honest node {node.instance} signed {earlier} and {claim}")
+        said[claim] = None
 
     # ---- whoever is seen to contradict itself is accused
 
-    def heard(self, validator: Validator, peer: int, message: Vote | Proposal) -> None:
-        """A signed message is about to reach an honest validator."""
-        machine = validator.machine
-        if machine is None or not validator.is_honest:
+    def heard(self, node: Node, peer: int, data: bytes) -> None:
+        """A signed message reaches an honest node."""
+        validator = node.validator
+        if validator is None or not node.is_honest or self.world.is_honest(peer):
             return
-        claim = message.claim
-        if claim.view <= machine.final_view:
+        machine = validator.machine
+        claim = _claim(data)
+        if claim.epoch or claim.view <= machine.final_view:
             return
         if claim.kind != Kind.FINALISE and not machine.view <= claim.view <= machine.view + 2:
             return
-        key = (validator.instance, validator.run, peer, claim.view)
-        heard = self._heard.setdefault(key, [])
+        if not self._is_signed_by(peer, data):
+            return
+        heard = self._heard.setdefault((node.instance, node.run, peer, claim.view), {})
         if claim in heard:
             return
         for earlier in heard:
             if is_contradiction(earlier, claim):
-                self.expected.setdefault(
-                    (validator.instance, peer, claim.view), (validator.run, earlier, claim)
-                )
-        heard.append(claim)
+                self.expected.setdefault(peer, []).append((node, node.run, earlier, claim))
+        heard[claim] = None
 
-    def accused(self, validator: Validator, evidence: Evidence) -> None:
-        culprit = check_evidence(self.world.validators, evidence, self.world.verifier)
+    def _is_signed_by(self, peer: int, data: bytes) -> bool:
+        message = decode_message(data)
+        if isinstance(message, Vote):
+            signer, claim, signature = message.signer, message.claim, message.signature
+        elif isinstance(message, Proposal):
+            signer, claim, signature = peer, message.claim, message.signature
+        else:
+            return False
+        from ledger.base.keys import is_signature
+
+        key = self.world.validators[peer].public_key
+        return signer == peer and is_signature(key, claim.signing_message(self.world.network), signature)
+
+    def accused(self, node: Node, evidence: Evidence) -> None:
+        if not node.is_honest:
+            return
+        self.accusations += 1
+        culprit = check_evidence(self.world.validators, evidence)
         index = self.world.validators.index_of(culprit.public_key)
-        assert index is not None
-        if self.world.is_honest(index):
-            self.faults.append(f"evidence against honest validator {index}: {evidence}")
-        self.evidence[validator.instance, index, evidence.first.view] = evidence
+        if index is None or self.world.is_honest(index):
+            self.broken.append(f"evidence against honest validator {index}: {evidence}")
 
-    def dropped(self, validator: Validator, peer: int, reason: str) -> None:
-        if validator.is_honest and self.world.is_honest(peer):
-            self.faults.append(f"validator {validator.index} drops honest {peer}: {reason}")
+    # ---- what nodes say of themselves and of each other
 
-    def halted(self, validator: Validator, message: str) -> None:
-        if validator.is_honest:
-            self.forks.append(f"honest validator {validator.index} halts: {message}")
+    def dropped(self, node: Node, peer: Node, reason: str) -> None:
+        if node.is_honest and self.world.is_honest(peer.index):
+            self.broken.append(f"honest node {node.instance} drops honest node {peer.instance}: {reason}")
+
+    def alarmed(self, node: Node, message: str) -> None:
+        self.noted(node, message)
+
+    def noted(self, node: Node, message: str) -> None:
+        self.notes.append(f"{self.world.loop.now_us / 1000:.1f} ms node {node.instance}: {message}")
+
+    def stopped(self, node: Node, error: CustodyError) -> None:
+        self.noted(node, f"stops: {error.code.value}: {error.message}")
+        if not node.is_honest:
+            return
+        if error.code is Code.DIVERGED and not node.machine.is_suspect:
+            self.forks.append(f"honest node {node.instance} halts: {error.message}")
+        elif error.code not in DOCUMENTED or not node.machine.had_faults:
+            self.broken.append(f"honest node {node.instance} stops: {error.code.value}: {error.message}")
+
+    def refused(self, node: Node, error: CustodyError) -> None:
+        self.noted(node, f"does not start: {error.code.value}: {error.message}")
+        machine = node.machine
+        is_explained = machine.is_suspect or machine.failing_syncs or error.code is Code.DISK_FULL
+        if node.kind.is_honest and (error.code not in DOCUMENTED or not is_explained):
+            self.broken.append(
+                f"honest node {node.instance} does not start: {error.code.value}: {error.message}"
+            )
+
+    # ---- clients
+
+    def answered(self, status: TransactionStatus) -> None:
+        """A client was told what became of its transaction."""
+        if status.state is not State.FINAL:
+            return
+        known = self.acknowledged.setdefault(status.transaction, status)
+        if known != status:
+            self.lost.append(f"two answers about {status.transaction.hex()}: {known}, {status}")
 
     # ---- at the end
 
+    def check_chains(self) -> None:
+        """Every honest node that is up has the blocks that anyone honest committed, and what was acknowledged."""
+        for node in self.world.honest():
+            validator = node.validator
+            if validator is None or not node.is_up:
+                continue
+            top = validator.executor.final_header.height
+            self._check_blocks(node, top)
+            for known, status in self.acknowledged.items():
+                if (
+                    status.height is not None
+                    and status.height <= top
+                    and validator.mempool.status(known) != status
+                ):
+                    self.lost.append(
+                        f"node {node.instance} says {validator.mempool.status(known)}, acknowledged was {status}"
+                    )
+        highest = max(self.chain, default=0)
+        for known, status in self.acknowledged.items():
+            if (status.height or 0) > highest:
+                self.lost.append(
+                    f"{known.hex()} was acknowledged at height {status.height}, which nobody has"
+                )
+
+    def _check_blocks(self, node: Node, top: int) -> None:
+        validator = node.validator
+        if validator is None:
+            return
+        for height, (block_hash, outcome_hash) in self.chain.items():
+            if height > top:
+                self.lost.append(f"node {node.instance} lacks the committed block of height {height}")
+                return
+            found = validator.chain.final_block(height)
+            if found.header.hash != block_hash:
+                self.forks.append(f"node {node.instance} has another block at height {height}")
+            elif found.outcome.hash_in(self.world.network) != outcome_hash:
+                self.forks.append(f"node {node.instance} has another outcome at height {height}")
+
     def evidence_missed(self) -> list[str]:
-        """Contradictions seen and never reported, less those that a crash made the seer forget at once."""
-        runs = {validator.instance: validator.run for validator in self.world.instances()}
+        """Contradictions seen that are not on the ledger, less those that a crash made the seer forget at once."""
+        culprits = self._culprits()
         return [
-            f"validator instance {key[0]} saw validator {key[1]} contradict itself in view {key[2]}: {what[1:]}"
-            for key, what in self.expected.items()
-            if key not in self.evidence and runs[key[0]] == what[0]
+            f"node {node.instance} saw validator {culprit} contradict itself: {first}, {second}"
+            for culprit, seen in self.expected.items()
+            if culprit not in culprits
+            for node, run, first, second in seen[:1]
+            if any(seer.is_honest and seer.is_up and seer.run == life for seer, life, _, _ in seen)
         ]
 
-    def lost(self) -> list[str]:
-        """Every height committed by anyone honest is in the chain of every honest validator that is up."""
-        missing = []
-        for validator in self.world.honest():
-            for height, (block_hash, _) in self._chain.items():
-                chain = validator.disk.chain
-                if validator.is_up and (len(chain) < height or chain[height - 1].block_hash != block_hash):
-                    missing.append(
-                        f"validator {validator.index} lacks the committed block of height {height}"
-                    )
-                    break
-        return missing
+    def _culprits(self) -> set[int]:
+        """Validators that final evidence names."""
+        found: set[int] = set()
+        node = next((node for node in self.world.honest() if node.is_up), None)
+        if node is None or node.validator is None:
+            return found
+        executor = node.validator.executor
+        for height in range(1, executor.final_header.height + 1):
+            for batch in batches_of(executor.blocks.get(height)):
+                for data in transactions_of(batch):
+                    transaction = transaction_from_bytes(data, self.world.network)
+                    if transaction.header.kind == TransactionKind.EVIDENCE:
+                        status = node.validator.mempool.status(transaction.id)
+                        if status.state is State.FINAL and not status.receipts[0].refusal:
+                            found.add(transaction.items[0][0])
+        return found
+
+
+def _claim(data: bytes) -> Claim:
+    message = decode_message(data)
+    if isinstance(message, Vote | Proposal):
+        return message.claim
+    raise TypeError(type(message).__name__)

@@ -1,166 +1,108 @@
-"""A virtual clock and network, seeded: one seed is one run, the same under any hash seed."""
+"""A whole network in one thread: virtual time, machines, wires, nodes, clients and oracles; one seed is one run."""
 
 from __future__ import annotations
 
-import hashlib
-import heapq
+import asyncio
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
-from ledger.base.keys import is_signature
-from ledger.chain.block import genesis_header, genesis_outcome
-from ledger.chain.validators import Validator as Seat
-from ledger.chain.validators import ValidatorSet
-from ledger.chain.votes import Proposal, Vote
-from ledger.consensus import Setup
-from ledger.consensus.interface import Parameters, Signer
-from ledger.consensus.messages import Message
-from tests.simulation.keys import StubKey, real_key, stub_verifier
+from ledger.consensus import messages
+from ledger.trade.extract import extract
+from node.validator import batches, mempool, validator
+from tests.simulation.founding import Founding, found
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.node import Node, SimulatedValidator
 from tests.simulation.oracles import Oracles
-from tests.simulation.validator import Batch, Validator, over_the_wire
+from tests.simulation.wires import Wires
 
-NETWORK = hashlib.sha256(b"simulated network").digest()
-GENESIS_MS = 1_700_000_000_000
+_decode_message = lru_cache(maxsize=4_000)(messages.decode_message)
+_batch_from_bytes = lru_cache(maxsize=1_000)(batches.batch_from_bytes)
+_extract = lru_cache(maxsize=2_000)(extract)
+_SHARED: tuple[tuple[Any, str, Any], ...] = (
+    (validator, "decode_message", _decode_message),
+    (validator, "batch_from_bytes", _batch_from_bytes),
+    (mempool, "extract", _extract),
+)
+
+
+@contextmanager
+def shared_work() -> Iterator[None]:
+    """Within: what is a function of bytes alone is worked out once for all nodes of the process."""
+    before = [(module, name, getattr(module, name)) for module, name, _ in _SHARED]
+    for module, name, remembering in _SHARED:
+        setattr(module, name, remembering)
+    try:
+        yield
+    finally:
+        for module, name, plain in before:
+            setattr(module, name, plain)
 
 
 class World:
-    def __init__(
-        self,
-        seed: int,
-        count: int,
-        *,
-        real: bool = False,
-        execute_us: int = 0,
-        sync_us: int = 200,
-        latency_us: int = 500,
-        parameters: Parameters | None = None,
-    ) -> None:
+    """Everything of one run."""
+
+    def __init__(self, seed: int, founding: Founding | None = None) -> None:
         self.random = random.Random(seed)
-        self.now_us = 0
-        self.execute_us = execute_us
-        self.sync_us = sync_us
-        self.latency_us = latency_us
-        self.jitter_us = 0
-        self.loss = 0.0
-        self.duplication = 0.0
-        self.cut: set[tuple[int, int]] = set()
-        self.slow_us: dict[int, int] = {}
-        self.skew_ms: dict[int, int] = {}
-        self.messages = 0
-        self.is_real = real
-        self.verifier = is_signature if real else stub_verifier
-        self.parameters = parameters or Parameters()
-        seats = sorted((f"org{index:02d}", real_key(index)) for index in range(count))
-        self.keys: list[Signer] = [key if real else StubKey(key.public_key) for _, key in seats]
-        self.validators = ValidatorSet(NETWORK, [Seat(name, key.public_key) for name, key in seats])
-        self.genesis = genesis_header(NETWORK, GENESIS_MS)
-        outcome = genesis_outcome(
-            self.genesis, state_root=bytes(32), registry_root=bytes(32), validators_hash=self.validators.hash
-        )
-        self.genesis_outcome_hash = outcome.hash_in(NETWORK)
+        self.founding = founding or found(4)
+        self.network = self.founding.genesis.network
+        self.validators = self.founding.validators
+        self.loop = VirtualLoop()
+        self.wires = Wires(self)
+        self.nodes: list[Node] = []
         self.oracles = Oracles(self)
-        self.slots: list[list[Validator]] = [[] for _ in range(count)]
-        self._queue: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
-        self._sequence = 0
-        self._trace = hashlib.sha256()
-        self._batches = 0
 
     # ---- who
 
-    def place(self, index: int, kind: type[Validator] = Validator) -> Validator:
-        instance = sum(len(slot) for slot in self.slots)
-        validator = kind(self, index, instance)
-        self.slots[index].append(validator)
-        return validator
+    def place(self, index: int, kind: type[SimulatedValidator] = SimulatedValidator) -> Node:
+        """A node with the keys of slot `index`."""
+        node = Node(self, index, len(self.nodes), kind)
+        self.nodes.append(node)
+        return node
 
-    def instances(self) -> Iterator[Validator]:
-        for slot in self.slots:
-            yield from slot
+    def node_with(self, transport_key: bytes) -> Node:
+        return next(node for node in self.nodes if node.transport_key == transport_key)
 
-    def honest(self) -> list[Validator]:
-        return [validator for validator in self.instances() if validator.is_honest]
+    def honest(self) -> list[Node]:
+        return [node for node in self.nodes if node.is_honest]
 
     def is_honest(self, index: int) -> bool:
-        return all(validator.is_honest for validator in self.slots[index])
+        return all(node.kind.is_honest for node in self.nodes if node.index == index)
 
-    def setup(self, index: int) -> Setup:
-        return Setup(self.validators, 0, self.keys[index], self.parameters, self.verifier)
+    # ---- running
 
-    # ---- time
+    def start(self) -> None:
+        asyncio._set_running_loop(self.loop.as_loop)
+        try:
+            for node in self.nodes:
+                node.start()
+        finally:
+            asyncio._set_running_loop(None)
 
-    def wall_ms(self, index: int) -> int:
-        return GENESIS_MS + 1 + self.now_us // 1000 + self.skew_ms.get(index, 0)
+    def close(self) -> None:
+        """Let go of everything, so that nothing of this run is heard of later."""
+        for node in self.nodes:
+            node.machine.process.kill()
 
     def draw(self, low: int, high: int) -> int:
         return self.random.randint(low, high)
 
-    def at(self, time_us: int, what: Callable[..., None], *arguments: Any) -> None:
-        self._sequence += 1
-        heapq.heappush(self._queue, (max(time_us, self.now_us), self._sequence, what, arguments))
-
-    def after(self, delay_us: int, what: Callable[..., None], *arguments: Any) -> None:
-        self.at(self.now_us + delay_us, what, *arguments)
-
-    def run_until(self, time_us: int, is_done: Callable[[], bool] | None = None) -> bool:
-        """Run to a time, or until `is_done` (looked at every 20 ms); whether it was done."""
-        look_us = self.now_us
-        while self._queue and self._queue[0][0] <= time_us:
-            when, _, what, arguments = heapq.heappop(self._queue)
-            if is_done is not None and when >= look_us:
-                if is_done():
-                    return True
-                look_us = when + 20_000
-            self.now_us = when
-            what(*arguments)
-        self.now_us = time_us
-        return is_done is not None and is_done()
-
-    # ---- the network
-
-    def send(self, sender: Validator, peer: int, message: Message | Batch) -> None:
-        self.messages += 1
-        for receiver in self.slots[peer]:
-            if receiver.machine is None or (sender.instance, receiver.instance) in self.cut:
-                continue
-            copies = 1
-            if self.loss and self.random.random() < self.loss:
-                copies = 0
-            elif self.duplication and self.random.random() < self.duplication:
-                copies = 2
-            for _ in range(copies):
-                delay = (
-                    self.latency_us
-                    + self.slow_us.get(sender.instance, 0)
-                    + self.slow_us.get(receiver.instance, 0)
-                )
-                if self.jitter_us:
-                    delay += self.random.randint(0, self.jitter_us)
-                self.after(delay, self._deliver, sender.index, receiver, message, receiver.run)
-
-    def _deliver(self, sender: int, receiver: Validator, message: Message | Batch, run: int) -> None:
-        if run != receiver.run or receiver.machine is None:
-            return
-        self._trace.update(
-            b"%d %d %d %s;" % (self.now_us, sender, receiver.instance, type(message).__name__.encode())
-        )
-        if isinstance(message, Vote | Proposal):
-            self.oracles.heard(receiver, sender, message)
-        if self.is_real and not isinstance(message, Batch):
-            message = over_the_wire(message)
-        receiver.receive(sender, message, run)
+    def describe(self, kind: int, body: bytes) -> str:
+        """A frame in words."""
+        if kind == validator.BATCH_FRAME:
+            return f"batch frame of {len(body)} bytes"
+        try:
+            return str(_decode_message(body))
+        except Exception as error:  # noqa: BLE001 - it is for reading only
+            return f"{len(body)} bytes: {error}"
 
     def trace(self) -> str:
         """A hash over everything delivered, and over every chain."""
-        digest = self._trace.copy()
-        for validator in self.instances():
-            for entry in validator.disk.chain:
-                digest.update(entry.block_hash)
+        digest = self.wires.trace.copy()
+        for height, (block_hash, outcome_hash) in sorted(self.oracles.chain.items()):
+            digest.update(b"%d %s %s" % (height, block_hash, outcome_hash))
+        for node in self.nodes:
+            digest.update(b"%d %d" % (node.instance, self.oracles.heights.get(node.instance, 0)))
         return digest.hexdigest()
-
-    # ---- clients
-
-    def new_batch(self) -> Batch:
-        self._batches += 1
-        digest = hashlib.sha256(b"batch %d" % self._batches).digest()
-        return Batch(digest, (hashlib.sha256(digest).digest(),), 650)

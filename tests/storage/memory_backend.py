@@ -25,15 +25,17 @@ class MemoryBackend:
     def read_range(
         self, table: str, start: bytes, end: bytes | None, limit: int, *, reverse: bool
     ) -> list[tuple[bytes, bytes]]:
-        pairs = [
-            (key, value)
-            for key, value in sorted(self.tables.get(table, {}).items(), reverse=reverse)
-            if key >= start and (end is None or key < end)
-        ]
-        return pairs[:limit]
+        found = self.tables.get(table)
+        if not found:
+            return []
+        keys = sorted(key for key in found if key >= start and (end is None or key < end))
+        if reverse:
+            keys.reverse()
+        return [(key, found[key]) for key in keys[:limit]]
 
     def begin(self) -> None:
         self._staged = {}
+        self._height = None
 
     def stage(self, table: str, changes: Iterable[tuple[bytes, bytes | None]]) -> None:
         self._staged.setdefault(table, {}).update(changes)
@@ -52,8 +54,16 @@ class MemoryBackend:
                 else:
                     table[key] = value
         self.stored_height = self._height
+        self._height = None
 
     def abandon(self) -> None:
+        self._staged = {}
+        self._height = None
+
+    def crash(self) -> None:
+        """A power cut: a change is there wholly, if it was written, or not at all."""
+        if self._height is not None:
+            self.settle()
         self._staged = {}
 
     def close(self) -> None:

@@ -12,22 +12,52 @@ import os
 from collections.abc import Callable
 
 SECTOR = 512
+UNLIMITED = 1 << 40
 
 
 class Inode:
-    def __init__(self) -> None:
-        self.durable = b""
-        self.content = bytearray()
+    """The bytes of a file as they are read, and what to take back to have those that are durable."""
+
+    def __init__(self, content: bytes = b"") -> None:
+        self.content = bytearray(content)
+        self.unsynced: list[tuple[int, bytes, int]] = []
+        """(offset, bytes before, size before) of each change since the last sync."""
+
+    def change(self, offset: int, data: bytes) -> None:
+        content = self.content
+        end = offset + len(data)
+        self.unsynced.append((offset, bytes(content[offset:end]), len(content)))
+        if offset > len(content):
+            content.extend(bytes(offset - len(content)))
+        content[offset:end] = data
+
+    def resize(self, size: int) -> None:
+        content = self.content
+        self.unsynced.append((size, bytes(content[size:]), len(content)))
+        del content[size:]
+        content.extend(bytes(size - len(content)))
+
+    @property
+    def durable(self) -> bytes:
+        if not self.unsynced:
+            return bytes(self.content)
+        result = bytearray(self.content)
+        for offset, before, size in reversed(self.unsynced):
+            result[offset : offset + len(before)] = before
+            del result[size:]
+            result.extend(bytes(size - len(result)))
+        return bytes(result)
 
     def after_crash(self, choose: Callable[[int], int]) -> bytes:
         """`choose(n)` draws from 0 .. n-1."""
-        if bytes(self.content) == self.durable:
-            return self.durable
-        size = len(self.content) if choose(2) else len(self.durable)
+        durable = self.durable
+        if bytes(self.content) == durable:
+            return durable
+        size = len(self.content) if choose(2) else len(durable)
         result = bytearray(size)
         for start in range(0, size, SECTOR):
             end = min(start + SECTOR, size)
-            old, new = self.durable[start:end], bytes(self.content[start:end])
+            old, new = durable[start:end], bytes(self.content[start:end])
             kept = new if old == new or choose(2) else old
             result[start : start + len(kept)] = kept
         return bytes(result)
@@ -48,24 +78,23 @@ class MemoryFile:
 
     def write_at(self, offset: int, data: bytes) -> None:
         self._files.before("write", self._path)
-        content = self._inode.content
-        room = self._files.capacity - self._files.used()
-        grows = max(0, offset + len(data) - len(content))
+        files, inode = self._files, self._inode
+        offset, data = files.divert(self._path, offset, data)
+        grows = max(0, offset + len(data) - len(inode.content))
+        room = files.capacity - files.used() if files.capacity < UNLIMITED else grows
         part = data if grows <= room else data[: max(0, len(data) - (grows - room))]
-        if offset > len(content):
-            content.extend(bytes(offset - len(content)))
-        content[offset : offset + len(part)] = part
+        if part:
+            inode.change(offset, part)
         if len(part) < len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def truncate(self, size: int) -> None:
         self._files.before("truncate", self._path)
-        del self._inode.content[size:]
-        self._inode.content.extend(bytes(size - len(self._inode.content)))
+        self._inode.resize(size)
 
     def sync(self) -> None:
         self._files.before("sync", self._path)
-        self._inode.durable = bytes(self._inode.content)
+        self._inode.unsynced.clear()
 
     def close(self) -> None:
         pass
@@ -81,7 +110,7 @@ class MemoryLock:
 
 
 class MemoryFileSystem:
-    def __init__(self, capacity: int = 1 << 40) -> None:
+    def __init__(self, capacity: int = UNLIMITED) -> None:
         self.capacity = capacity
         self.folders: set[str] = {""}
         self.names: dict[str, Inode] = {}
@@ -89,10 +118,13 @@ class MemoryFileSystem:
         """Per folder the durable listing and every one after it."""
         self.locks: set[str] = set()
         self.fault: Callable[[str, str], None] = lambda operation, path: None
-        self.operations: list[tuple[str, str]] = []
+        self.divert: Callable[[str, int, bytes], tuple[int, bytes]] = lambda path, offset, data: (
+            offset,
+            data,
+        )
+        """Where a write really goes, and what of it: for disks that lie."""
 
     def before(self, operation: str, path: str) -> None:
-        self.operations.append((operation, path))
         self.fault(operation, path)
 
     def used(self) -> int:
@@ -176,8 +208,5 @@ class MemoryFileSystem:
         after = MemoryFileSystem(self.capacity)
         after.folders = set(self.folders)
         for path, inode in names.items():
-            fresh = Inode()
-            fresh.durable = inode.after_crash(pick) if choose else inode.durable
-            fresh.content = bytearray(fresh.durable)
-            after.names[path] = fresh
+            after.names[path] = Inode(inode.after_crash(pick) if choose else inode.durable)
         return after

@@ -1,0 +1,147 @@
+"""The networks that are simulated, and what their members hand in: made once, used by every seed."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from client.events import Circumstances, accept, make, observe, offer, reject, withdraw
+from client.events.draft import Draft
+from client.prepare import prepare
+from client.spelling import party as a_party
+from client.spelling import place, thing
+from ledger.base.encoding import decode, encode
+from ledger.base.keys import SigningKey
+from ledger.chain.genesis import HEARTBEAT_MS, LEADER_TIMEOUT_MS, Genesis
+from ledger.chain.transaction import sign_transaction, transaction_from_bytes
+from ledger.chain.validators import Validator, ValidatorSet
+from ledger.trade.record import Space, SubjectKey
+from node.config import Address, NodeConfig, PeerAddress
+from node.init import DEMONSTRATION, OrganisationPlan, gln, make_genesis, party
+from node.local.protocol import OpenBytes, Submission
+from tests.simulation.machine import GENESIS_MS
+
+DEPTH = 8
+ITEMS = 60
+_MORE = tuple(
+    OrganisationPlan(f"member{number}", f"Member {number}", "NL", ("logistics",), (party(number),))
+    for number in (5, 6, 7)
+)
+
+
+def _key(what: str) -> SigningKey:
+    return SigningKey.from_seed(hashlib.sha256(f"simulated {what}".encode()).digest())
+
+
+@dataclass(frozen=True)
+class Founding:
+    """One network: its genesis and everybody's keys. Organisations in order are validators 0, 1, ..."""
+
+    genesis: Genesis
+    validators: ValidatorSet
+    organisations: tuple[str, ...]
+    keys: tuple[SigningKey, ...]
+    transport: tuple[SigningKey, ...]
+    configs: tuple[NodeConfig, ...]
+
+
+@cache
+def found(count: int, heartbeat_ms: int = 0, leader_timeout_ms: int = 150) -> Founding:
+    plans = sorted((*DEMONSTRATION, *_MORE)[:count], key=lambda plan: plan.identifier)
+    names = tuple(plan.identifier for plan in plans)
+    uses = ("sign", "device", "capture", "validator", "transport")
+    drawn = {name: {use: _key(f"{use} {name}") for use in uses} for name in names}
+    genesis = make_genesis(
+        plans,
+        {name: {use: key.public_key for use, key in keys.items()} for name, keys in drawn.items()},
+        name="simulated",
+        time_ms=GENESIS_MS,
+        state_depth=DEPTH,
+        parameters={HEARTBEAT_MS: heartbeat_ms, LEADER_TIMEOUT_MS: leader_timeout_ms, "allow_persons": False},
+    )
+    here = Address("simulated", 1)
+    transport = tuple(drawn[name]["transport"] for name in names)
+    peers = tuple(PeerAddress(name, here, key.public_key) for name, key in zip(names, transport, strict=True))
+    configs = tuple(
+        NodeConfig(
+            name, Path("genesis.custody"), here, here, tuple(p for p in peers if p.organisation != name), 0
+        )
+        for name in names
+    )
+    keys = tuple(drawn[name]["validator"] for name in names)
+    members = [Validator(name, key.public_key) for name, key in zip(names, keys, strict=True)]
+    return Founding(genesis, ValidatorSet(genesis.network, members), names, keys, transport, configs)
+
+
+def subject_of(item: int) -> SubjectKey:
+    return SubjectKey(Space.THING, f"https://id.gs1.org/01/09521234000013/21/{item}")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A submission, and what is known of it beforehand."""
+
+    id: bytes
+    submission: Submission
+
+
+class _Author:
+    def __init__(self, network: bytes) -> None:
+        self._network = network
+        self._drawn = 0
+
+    def _random(self, count: int) -> bytes:
+        self._drawn += 1
+        return hashlib.shake_128(b"author %d" % self._drawn).digest(count)
+
+    def sign(self, organisation: str, draft: Draft, expiry_ms: int) -> Prepared:
+        made = prepare(self._network, draft, random_bytes=self._random)
+        transaction = sign_transaction(
+            _key(f"sign {organisation}"),
+            self._network,
+            organisation,
+            decode(encode((made.item,)), max_bytes=100_000),
+            nonce=self._random(16),
+            expiry_ms=expiry_ms,
+        )
+        data = transaction.to_bytes()
+        salt, context, event = made.payload
+        contexts = () if context is None else (context,)
+        payload = OpenBytes(salt, None if context is None else 0, event)
+        known = transaction_from_bytes(data, self._network).id
+        return Prepared(known, Submission(data, contexts, (payload,)))
+
+
+@cache
+def stories(network: bytes, *, real: bool) -> tuple[tuple[Prepared, ...], ...]:
+    """What happens to each item, step by step; some steps contradict each other, some come too late.
+
+    `real` only tells two caches apart: signatures are made by whatever stands under `ledger.base.keys`.
+    """
+    del real
+    author = _Author(network)
+    at = Circumstances(GENESIS_MS - 60_000, place=place(gln(11)))
+    later_ms = GENESIS_MS + 1_800_000
+    told = []
+    for item in range(ITEMS):
+        things = [thing(f"https://id.gs1.org/01/09521234000013/21/{item}")]
+        to_carrier, to_forwarder = (a_party(party(number)) for number in (3, 2))
+        lapse = GENESIS_MS + 3_000_000
+        soon_ms = GENESIS_MS + 1_000 + 20 * item
+        steps = [
+            ("maker", make(at, things), later_ms),
+            ("maker", offer(at, things, to_carrier, lapses_ms=lapse), later_ms),
+            ("maker", offer(at, things, to_forwarder, lapses_ms=lapse), later_ms),
+            ("carrier", accept(at, things), later_ms)
+            if item % 3
+            else ("carrier", reject(at, things), later_ms),
+            ("forwarder", accept(at, things), later_ms),
+            ("maker", withdraw(at, things), later_ms)
+            if item % 4
+            else ("maker", observe(at, things), soon_ms),
+            ("carrier", observe(at, things), soon_ms),
+        ]
+        told.append(tuple(author.sign(*step) for step in steps))
+    return tuple(told)

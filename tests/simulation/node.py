@@ -1,0 +1,218 @@
+"""One node: the real validator on a simulated machine, and what an operator does with it.
+
+`SimulatedValidator` is `node.validator.validator.Validator` with somebody looking on: what it commits, says, hears and
+reports goes to the oracles as well. Liars are subclasses of it (`tests.simulation.adversaries`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from ledger.base.errors import Code, CustodyError
+from ledger.chain.evidence import Evidence
+from ledger.consensus.interface import Commit
+from node.logs import Log
+from node.storage.stores import open_stores
+from node.validator.host import OpenDoorway
+from node.validator.validator import CONSENSUS_FRAME, Member, Validator
+from tests.simulation.machine import Machine
+from tests.simulation.wires import Caller, VirtualDoorway, VirtualMesh, open_mesh
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+__all__ = ["Node", "SimulatedValidator", "is_signed", "open_stores"]
+_PROPOSAL, _VOTE = 1, 2
+"""Kinds of messages (WIRE_CONSENSUS §6): what carries a claim of its sender."""
+
+
+def is_signed(data: bytes) -> bool:
+    """Whether an encoded message is a vote or a proposal."""
+    return data[1] in (_PROPOSAL, _VOTE)
+
+
+class Journal:
+    """A `Log` that keeps what it is told, if anybody wants to read it."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def _note(self, what: str, **fields: Any) -> None:
+        lines = self._node.world.wires.lines
+        if lines is not None:
+            at = self._node.machine.process.now_us / 1000
+            lines.append(f"{at:10.3f} ms  {self._node.instance}: {what} {fields}")
+
+    info = warning = error = _note
+
+
+class SimulatedValidator(Validator):
+    """See the module's docstring."""
+
+    is_honest = True
+
+    def __init__(self, node: Node, member: Member, log: Log) -> None:
+        self.node = node
+        self.world = node.world
+        machine = node.machine
+        super().__init__(member, log, machine.host(open_mesh(node), cast("OpenDoorway", node.open_doorway)))
+
+    def send(self, peer: int, data: bytes) -> None:
+        if is_signed(data):
+            self.world.oracles.said(self.node, data)
+        super().send(peer, data)
+
+    def broadcast(self, data: bytes) -> None:
+        if is_signed(data):
+            self.world.oracles.said(self.node, data)
+        super().broadcast(data)
+
+    def _message_came(self, key: bytes, kind: int, body: bytes) -> None:
+        if kind == CONSENSUS_FRAME and is_signed(body):
+            self.world.oracles.heard(self.node, self._index_of[key], body)
+        super()._message_came(key, kind, body)
+
+    def commit(self, effect: Commit) -> None:
+        super().commit(effect)
+        self.world.oracles.committed(self.node, effect.block.header, effect.outcome)
+
+    def accuse(self, evidence: Evidence) -> None:
+        self.world.oracles.accused(self.node, evidence)
+        super().accuse(evidence)
+
+    def drop(self, peer: int, reason: str) -> None:
+        self.world.oracles.dropped(self.node, self.world.node_with(self._key_of[peer]), reason)
+        super().drop(peer, reason)
+
+    def alarm(self, message: str) -> None:
+        self.world.oracles.alarmed(self.node, message)
+        super().alarm(message)
+
+    def fail(self, error: CustodyError) -> None:
+        super().fail(error)
+        self.node.failed(error)
+
+
+class Node:
+    """One validator's place: a machine, the key of slot `index`, and the process that runs there, if any."""
+
+    def __init__(self, world: World, index: int, instance: int, kind: type[SimulatedValidator]) -> None:
+        self.world = world
+        self.index = index
+        self.instance = instance
+        self.kind = kind
+        self.run = 0
+        self.machine = Machine(world.loop, f"{index}.{instance}", world.network, world.random)
+        self.validator: SimulatedValidator | None = None
+        self.mesh: VirtualMesh | None = None
+        self.door: VirtualDoorway | None = None
+        self.callers: list[Caller] = []
+        self.is_spent = False
+        """Its disk was not to be trusted: its key must never vote again."""
+        self.wants_restart = True
+        self.refusals: list[CustodyError] = []
+        self.sends_left: int | None = None
+        """Frames until the power is cut in the middle of sending."""
+        self.may_leave: Callable[[Node, int, bytes], bool] = lambda other, kind, body: True
+
+    @property
+    def transport_key(self) -> bytes:
+        return self.world.founding.transport[self.index].public_key
+
+    @property
+    def name(self) -> str:
+        return self.world.founding.organisations[self.index]
+
+    @property
+    def is_honest(self) -> bool:
+        return self.kind.is_honest and not self.is_spent
+
+    @property
+    def is_up(self) -> bool:
+        return (
+            self.validator is not None and self.machine.process.is_alive and self.validator.phase == "ready"
+        )
+
+    # ---- life
+
+    def start(self) -> None:
+        """Start, or start again from what is on the disk."""
+        if self.machine.process.is_alive or not self.wants_restart:
+            return
+        self.run += 1
+        self.sends_left = None
+        process = self.machine.power_on()
+        process.on_kill = self._ended
+        self.world.loop.run_as(process, self._boot)
+
+    def _boot(self) -> None:
+        founding, index = self.world.founding, self.index
+        member = Member(
+            self.machine.folder(),
+            founding.configs[index],
+            founding.genesis,
+            founding.validators,
+            founding.keys[index],
+            founding.transport[index],
+        )
+        try:
+            self.validator = self.kind(self, member, cast("Log", Journal(self)))
+        except CustodyError as error:
+            self.machine.kill()
+            self.refused(error)
+            return
+        self.world.loop.create_task(self._serve(self.validator))
+
+    async def _serve(self, validator: SimulatedValidator) -> None:
+        await validator.start()
+        await validator.stopped.wait()
+        try:
+            await validator.close()
+        except CustodyError as error:
+            self.world.oracles.noted(self, f"closing: {error.code.value}")
+        self.machine.kill()
+
+    def open_doorway(self, *arguments: Any, **named: Any) -> VirtualDoorway:
+        self.door = VirtualDoorway(*arguments, **named)
+        return self.door
+
+    def _ended(self) -> None:
+        """The process is gone: the others see its connections break."""
+        self.validator = None
+        mesh, self.mesh, self.door = self.mesh, None, None
+        if mesh is not None:
+            mesh.lost()
+        callers, self.callers = self.callers, []
+        for caller in callers:
+            caller.is_closing = True
+
+    # ---- what goes wrong
+
+    def crash(self, *, power: bool) -> None:
+        """The power is cut, or the process alone is killed."""
+        if power:
+            self.machine.power_off()
+        else:
+            self.machine.kill()
+
+    def crash_and_return(self, after_us: int) -> None:
+        self.crash(power=True)
+        self.world.loop.after(after_us, self.start)
+
+    def failed(self, error: CustodyError) -> None:
+        """The validator stops by itself, with one documented error."""
+        self.refusals.append(error)
+        self.world.oracles.stopped(self, error)
+
+    def refused(self, error: CustodyError) -> None:
+        """The validator does not start, with one documented error."""
+        self.refusals.append(error)
+        self.world.oracles.refused(self, error)
+        if self.machine.is_suspect and error.code is not Code.DISK_FULL and not self.machine.failing_syncs:
+            self.spend()
+
+    def spend(self) -> None:
+        """What an operator does with a node whose data is not to be trusted: its key is spent, it stays away."""
+        self.is_spent = True
+        self.wants_restart = False
