@@ -98,6 +98,7 @@ class Housekeeper:
             stores.pending.collect()
             stores.payload.write_index()
         if stores.votes.bytes_since_replaced > VOTES_BYTES:
+            stores.sync_before_sending()  # a vote in the log says that what it rests on is durable
             stores.votes.replace(encode_message(record) for record in self._machine.live_records())
 
     async def _prune(self) -> None:

@@ -259,12 +259,17 @@ class Validator:
         )
 
     def _take_up_pending(self, digest: bytes) -> None:
-        """Hold a stored batch that no final block has."""
+        """Hold a stored batch that no final block has.
+
+        A full disk or a failed sync may have kept the batch and lost bytes of its items: then it is not held.
+        """
         data = self.stores.pending.get(BATCH, digest)
-        if data is None or self.executor.tables.batch_place(digest, self.executor.tables.final) is not None:
-            self.stores.pending.forget(BATCH, (digest,))
-            return
-        self._hold(batch_from_bytes(data, self.network, check_signatures=False), self.me)
+        if data is not None and self.chain.batch_place(digest) is None:
+            batch = batch_from_bytes(data, self.network, check_signatures=False)
+            if self._shown(batch) is not None:
+                self._hold(batch, self.me)
+                return
+        self.stores.pending.forget(BATCH, (digest,))
 
     async def close(self) -> None:
         """Stop taking part and leave everything in order."""
@@ -404,20 +409,23 @@ class Validator:
         data = held.data if held is not None else self.chain.batch(digest)
         if data is None:
             return None
-        batch = held or batch_from_bytes(data, self.network, check_signatures=False)
+        events = self._shown(held or batch_from_bytes(data, self.network, check_signatures=False))
+        return None if events is None else encode_frame(data, events)
+
+    def _shown(self, batch: Batch) -> tuple[OpenEvent, ...] | None:
+        """The bytes of a batch's open items; None if any is not here: such a batch is worth nothing to anybody."""
+        store = self.stores.payload
         events = []
         for transaction in batch.transactions:
             for event_hash, _ in open_items(transaction):
-                payload = self.stores.payload.get(event_hash)
+                payload = store.get(event_hash)
                 if payload is None:
-                    continue
-                context = (
-                    None
-                    if payload.context_hash is None
-                    else self.stores.payload.get_context(payload.context_hash)
-                )
+                    return None
+                context = None if payload.context_hash is None else store.get_context(payload.context_hash)
+                if context is None and payload.context_hash is not None:
+                    return None
                 events.append(open_event(self.network, payload.salt, context, payload.event))
-        return encode_frame(data, events)
+        return tuple(events)
 
     def may_execute(self) -> bool:
         """Whether to execute now, or to wait until proofs are made."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ledger.base.keys import SigningKey
+from ledger.chain.batch import make_batch
 from ledger.chain.block import Block
 from ledger.chain.certificate import Certificate, make_certificate
 from ledger.chain.transaction import sign_transaction, transaction_from_bytes
@@ -25,7 +26,7 @@ from ledger.consensus.messages import (
     decode_message,
     encode_message,
 )
-from node.validator.batches import encode_frame, make_batch
+from node.validator.batches import encode_frame
 from node.validator.validator import BATCH_FRAME, CONSENSUS_FRAME
 from tests.simulation.node import Node, SimulatedValidator
 

@@ -51,7 +51,7 @@ class Founding:
 def found(count: int, heartbeat_ms: int = 0, leader_timeout_ms: int = 150) -> Founding:
     plans = sorted((*DEMONSTRATION, *_MORE)[:count], key=lambda plan: plan.identifier)
     names = tuple(plan.identifier for plan in plans)
-    uses = ("sign", "device", "capture", "validator", "transport")
+    uses = ("sign", "device", "capture", "validator", "transport", "approver")
     drawn = {name: {use: _key(f"{use} {name}") for use in uses} for name in names}
     genesis = make_genesis(
         plans,

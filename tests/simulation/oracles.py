@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ledger.base.errors import Code, CustodyError
+from ledger.chain.batch import transactions_of
 from ledger.chain.block import Header, Outcome
 from ledger.chain.evidence import Evidence, check_evidence, is_contradiction
 from ledger.chain.transaction import Kind as TransactionKind
@@ -12,7 +13,6 @@ from ledger.chain.transaction import transaction_from_bytes
 from ledger.chain.votes import Claim, Kind, Proposal, Vote
 from ledger.consensus.messages import decode_message
 from node.local.protocol import State, TransactionStatus
-from node.validator.batches import transactions_of
 from node.validator.execution import batches_of
 
 if TYPE_CHECKING:

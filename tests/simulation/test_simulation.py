@@ -13,7 +13,7 @@ from tests.simulation.run import traces
 from tests.simulation.scenario import HEIGHTS, Scenario, run_seed
 
 SEEDS_OF_FINDINGS = [
-    int(line.split()[0])
+    (int(line[:8]), tuple(filter(None, (name.strip() for name in line[8:31].split(",")))))
     for line in (Path(__file__).with_name("seeds.txt")).read_text(encoding="utf-8").splitlines()
     if line and not line.startswith("#")
 ]
@@ -39,9 +39,9 @@ def test_seeds(seed: int) -> None:
     check(seed)
 
 
-@pytest.mark.parametrize("seed", SEEDS_OF_FINDINGS)
-def test_seeds_that_once_found_something(seed: int) -> None:
-    check(seed)
+@pytest.mark.parametrize(("seed", "adversaries"), SEEDS_OF_FINDINGS)
+def test_seeds_that_once_found_something(seed: int, adversaries: tuple[str, ...]) -> None:
+    check(seed, adversaries)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
+from ledger.chain import batch
 from ledger.consensus import messages
 from ledger.trade.extract import extract
-from node.validator import batches, mempool, validator
+from node.validator import mempool, validator
 from tests.simulation.founding import Founding, found
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.node import Node, SimulatedValidator
@@ -19,7 +20,7 @@ from tests.simulation.oracles import Oracles
 from tests.simulation.wires import Wires
 
 _decode_message = lru_cache(maxsize=4_000)(messages.decode_message)
-_batch_from_bytes = lru_cache(maxsize=1_000)(batches.batch_from_bytes)
+_batch_from_bytes = lru_cache(maxsize=1_000)(batch.batch_from_bytes)
 _extract = lru_cache(maxsize=2_000)(extract)
 _SHARED: tuple[tuple[Any, str, Any], ...] = (
     (validator, "decode_message", _decode_message),

@@ -42,8 +42,7 @@ class Bench:
     def _put(self, data: bytes) -> None:
         inode = self.files.names[self.specimen.path]
         inode.content = bytearray(data)
-        inode.durable = data
-        self.files.operations.clear()
+        inode.unsynced.clear()
 
     def _read(self, data: bytes) -> Any:
         """What the store holds, or the StorageError it refuses with; any other error is a finding by itself."""

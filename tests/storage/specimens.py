@@ -69,9 +69,7 @@ class Specimen(NamedTuple):
         files = MemoryFileSystem()
         for path, data in self.image.items():
             files.make_folder(path.rpartition("/")[0])
-            files.names[path] = Inode()
-            files.names[path].durable = data
-            files.names[path].content = bytearray(data)
+            files.names[path] = Inode(data)
         return files
 
     def intact_before(self, offset: int) -> int:
