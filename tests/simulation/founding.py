@@ -18,7 +18,7 @@ from ledger.chain.genesis import HEARTBEAT_MS, LEADER_TIMEOUT_MS, Genesis
 from ledger.chain.transaction import sign_transaction, transaction_from_bytes
 from ledger.chain.validators import Validator, ValidatorSet
 from ledger.trade.record import Space, SubjectKey
-from node.config import Address, NodeConfig, PeerAddress
+from node.config import Address, NodeConfig, PeerAddress, SnapshotConfig
 from node.init import DEMONSTRATION, OrganisationPlan, gln, make_genesis, party
 from node.local.protocol import OpenBytes, Submission
 from tests.simulation.machine import GENESIS_MS
@@ -66,7 +66,13 @@ def found(count: int, heartbeat_ms: int = 0, leader_timeout_ms: int = 150) -> Fo
     peers = tuple(PeerAddress(name, here, key.public_key) for name, key in zip(names, transport, strict=True))
     configs = tuple(
         NodeConfig(
-            name, Path("genesis.custody"), here, here, tuple(p for p in peers if p.organisation != name), 0
+            name,
+            Path("genesis.custody"),
+            here,
+            here,
+            tuple(p for p in peers if p.organisation != name),
+            0,
+            SnapshotConfig(0, 0, 0),
         )
         for name in names
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ledger.base.errors import Code, CustodyError
-from ledger.chain.batch import transactions_of
+from ledger.chain.batch import take_apart
 from ledger.chain.block import Header, Outcome
 from ledger.chain.evidence import Evidence, check_evidence, is_contradiction
 from ledger.chain.transaction import Kind as TransactionKind
@@ -213,13 +213,12 @@ class Oracles:
             return found
         executor = node.validator.executor
         for height in range(1, executor.final_header.height + 1):
-            for batch in batches_of(executor.blocks.get(height)):
-                for data in transactions_of(batch):
-                    transaction = transaction_from_bytes(data, self.world.network)
-                    if transaction.header.kind == TransactionKind.EVIDENCE:
-                        status = node.validator.mempool.status(transaction.id)
-                        if status.state is State.FINAL and not status.receipts[0].refusal:
-                            found.add(transaction.items[0][0])
+            for data in take_apart(batches_of(executor.blocks.get(height)))[1]:
+                transaction = transaction_from_bytes(data, self.world.network)
+                if transaction.header.kind == TransactionKind.EVIDENCE:
+                    status = node.validator.mempool.status(transaction.id)
+                    if status.state is State.FINAL and not status.receipts[0].refusal:
+                        found.add(transaction.items[0][0])
         return found
 
 
