@@ -72,6 +72,33 @@ def test_the_files_left_behind_verify_again(story: tuple[Path, dict[str, Any]]) 
         assert "<html" in (output / f"{name}.html").read_text().lower()
 
 
+def test_every_nodes_chain_audits_clean(story: tuple[Path, dict[str, Any]]) -> None:
+    output, _ = story
+    outcomes = []
+    for folder in sorted(path.parent for path in (output / "network").glob("*/node.toml")):
+        words = ["-c", "import sys; from client.cli import main; sys.exit(main())", "audit", "--json"]
+        words += [
+            "--folder",
+            str(folder),
+            "--anchor",
+            str(output / "genesis.custody"),
+            "--consistency",
+            "3",
+            "12",
+        ]
+        done = subprocess.run(
+            [sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        said = json.loads(done.stdout)
+        assert said["clean"]
+        assert said["height"] > 12
+        assert said["events"]["mismatch"] == said["events"]["damaged"] == 0
+        outcomes.append((said["height"], said["outcome"]))
+    assert len(outcomes) == 4
+    assert len({height for height, _ in outcomes}) >= len(set(outcomes)), "one outcome at a height"
+
+
 def test_real_documents_go_through_on_a_fresh_network(tmp_path: Path, shared_data: Path) -> None:
     folders = [str(shared_data / "epcis" / "gs1" / "JSON"), str(shared_data / "epcis" / "dpp")]
     said = demo(tmp_path / "output", "--input", *folders)
