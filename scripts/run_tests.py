@@ -7,6 +7,7 @@ the named folders of `tests/` is a unit test. Every tier runs even after another
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import subprocess
@@ -186,6 +187,34 @@ def _default_run(options: argparse.Namespace) -> list[Result]:
     return results
 
 
+def _optimised_run(options: argparse.Namespace) -> list[Result]:
+    """Every tier with `python -O`, whose processes inherit it: nothing may rest on an assert of installed code.
+
+    Asserts of tests and of what they share are compiled by pytest and stay (tests/architecture/test_asserts_stay.py).
+    """
+    selection = [*(["-k", options.k] if options.k else []), *options.rest]
+    results = []
+    for tier in TIERS:
+        if tier.slow and options.fast:
+            results.append(Result(tier.name, None, "left out by --fast"))
+            continue
+        results.append(
+            _pytest(
+                f"{tier.name}, -O",
+                [
+                    *_tier_arguments(tier, measure=False),
+                    "-W",
+                    "ignore::pytest.PytestConfigWarning",
+                    *selection,
+                ],
+                interpreter=(sys.executable, "-O"),
+                environment={"PYTHONOPTIMIZE": "1"},
+                selective=bool(selection),
+            )
+        )
+    return results
+
+
 def _other_pythons() -> dict[str, str]:
     """Every other CPython >= 3.11 of this machine: "3.12" → path of the interpreter."""
     folders = [Path(entry) for entry in os.environ.get("PATH", "").split(os.pathsep) if entry]
@@ -276,6 +305,10 @@ def main() -> int:
         help="the second tier instead of the first: the pure core under -O, another locale and hash seed, "
         "and every other CPython >= 3.11 of this machine",
     )
+    parser.add_argument(
+        "--optimised", action="store_true", help="every tier under python -O, instead of the first tier"
+    )
+    parser.add_argument("--json", action="store_true", help="a last line of JSON that says what ran")
     parser.add_argument("-k", metavar="EXPRESSION", help="only tests whose names match, as in pytest")
     options, rest = parser.parse_known_args()
     options.rest = rest
@@ -284,9 +317,33 @@ def main() -> int:
     if any((ROOT / argument.split("::")[0]).exists() for argument in options.rest):
         selection = [*(["-k", options.k] if options.k else []), *options.rest]
         results = [_pytest("selected tests", selection)]
+    elif options.optimised:
+        results = _optimised_run(options)
     else:
         results = _interop_run(options) if options.interop else _default_run(options)
-    return _summarise(results, started)
+    code = _summarise(results, started)
+    if options.json:
+        print(json.dumps(_as_json(results, started)))
+    return code
+
+
+def _as_json(results: list[Result], started: float) -> dict[str, object]:
+    steps = [
+        {
+            "name": one.name,
+            "ok": one.ok,
+            "passed": one.passed,
+            "failed": one.failed,
+            "skipped": len(one.skips),
+        }
+        for one in results
+    ]
+    return {
+        "passed": sum(one.passed for one in results),
+        "failed": sum(one.failed for one in results),
+        "seconds": round(time.monotonic() - started),
+        "steps": steps,
+    }
 
 
 if __name__ == "__main__":

@@ -10,6 +10,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+# Before any of them is imported: asserts of what tests share stand like those of tests, also under -O.
+pytest.register_assert_rewrite(
+    *sorted(f"tests.{folder.name}" for folder in Path(__file__).parent.iterdir() if folder.is_dir())
+)
+
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
 # Both profiles drop deadlines: a test never depends on how long it takes. CI draws the same examples on every run.
