@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from client.anchor import AnchorFolder, Trusted, checkpoint_from_bytes, identity, load_anchor
+from client.anchor import AnchorFolder, Trusted, identity, load_anchor, shown_in
 from client.files import read_bytes
 from client.spelling import place, subject
 from ledger.base.errors import Code, CustodyError, FormError
@@ -74,7 +74,7 @@ def _fork(data: bytes, anchor: Path, trusted: Trusted, verdict: Verdict) -> str 
     """The first line where the bundle's block is certified, and a pinned one of the same height is another."""
     if verdict.height is None or verdict.height not in trusted.pinned_heights:
         return None
-    shown = checkpoint_from_bytes(data)
+    shown, _ = shown_in(data)
     for known in AnchorFolder(anchor).checkpoints():
         if known.header.height == verdict.height and identity(known) != identity(shown):
             return (

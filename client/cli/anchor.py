@@ -13,8 +13,8 @@ from client.anchor import (
     Trusted,
     anchor_from_bytes,
     anchor_to_bytes,
-    checkpoint_from_bytes,
     load_anchor,
+    shown_in,
 )
 from client.cli.main import CANNOT_READ, REFUSED, Stop
 from client.cli.options import ANCHOR, JSON, anchor_path, readable, settings
@@ -65,7 +65,7 @@ def add(
                 REFUSED,
                 f"expected network {network[:64]}, {file} is of {anchor_from_bytes(content).network.hex()}; do not trust it",
             )
-        added = folder.begin(content) if is_root else folder.pin(checkpoint_from_bytes(content))
+        added = folder.begin(content) if is_root else folder.pin(*shown_in(content))
     except FormError as error:
         raise Stop(CANNOT_READ, f"{file}: {error}") from None
     except ProofError as error:
@@ -140,6 +140,7 @@ def _show(trusted: Trusted, path: Path, *, as_json: bool) -> None:
         "network": anchor.network.hex(),
         "validators": [f"{member.organisation} {member.public_key.hex()}" for member in anchor.validators],
         "quorum": f"{anchor.validators.quorum} of {len(anchor.validators)}",
+        "epoch": anchor.epoch,
         "height": anchor.height,
         "as_of": instant(anchor.time_ms),
         "evidence": [str(file) for file in trusted.evidence],

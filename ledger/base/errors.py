@@ -9,6 +9,7 @@ names what was expected and what came; it never holds a secret. Raising leaves a
     +-- EntitlementError   well formed and signed, by somebody not entitled to it
     +-- RuleError          an item that execution refuses (a failed receipt)
     +-- ProofError         a bundle, proof or certificate that does not prove what it claims
+    |     +-- ForkError    certified by a quorum, and contradicting what is pinned (`ledger.proof.anchor`)
     +-- ConsensusError     a validator must stop: its own state contradicts what a quorum certified
     +-- StorageError       files that are damaged, foreign, locked or full
     +-- UnavailableError   asked for something that is not (yet) here

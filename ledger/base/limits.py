@@ -70,6 +70,7 @@ CONTEXT_BYTES: Final = 65_536
 DOCUMENT_BYTES: Final = 64_000_000
 # --- bundles
 BUNDLE_BYTES: Final = 16_000_000
+CLOSINGS_PER_BUNDLE: Final = 4_096  # changes of validators that one proof spans
 TRANSFORMATION_DEPTH: Final = 8
 # --- one message of any wire format
 DECODE_DEPTH: Final = 16

@@ -152,9 +152,12 @@ def known_keys(record: Callable[[SubjectKey], Record], identifier: str) -> tuple
     return tuple(key for key in possible_keys(identifier) if record(key) != EMPTY)
 
 
-def build(history: History, asked: Sequence[SubjectKey], *, payloads: bool = False) -> bytes:
+def build(
+    history: History, asked: Sequence[SubjectKey], *, payloads: bool = False, from_epoch: int = 0
+) -> bytes:
     """The bundle that proves the given subjects at the history's checkpoint; `payloads`: with the authors' bytes.
 
+    It shows every change of validators from `from_epoch` on, so any anchor that knows that epoch can follow.
     Raises UnavailableError (unknown_subject, history_incomplete).
     """
     evidence = RecordingEvidence(history)
@@ -172,6 +175,7 @@ def build(history: History, asked: Sequence[SubjectKey], *, payloads: bool = Fal
     made = wire.Bundle(
         wire.VERSION,
         history.network,
+        tuple(history.closings(from_epoch)),
         checkpoint,
         keys,
         tuple(_shown_record(history, key, evidence.records[key]) for key in sorted(evidence.records)),

@@ -1,6 +1,7 @@
 """The file that proves: one canonical msgpack value, `.custody` (DESIGN §7; PROOF.md §3; WIRE.md §7).
 
-    bundle   = [version, network, checkpoint, asked, records, registry, chains, entries, legs, payloads]
+    bundle   = [version, network, closings, checkpoint, asked, records, registry, chains, entries, legs, payloads]
+    closings = [[checkpoint, members of the next set], ...]        of the epochs before the checkpoint's, from one on
     records  = [[key, record | nil, state proof], ...]            at the checkpoint; nil: proven absent
     registry = [[kind, name, is prefix, registry proof], ...]
     chains   = [[key, MAIN | ASIDE | MOVES, number of the first, [link, ...]], ...]
@@ -10,8 +11,8 @@
     payloads = [[event hash, salt, context | nil, event], ...]
 
 All lists are sorted and without duplicates, runs of links and lists of legs are never empty, and what was parsed must encode
-to the same bytes: equal proofs are equal files, save for which q validators' signatures the checkpoint shows (nobody can
-tell a verifier who else signed). Every part is authenticated by the checkpoint's certificate, and a verifier refuses a
+to the same bytes: equal proofs from the same epoch on are equal files, save for which q validators' signatures a checkpoint
+shows, and in which view (nobody can tell a verifier who else signed). Every part is authenticated by the checkpoint's certificate, and a verifier refuses a
 bundle with a part that the proof does not use.
 """
 
@@ -35,6 +36,7 @@ from ledger.base.encoding import (
 from ledger.base.errors import Code, FormError
 from ledger.base.hashing import HASH_BYTES
 from ledger.chain.certificate import Checkpoint, parse_checkpoint
+from ledger.chain.closing import Closing, parse_closing
 from ledger.chain.transaction import SALT_BYTES, Attestation, attestation_from_wire
 from ledger.members.members import entry_from_wire as registry_entry_from_wire
 from ledger.members.registry import RegistryProof
@@ -137,6 +139,7 @@ class Bundle(NamedTuple):
 
     version: int
     network: bytes
+    closings: tuple[Closing, ...]
     checkpoint: Checkpoint
     asked: tuple[SubjectKey, ...]
     records: tuple[ShownRecord, ...]
@@ -168,14 +171,18 @@ def _bundle(value: Any) -> Bundle:
     return Bundle(
         version,
         take_bytes(fields[1], "network", HASH_BYTES),
-        parse_checkpoint(fields[2]),
-        _sorted([_key(key) for key in take_array(fields[3], "asked")], "asked"),
-        _sorted([_record(shown) for shown in take_array(fields[4], "records")], "records", 1),
-        _sorted([_registry(shown) for shown in take_array(fields[5], "registry")], "registry", 3),
-        _sorted([_shown_chain(shown) for shown in take_array(fields[6], "chains")], "chains", 3),
-        _sorted([_entry(shown) for shown in take_array(fields[7], "entries")], "entries", 1),
-        _sorted([_legs(shown) for shown in take_array(fields[8], "legs")], "legs", 1),
-        _sorted([_payload(shown) for shown in take_array(fields[9], "payloads")], "payloads", 1),
+        tuple(
+            parse_closing(closing)
+            for closing in take_array(fields[2], "closings", most=limits.CLOSINGS_PER_BUNDLE)
+        ),
+        parse_checkpoint(fields[3]),
+        _sorted([_key(key) for key in take_array(fields[4], "asked")], "asked"),
+        _sorted([_record(shown) for shown in take_array(fields[5], "records")], "records", 1),
+        _sorted([_registry(shown) for shown in take_array(fields[6], "registry")], "registry", 3),
+        _sorted([_shown_chain(shown) for shown in take_array(fields[7], "chains")], "chains", 3),
+        _sorted([_entry(shown) for shown in take_array(fields[8], "entries")], "entries", 1),
+        _sorted([_legs(shown) for shown in take_array(fields[9], "legs")], "legs", 1),
+        _sorted([_payload(shown) for shown in take_array(fields[10], "payloads")], "payloads", 1),
     )
 
 

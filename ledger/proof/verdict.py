@@ -6,7 +6,7 @@ on; what was not checked; and what offline nobody can know. A verdict decides no
     NOT PROVEN             the file does not prove what it claims                          exit 1 (unreadable: 5)
     CONTRADICTED           proven, and somebody with standing contradicts it               exit 7
     HELD                   proven, and an authority holds it                               exit 6
-    STALE                  proven, but as of longer ago than accepted                      exit 3
+    STALE                  proven, as of longer ago than accepted or by former validators  exit 3
     CONSISTENT WITH GAPS   proven, with steps only one side signed, or unknown origin      exit 4
     CONSISTENT             proven, every step two-sided, origin attested                   exit 0
 
@@ -19,7 +19,7 @@ from enum import Enum
 from typing import Any, Final, NamedTuple
 
 from ledger.base.errors import CustodyError, FormError
-from ledger.proof.anchor import Anchor
+from ledger.proof.anchor import Anchor, ForkError, is_of_an_ended_epoch
 from ledger.proof.checks import (
     Check,
     bytes_check,
@@ -136,6 +136,8 @@ def _unproven(error: CustodyError, exit_code: int) -> Verdict:
         "this file cannot be read as a bundle" if exit_code == UNREADABLE_EXIT else "this file proves nothing"
     )
     headline = f"NOT PROVEN: {what}: {error.message}."
+    if isinstance(error, ForkError):
+        headline += " Keep the file, and run custody anchor add on it."
     check = Check("authentic", "bad", error.message)
     return Verdict(Word.NOT_PROVEN, exit_code, headline, (check,), (), None, None, None)
 
@@ -173,16 +175,18 @@ def judge(
     )
 
 
-def _general_checks(findings: Findings, now_ms: int, max_age_ms: int) -> tuple[tuple[Check, ...], bool]:
+def _general_checks(findings: Findings, now_ms: int, max_age_ms: int) -> tuple[tuple[Check, ...], str]:
     header, outcome = findings.checkpoint.header, findings.checkpoint.outcome
     anchor = findings.anchor
-    signers = [anchor.validators[i].organisation for i in findings.checkpoint.certificate.signer_indices()]
+    validators = findings.known.epochs[header.epoch].validators
+    signers = [validators[i].organisation for i in findings.checkpoint.certificate.signer_indices()]
     age_ms = now_ms - header.time_ms
     stale = age_ms > max_age_ms
     certified = (
-        f"block {header.height} and its outcome are signed by {len(signers)} of {len(anchor.validators)} validators"
+        f"block {header.height} and its outcome are signed by {len(signers)} of {len(validators)} validators"
         f" ({', '.join(signers)}), known from the anchor {anchor.name!r} at height {anchor.height}"
     )
+    is_ended = is_of_an_ended_epoch(anchor, findings.checkpoint)
     if age_ms < -CLOCK_AHEAD_MS:
         current = Check(
             "current", "gap", f"as of {instant(header.time_ms)}, which is ahead of this device's clock"
@@ -198,6 +202,7 @@ def _general_checks(findings: Findings, now_ms: int, max_age_ms: int) -> tuple[t
     checks = (
         Check("authentic", "ok", "every part of the file is tied to the signed block by hashes; none is left over"),
         Check("certified", "ok", certified),
+        _validators_check(findings, is_ended=is_ended),
         Check("complete", "ok", f"no event naming the subjects up to block {header.height} is missing"),
         current,
         bytes_check(findings),
@@ -207,11 +212,35 @@ def _general_checks(findings: Findings, now_ms: int, max_age_ms: int) -> tuple[t
             " what nobody reported is not on the ledger; a copied label carries a true identifier",
         ),
     )  # fmt: skip
-    return checks, stale
+    old = "the proof is older than accepted" if stale else ""
+    return checks, "validators signed it whose epoch is over" if is_ended else old
+
+
+def _validators_check(findings: Findings, *, is_ended: bool) -> Check:
+    """What history of validators lies between the anchor and the block, and whether it was followed."""
+    anchor, epoch = findings.anchor, findings.checkpoint.header.epoch
+    last = anchor.epochs[epoch].last if is_ended else None
+    if last is not None:
+        return Check(
+            "validators", "gap",
+            f"validators of epoch {epoch} signed this, which the anchor knows to have ended with block {last.height} on"
+            f" {instant(last.time_ms)}; whether their keys were stolen since was not checked: ask for a newer proof",
+        )  # fmt: skip
+    changes = epoch - anchor.epoch
+    if changes <= 0:
+        return Check(
+            "validators", "ok", f"no change of validators to follow: the anchor knows those of epoch {epoch}"
+        )
+    times = "once" if changes == 1 else f"{changes} times"
+    return Check(
+        "validators", "ok",
+        f"validators changed {times} between epoch {anchor.epoch}, which the anchor knows, and epoch {epoch}; each new set is"
+        " introduced by a quorum of the one before; that these destroyed their keys was not checked",
+    )  # fmt: skip
 
 
 def _judge_subject(
-    findings: Findings, proven: Proven, narrator: Narrator, presented: Presented | None, *, stale: bool
+    findings: Findings, proven: Proven, narrator: Narrator, presented: Presented | None, *, stale: str
 ) -> SubjectVerdict:
     replayed = proven.replayed
     checks = [
@@ -241,7 +270,7 @@ def _judge_subject(
     return SubjectVerdict(
         key.identifier,
         status,
-        _headline(status, findings, proven, narrator, checks),
+        _headline(status, findings, proven, narrator, checks, stale),
         tuple(checks),
         narrator.timeline(replayed),
         replayed.custodian,
@@ -249,7 +278,7 @@ def _judge_subject(
 
 
 def _headline(
-    status: Word, findings: Findings, proven: Proven, narrator: Narrator, checks: list[Check]
+    status: Word, findings: Findings, proven: Proven, narrator: Narrator, checks: list[Check], stale: str
 ) -> str:
     replayed = proven.replayed
     name = display(replayed.key)
@@ -259,7 +288,7 @@ def _headline(
         gaps = [check.sentence for check in checks if check.state == "gap"]
         why = gaps[0] + (f" (and {len(gaps) - 1} more)" if len(gaps) > 1 else "")
     if status == Word.STALE:
-        why = "the proof is older than accepted"
+        why = stale
     holder = narrator.holder(replayed)
     core = f"{name}, {holder}, complete and agreed by a quorum as of {as_of}"
     return f"{status.word}: {core}" + (f"; {why}" if why else "")

@@ -1,7 +1,7 @@
 """bundle + trust anchor -> what is proven (DESIGN §7; PROOF.md §6). No network, no clock of its own.
 
-First everything in the bundle is tied to the checkpoint: its certificate by the anchor's validators, records by the
-state root, look-ups by the registry root, items by their entries, records before an event by related roots. Then the
+First everything in the bundle is tied to the checkpoint: its certificate by the validators of its epoch, to whom the
+anchor's lead change by change; records by the state root, look-ups by the registry root, items by their entries, records before an event by related roots. Then the
 replay runs on nothing but those parts. At the end every part must have been used: a bundle proves, or it is refused.
 """
 
@@ -48,6 +48,9 @@ class Findings(NamedTuple):
     """What a bundle proves; the verdict is said from this."""
 
     anchor: Anchor
+    """As it was before."""
+    known: Anchor
+    """With the epochs that the bundle shows."""
     checkpoint: Checkpoint
     nested: NestedReplay
     members: Members
@@ -67,7 +70,7 @@ class BundleEvidence:
                 Code.FOREIGN_ANCHOR,
                 f"expected a bundle of network {anchor.network.hex()[:16]}, got one of {bundle.network.hex()[:16]}",
             )
-        check_against(anchor, bundle.checkpoint)
+        self.known = check_against(anchor, bundle.checkpoint, bundle.closings)
         self._unused: set[tuple[Any, ...]] = set()
         self._members: dict[int, Members] = {}
         self._records = self._authentic_records(bundle, anchor.depth)
@@ -266,7 +269,15 @@ def verify(data: bytes, anchor: Anchor) -> Findings:
     describe(evidence, nested, header.height)
     payloads = _check_payloads(bundle, nested)
     evidence.check_all_used()
-    return Findings(anchor, bundle.checkpoint, nested, evidence.members(header.height), payloads, len(data))
+    return Findings(
+        anchor,
+        evidence.known,
+        bundle.checkpoint,
+        nested,
+        evidence.members(header.height),
+        payloads,
+        len(data),
+    )
 
 
 def describe(evidence: Any, nested: NestedReplay, height: int) -> None:

@@ -8,6 +8,7 @@ from ledger.base.encoding import encode
 from ledger.proof.bundle import MOVES, Bundle, bundle_from_bytes
 
 BASE = 700
+CLOSING = 1_100
 RECORD = 1_400
 STATEMENT = 650
 LINK = 300
@@ -40,6 +41,7 @@ def bound_of(data: bytes) -> int:
     shown = sum(len(payload.event) + len(payload.context or b"") + 100 for payload in bundle.payloads)
     return (
         BASE
+        + CLOSING * len(bundle.closings)
         + RECORD * found["records"]
         + STATEMENT * found["statements"]
         + LINK * found["links"]
@@ -58,6 +60,7 @@ def parts_of(data: bytes) -> dict[str, Any]:
     return {
         "whole": len(data),
         "bound": bound_of(data),
+        "closings": len(encode(bundle.closings)),
         "checkpoint": len(encode(bundle.checkpoint)),
         "records": len(encode(bundle.records)),
         "of these state proofs": siblings,

@@ -212,7 +212,7 @@ def test_what_the_ledger_never_saw_has_no_history_to_be_consistent(world: World)
     unknown = thing(serial(MAKER, 1, 4711))
     honest = wire.bundle_from_bytes(forgery.prove(world, thing(ITEM)))
     shown = wire.ShownRecord(unknown, None, Past(world).state_proof(unknown))
-    made = wire.Bundle(1, world.network, honest.checkpoint, (unknown,), (shown,), (), (), (), (), ())
+    made = wire.Bundle(1, world.network, (), honest.checkpoint, (unknown,), (shown,), (), (), (), (), ())
     assert refused(world, made.to_bytes()).code == Code.UNKNOWN_SUBJECT
     assert judged(world, made.to_bytes()).exit_code == 1
     both = honest._replace(asked=(unknown, thing(ITEM)), records=(shown, *honest.records))
@@ -234,7 +234,7 @@ def test_counters_and_episodes_are_no_subjects(world: World) -> None:
         with pytest.raises(UnavailableError):
             forgery.prove(world, key)
         shown = wire.ShownRecord(key, world.record(key), Past(world).state_proof(key))
-        made = wire.Bundle(1, world.network, honest.checkpoint, (key,), (shown,), (), (), (), (), ())
+        made = wire.Bundle(1, world.network, (), honest.checkpoint, (key,), (shown,), (), (), (), (), ())
         assert refused(world, made.to_bytes()).code == Code.UNKNOWN_SUBJECT
 
 

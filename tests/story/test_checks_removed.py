@@ -45,7 +45,8 @@ REMOVED: dict[str, tuple[Edit, ...]] = {
             "        if bundle.network != anchor.network:\n",
             (
                 "        members = type(anchor.validators)(bundle.network, anchor.validators.members)\n"
-                "        anchor = anchor._replace(network=bundle.network, validators=members)\n"
+                "        known = (anchor.epochs[0]._replace(validators=members),)\n"
+                "        anchor = anchor._replace(network=bundle.network, epochs=known)\n"
                 "        if bundle.network != anchor.network:\n"
             ),
         ),
