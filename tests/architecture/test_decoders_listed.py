@@ -73,6 +73,7 @@ ELSEWHERE = {
     "client.anchor:load_anchor": FILES,
     "client.auditing:_newest": "a checkpoint, which is listed",
     "client.anchor:AnchorFolder.begin": INNER,
+    "client.anchor:AnchorFolder.closings": "closings, which are listed",
     "client.cli.anchor:_is_root": "tells an anchor from a checkpoint, both listed",
     "client.cli.record:unpack": "a command",
     "client.events.handover:open_offer": VALUES,

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from client.anchor import anchor_from_bytes, anchor_to_bytes, checkpoint_from_bytes
+from client.anchor import anchor_from_bytes, anchor_to_bytes, shown_in
 from client.auditing import block_from_bytes
 from client.directory import load_directory
 from client.prepare import payload_from_wire, prepare_document, prepared_from_wire, wire_of
@@ -179,14 +179,14 @@ def _anchor(data: bytes) -> bytes:
     """An anchor file comes back the same; a genesis as the anchor that it is."""
     anchor = anchor_from_bytes(data)
     again = anchor_to_bytes(anchor)
-    if data[:1] == b"\x99":  # nine fields: an anchor file, not a genesis
+    if data[:1] == b"\x9a":  # ten fields: an anchor file, not a genesis
         return again
     anchor_from_bytes(again)
     return data
 
 
 def _checkpoint(data: bytes) -> bytes | None:
-    checkpoint = checkpoint_from_bytes(data)
+    checkpoint, _ = shown_in(data)
     return encode(checkpoint) if data[:1] == b"\x93" else None  # else a bundle's
 
 
@@ -450,7 +450,7 @@ DECODERS: tuple[Decoder, ...] = (
             lambda: (b"application/msgpack; charset=x",), "text", 100_000),
     # --- client: files and what gateways answer
     Decoder("anchor", ("client.anchor:anchor_from_bytes",), _anchor, samples.anchors, "msgpack", GENESIS_BYTES, SIGNED),
-    Decoder("checkpoint file", ("client.anchor:checkpoint_from_bytes",), _checkpoint,
+    Decoder("checkpoint file", ("client.anchor:shown_in",), _checkpoint,
             lambda: (*samples.checkpoints(), *samples.bundles()), "msgpack", limits.BUNDLE_BYTES, SIGNED),
     Decoder("directory", ("client.directory:load_directory",), _directory, samples.anchors, "msgpack", GENESIS_BYTES, SIGNED),
     Decoder("events file", ("client.signing:read_file",), _file, samples.client_files, "msgpack", 1_000_000, SIGNED),

@@ -34,6 +34,7 @@ from tests.chain.test_epoch import CHANGE, DRAFT
 from tests.client.ledger_files import CONTAINER, DECLARATION, ITEM, PALLET, Ledger, shipped
 from tests.consensus.test_messages import MESSAGES
 from tests.proof.histories import Author, subjects_of
+from tests.world.epochs import ChangingWorld
 from tests.world.past import Past
 from tests.world.snapshots import Taken
 from tests.world.world import World
@@ -93,6 +94,12 @@ def documents() -> tuple[bytes, ...]:
 
 
 @cache
+def changed() -> ChangingWorld:
+    """Two changes of validators."""
+    return ChangingWorld(2)
+
+
+@cache
 def bundles() -> tuple[bytes, ...]:
     """Proofs of a container, what is in it and its declaration, with bytes; and of things of the random history."""
     ledger, world = played().ledger, random_world()
@@ -101,6 +108,8 @@ def bundles() -> tuple[bytes, ...]:
         ledger.bundle(ITEM),
         ledger.bundle(CONTAINER, PALLET, payloads=False),
         ledger.bundle(DECLARATION),
+        changed().prove(),
+        changed().prove(1),
         *(build(Past(world), [key]) for key in keys[:: max(1, len(keys) // 6)]),
     )
 
@@ -157,6 +166,7 @@ def genesis() -> tuple[bytes, ...]:
 @cache
 def anchors() -> tuple[bytes, ...]:
     found = [anchor_from_genesis(world.genesis) for world in (played().world, random_world())]
+    found += changed().anchors
     return (*(anchor_to_bytes(anchor) for anchor in found), *genesis())
 
 
@@ -371,7 +381,7 @@ def changes() -> tuple[bytes, ...]:
 
 
 def closings() -> tuple[bytes, ...]:
-    return (encode(Closing(CHECKPOINT, VALIDATORS.members)),)
+    return (encode(Closing(CHECKPOINT, VALIDATORS.members)), *(encode(one) for one in changed().closings))
 
 
 # --- what a gateway answers a client
