@@ -18,15 +18,23 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
+from tests.storage.crashes import RIGS, Rig, Trial, sequences
 from tests.storage.damage import Bench, Wrong, torn
 from tests.storage.specimens import SPECIMENS, Specimen
 
+T = TypeVar("T")
 FINDINGS: Final = 5
 SHARE: Final = 16_384
 """Cases one process takes at a time."""
 TORN: Final = 2_048
+WHOLE: Final = 5
+"""Operations in a sequence, up to which all sequences are tried."""
+LONGER: Final = 1_000
+SEQUENCES: Final = 100
+"""Sequences one process takes at a time."""
+Case = tuple[tuple[str, ...], bool]
 
 
 class Result(NamedTuple):
@@ -75,16 +83,48 @@ def tears(name: str, most: int, seed: int) -> Result:
     return try_all(bench, list(torn(bench.specimen, seed, most)), lambda case: bench.sectors(*case))
 
 
+def crashes(name: str, cases: Sequence[Case], most: int, again: int, seed: int) -> Result:
+    """Try every crash point of these (sequence, whether after the prologue) over a store."""
+    rig = next(rig for rig in RIGS if rig.name == name)
+    findings: list[str] = []
+    disks = wrong = 0
+    for sequence, is_later in cases:
+        trial = Trial(
+            rig, sequence, most=most, again=again, seed=seed, prologue=rig.prologue if is_later else ()
+        )
+        try:
+            trial.run()
+        except Wrong as finding:
+            wrong += 1
+            if len(findings) < FINDINGS:
+                findings.append(str(finding))
+        disks += trial.disks
+    return Result(disks, wrong, disks - wrong, 0, tuple(findings))
+
+
+def histories(rig: type[Rig], sample: int | None, draw: random.Random) -> list[Case]:
+    """Every sequence of up to WHOLE operations, at the beginning and after the prologue, and longer ones drawn."""
+    if sample is not None:
+        return [
+            (tuple(draw.choice(rig.operations) for _ in range(draw.randint(3, 6))), draw.random() < 0.5)
+            for _ in range(sample)
+        ]
+    found = [(one, False) for length in range(1, WHOLE + 1) for one in sequences(rig, length)]
+    found += [(one, True) for length in range(1, WHOLE) for one in sequences(rig, length)]
+    longer = [tuple(draw.choice(rig.operations) for _ in range(6)) for _ in range(LONGER)]
+    return found + [(one, bool(place % 2)) for place, one in enumerate(longer)]
+
+
 def _chosen(everything: range, sample: int | None, draw: random.Random) -> Sequence[int]:
     return everything if sample is None or sample >= len(everything) else draw.sample(everything, sample)
 
 
-def _shares(cases: Sequence[int]) -> list[Sequence[int]]:
-    return [cases[start : start + SHARE] for start in range(0, len(cases), SHARE)]
+def _shares(cases: Sequence[T], most: int = SHARE) -> list[Sequence[T]]:
+    return [cases[start : start + most] for start in range(0, len(cases), most)]
 
 
 def plan(
-    names: Sequence[str], sample: int | None, seed: int
+    names: Sequence[str], stores: Sequence[str], sample: int | None, seed: int
 ) -> list[tuple[str, Callable[..., Result], tuple[Any, ...]]]:
     """(kind of damage and specimen, function, arguments) of every share of the work."""
     work: list[tuple[str, Callable[..., Result], tuple[Any, ...]]] = []
@@ -97,16 +137,29 @@ def plan(
         if specimen.is_last:
             most = TORN if sample is None else min(TORN, sample)
             work.append((f"torn groups of {name}", tears, (name, most, seed)))
+    for rig in RIGS:
+        if rig.name in stores:
+            cases = histories(
+                rig, None if sample is None else sample // 10, random.Random(f"{seed} {rig.name}")
+            )
+            bounds = (16, 2) if sample is None else (8, 1)
+            work += [
+                (f"crash points of {rig.name}", crashes, (rig.name, share, *bounds, seed))
+                for share in _shares(cases, SEQUENCES)
+            ]
     return work
 
 
-def run(names: Sequence[str], sample: int | None, seed: int, jobs: int) -> dict[str, Any]:
+def run(
+    names: Sequence[str], stores: Sequence[str], sample: int | None, seed: int, jobs: int
+) -> dict[str, Any]:
     """Do the work; what to print as JSON."""
     started = time.monotonic()
     totals: dict[str, Result] = {}
     with ProcessPoolExecutor(jobs) as pool:
         under_way = [
-            (what, pool.submit(function, *values)) for what, function, values in plan(names, sample, seed)
+            (what, pool.submit(function, *values))
+            for what, function, values in plan(names, stores, sample, seed)
         ]
         for what, future in under_way:
             one, known = future.result(), totals.get(what, Result(0, 0, 0, 0, ()))
@@ -131,14 +184,17 @@ def run(names: Sequence[str], sample: int | None, seed: int, jobs: int) -> dict[
 def main() -> int:
     """The command."""
     names = [make().name for make in SPECIMENS]
+    stores = [rig.name for rig in RIGS]
     parser = argparse.ArgumentParser(prog="python -m tests.storage.exhaustive", description=__doc__)
     parser.add_argument("--sample", type=int)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--only", choices=names)
+    parser.add_argument("--only", choices=sorted({*names, *stores}))
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    report = run([options.only] if options.only else names, options.sample, options.seed, options.jobs)
+    names = [name for name in names if options.only in (None, name)]
+    stores = [name for name in stores if options.only in (None, name)]
+    report = run(names, stores, options.sample, options.seed, options.jobs)
     if options.json:
         print(json.dumps(report))
     else:
