@@ -14,12 +14,13 @@
     join_blocks_ahead = 20000        # a node without a chain fetches a snapshot when its peers are this far ahead; 0: never
     keep_bodies_blocks = 0           # of so many of the last blocks transactions are kept as they came; 0: of all
 
-    [[peers]]                        # every other validator of genesis
+    [[peers]]                        # every other validator, and who else is let in
     organisation = "carrier"
     address = "127.0.0.1:7102"
     transport_key = "64 hexadecimal digits"
 
-Keys, not addresses, say who a peer is: each transport key must give the pin that genesis lists for that organisation.
+Keys, not addresses, say who a peer is. One whose transport key gives the pin that its organisation's seat in the epoch lists
+speaks as a validator; any other may ask and is answered, no more: a node that is to join, or that was a validator once.
 Paths are relative to the folder. Unknown settings are refused by name: a misspelt one must not be silently without effect.
 """
 
@@ -33,6 +34,7 @@ from typing import Any, Final, NamedTuple
 from ledger.base.errors import Code, FormError
 from ledger.base.keys import PUBLIC_KEY_BYTES
 from ledger.chain.genesis import Genesis, genesis_from_bytes
+from ledger.members.registry import Kind
 
 FILE: Final = "node.toml"
 GENESIS_FILE: Final = "genesis.custody"
@@ -127,7 +129,7 @@ def _snapshots(reader: _Reader) -> SnapshotConfig:
 
 
 def load_genesis(config: NodeConfig) -> Genesis:
-    """The genesis that the settings name, checked to list this node and its peers with their keys; FormError."""
+    """The genesis that the settings name, checked to list this node and its peers; FormError."""
     try:
         data = config.genesis.read_bytes()
     except OSError as error:
@@ -138,29 +140,23 @@ def load_genesis(config: NodeConfig) -> Genesis:
         genesis = genesis_from_bytes(data)
     except FormError as error:
         raise FormError(error.code, f"{config.genesis}: {error.message}") from None
-    _check_peers(config, genesis)
+    _check_members(config, genesis)
     return genesis
 
 
-def _check_peers(config: NodeConfig, genesis: Genesis) -> None:
-    pins = {seat.organisation: seat.tls_pin for seat in genesis.validators}
-    if config.organisation not in pins:
-        raise FormError(
-            Code.USAGE,
-            f"organisation: expected one of genesis' validators ({', '.join(sorted(pins))}), got {config.organisation!r}",
-        )
-    named = [peer.organisation for peer in config.peers]
-    if sorted([*named, config.organisation]) != sorted(pins):
-        raise FormError(
-            Code.USAGE,
-            f"peers: expected every other validator of genesis once ({', '.join(sorted(pins))}), got {', '.join(named)}",
-        )
-    for peer in config.peers:
-        if transport_pin(peer.transport_key) != pins[peer.organisation]:
+def _check_members(config: NodeConfig, genesis: Genesis) -> None:
+    """Who holds a seat changes with the epochs, so what the seats pin is looked at when the epoch is known."""
+    members = {entry.name for entry in genesis.entries if entry.kind == Kind.ORGANISATION}
+    named = [config.organisation, *(peer.organisation for peer in config.peers)]
+    for place, organisation in enumerate(named):
+        if organisation not in members:
             raise FormError(
-                Code.BAD_KEY,
-                f"peers: expected the transport key of {peer.organisation} that genesis pins, got another",
+                Code.USAGE,
+                f"{'peers' if place else 'organisation'}: expected an organisation of genesis "
+                f"({', '.join(sorted(members))}), got {organisation!r}",
             )
+        if organisation in named[:place]:
+            raise FormError(Code.USAGE, f"peers: expected every other node once, got {organisation} again")
 
 
 def _peer(reader: _Reader) -> PeerAddress:

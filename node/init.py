@@ -25,7 +25,7 @@ from ledger.members.registry import Entry, Kind, Period
 from node.config import FILE, GENESIS_FILE, transport_pin
 from node.storage.filesystem import RealFileSystem, write_atomically
 from node.storage.folder import NodeFolder
-from node.storage.keystore import Keystore
+from node.storage.keystore import Keystore, validator_key_name
 
 PORT_BASE: Final = 7_100
 CLIENT_FILE: Final = "custody.toml"
@@ -154,7 +154,8 @@ def create_network(
         keystore = Keystore(folder / "keys", random_bytes=random_bytes)
         for use, key in keys[plan.identifier].items():
             delegate = any(use == one.name for one in plan.delegates)
-            keystore.save(use, key, "delegate" if delegate else use, passphrase)
+            called = validator_key_name(0) if use == "validator" else use
+            keystore.save(called, key, "delegate" if delegate else use, passphrase)
         files = RealFileSystem(folder)
         write_atomically(files, GENESIS_FILE, genesis.to_bytes())
         transport = {

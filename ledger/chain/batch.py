@@ -15,7 +15,8 @@ from ledger.base.encoding import decode, encode, take_array, take_bytes, take_in
 from ledger.base.errors import Code, FormError
 from ledger.base.hashing import Tag, tagged_hash
 from ledger.chain.block import COUNTER_MAX
-from ledger.chain.transaction import Transaction, transaction_from_bytes
+from ledger.chain.epoch import change_of
+from ledger.chain.transaction import Kind, Transaction, transaction_from_bytes
 
 
 class BatchHead(NamedTuple):
@@ -38,6 +39,12 @@ class Batch(NamedTuple):
     def size(self) -> int:
         """Bytes that count against BLOCK_BYTES."""
         return len(self.data)
+
+    @property
+    def change(self) -> Transaction | None:
+        """The change of epoch that is its one transaction, if it is one."""
+        first = self.transactions[0]
+        return first if first.header.kind == Kind.EPOCH_CHANGE else None
 
     @property
     def subjects(self) -> int:
@@ -118,6 +125,8 @@ def batch_from_bytes(data: bytes, network: bytes, *, check_signatures: bool = Tr
             Code.LIMIT,
             f"expected at most {limits.SUBJECTS_PER_BLOCK} subjects in a batch, got {batch.subjects}",
         )
+    if any(change_of(transaction) is not None for transaction in transactions) and len(transactions) > 1:
+        raise FormError(Code.MALFORMED, "expected a change of epoch in a batch of its own")
     if check_signatures:
         for transaction in transactions:
             transaction.check_signature()

@@ -88,7 +88,7 @@ class Exchange:
 
     def tell_next_peer(self, now_ms: int) -> None:
         """Say to one peer in turn where this validator stands (on start, and at every heartbeat)."""
-        count = len(self._setup.validators)
+        count = len(self._setup.validators) + self._setup.others
         self._position_peer = (self._position_peer + 1) % count
         if self._position_peer == self._me:
             self._position_peer = (self._position_peer + 1) % count

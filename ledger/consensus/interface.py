@@ -57,6 +57,8 @@ class Setup:
     """Of this epoch; None for a follower."""
     parameters: Parameters = field(default_factory=Parameters)
     verifier: Verifier = is_signature
+    others: int = 0
+    """How many are let in beyond the set (contract 6). They may be asked: who joins late finds few of an old set."""
     approvers: Approvers | None = None
     """Who may change the validators; None: nobody, no block closes the epoch."""
 

@@ -50,12 +50,7 @@ from ledger.consensus.interface import (
 from ledger.consensus.messages import (
     Announcement,
     Blocks,
-    FetchBatches,
-    FetchBlocks,
-    FetchCertificates,
-    FetchRange,
     Message,
-    Position,
     Range,
     Record,
 )
@@ -99,7 +94,7 @@ class Consensus:
         self._rules = Rules(setup, self._views, self._tree, self._finality, self._batches)
         self._teller = Teller(setup, self._views, self._outbox)
         self._pacing = Pacing(setup.validators, me, setup.parameters)
-        self._fetcher = Fetcher(setup.epoch, me, len(setup.validators), self._pacing.half_ms)
+        self._fetcher = Fetcher(setup.epoch, me, len(setup.validators) + setup.others, self._pacing.half_ms)
         self._exchange = Exchange(
             setup, me, self._views, self._tree, self._finality, self._batches, self._pacing, self._outbox
         )
@@ -275,8 +270,8 @@ class Consensus:
         self._is_news = False
         if peer == self.me or peer < 0:
             return
-        if peer >= len(self._validators):
-            self._receive_from_follower(peer, message)
+        if peer >= len(self._validators) and isinstance(message, Vote | Proposal | Announcement):
+            self._receive_from_other(peer, message)
         elif isinstance(message, Vote):
             self._on_vote(peer, message)
         elif isinstance(message, Proposal):
@@ -290,14 +285,10 @@ class Consensus:
         else:
             self._exchange.receive(peer, message, self._now_ms)
 
-    def _receive_from_follower(self, peer: int, message: Message) -> None:
-        """Answer what one outside the set asks, and tell it of an epoch's end; what it votes or announces is nothing."""
-        if isinstance(message, Vote | Proposal):
+    def _receive_from_other(self, peer: int, message: Vote | Proposal | Announcement) -> None:
+        """What one outside the set votes, proposes or announces is nothing; but it may have to be told of an epoch's end."""
+        if not isinstance(message, Announcement):
             self._is_this_epoch(peer, message.claim.epoch)
-        elif isinstance(message, Certificate):
-            self._on_certificate(peer, message)
-        elif isinstance(message, Position | FetchBatches | FetchBlocks | FetchCertificates | FetchRange):
-            self._exchange.receive(peer, message, self._now_ms)
 
     def _is_this_epoch(self, peer: int, epoch: int) -> bool:
         return self._exchange.is_this_epoch(peer, epoch, self._now_ms)

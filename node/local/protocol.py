@@ -201,6 +201,9 @@ class NodeStatus(NamedTuple):
     process: int
     """Process id."""
     started_ms: int
+    epoch: int
+    is_validator: bool
+    """Whether this node has a seat in the epoch; else it follows."""
 
 
 _STATUS_TEXTS: Final = tuple(
@@ -569,6 +572,7 @@ def parse_status(value: Any) -> NodeStatus:
     for place in _STATUS_TEXTS:
         _text(fields[place], NodeStatus._fields[place])
     status = NodeStatus(*fields)
+    take_bool(status.is_validator, "is_validator")
     take_bytes(status.network, "network", HASH_BYTES)
     return status._replace(
         peers=_tuple_of(_peer, status.peers, "peers", limits.VALIDATORS_MAX),

@@ -1,6 +1,7 @@
 """The private keys of a node or a member: one 0600 file each in the `keys/` folder (STORAGE.md §8, `ledger.base.keyfile`).
 
-A key is written whole or not at all and never over another one. A file that others may read is refused, not mended: who
+A key is written whole or not at all and never over another one. It is destroyed by overwriting it in place before its name
+goes; what that reaches depends on the file system (STORAGE.md §6). A file that others may read is refused, not mended: who
 could have copied it is for its owner to judge.
 """
 
@@ -24,13 +25,43 @@ from ledger.base.keyfile import (
 )
 from ledger.base.keys import SEED_BYTES, SigningKey
 from ledger.base.limits import KEY_FILE_BYTES
-from node.storage.filesystem import Lock, RealFileSystem, storage_error, write_atomically
+from node.storage.filesystem import FileSystem, Lock, RealFileSystem, storage_error, write_atomically
 
 SUFFIX = ".key"
+_VALIDATOR = "validator-"
+
+
+def validator_key_name(epoch: int) -> str:
+    """The name of the key that a validator signs with in an epoch: it has another one in every epoch."""
+    return f"{_VALIDATOR}{epoch}"
+
+
+def epoch_of_key(name: str) -> int | None:
+    """The epoch whose validator key has this name, None if it is another key's."""
+    digits = name.removeprefix(_VALIDATOR)
+    return int(digits) if name.startswith(_VALIDATOR) and digits.isdecimal() else None
+
+
+def overwrite(files: FileSystem, path: str) -> None:
+    """Make a small file's bytes unreadable, then remove it, durably; nothing if there is none. StorageError."""
+    folder, _, _ = path.rpartition("/")
+    try:
+        if not files.exists(path):
+            return
+        file = files.open(path)
+        try:
+            file.write_at(0, bytes(file.size()))
+            file.sync()
+        finally:
+            file.close()
+        files.remove(path)
+        files.sync_folder(folder)
+    except OSError as error:
+        raise storage_error(error, f"destroying {path}") from error
 
 
 class Keystore:
-    """The keys in one folder, by name: `validator`, `transport`, `capture` ..."""
+    """The keys in one folder, by name: `validator-0`, `transport`, `capture` ..."""
 
     def __init__(self, folder: Path, *, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
         self.folder = folder
@@ -98,6 +129,13 @@ class Keystore:
                     "if nobody else can have read it, run chmod 600 on it, else replace the key",
                 )
             return file.read(KEY_FILE_BYTES + 1)
+
+    def destroy(self, name: str) -> None:
+        """Overwrite a stored key and remove it, durably; nothing if there is none. StorageError.
+
+        After a power cut in between, what is left is no key, and the next call removes it.
+        """
+        overwrite(RealFileSystem(self.folder), self.path(name).name)
 
     def lock(self, name: str) -> Lock:
         """Hold a stored key against other processes that use the same file, from whatever folder; StorageError locked."""

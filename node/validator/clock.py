@@ -27,6 +27,11 @@ class Clock:
         self._seen: dict[int, tuple[int, int]] = {}
         """Of each peer: the time it stamped last, and when that came, monotonic: a jump of this clock shows at once."""
 
+    def forget_peers(self, faulty: int) -> None:
+        """Another epoch: peers have other numbers, and more or fewer of them may be wrong."""
+        self._faulty = faulty
+        self._seen.clear()
+
     def now_ms(self) -> int:
         """Monotonic."""
         return self._host.monotonic_ms()

@@ -23,12 +23,14 @@ from ledger.consensus.interface import (
     Commit,
     Drop,
     Effect,
+    EndEpoch,
     Execute,
     Executed,
     Halt,
     Input,
     Persist,
     Send,
+    SendClosing,
     Serve,
     SetTimer,
     Tick,
@@ -60,6 +62,12 @@ class Surroundings(Protocol):
 
     def commit(self, effect: Commit) -> None:
         """A block is final."""
+
+    def end_epoch(self) -> None:
+        """The block committed before closed the epoch: make that durable, hand in the next epoch's machine (`replace`)."""
+
+    def send_closing(self, peer: int, epoch: int) -> None:
+        """Send a peer the finalisation of the block that closed an epoch."""
 
     def may_execute(self) -> bool:
         """Whether to execute now, or to wait for `Driver.resume`."""
@@ -109,6 +117,14 @@ class Driver:
         if not self._is_scheduled and not self._is_stopped:
             self._is_scheduled = True
             self._loop.call_soon(self._turn)
+
+    def replace(self, machine: Consensus) -> None:
+        """Go on with another machine; what waited for the one before falls away."""
+        self.machine = machine
+        self._inputs.clear()
+        self._executions.clear()
+        if self._timer is not None:
+            self._timer.cancel()
 
     def resume(self) -> None:
         """Execution may go on."""
@@ -196,6 +212,15 @@ class Driver:
             self._set_timer(effect.at_ms)
         elif isinstance(effect, Serve):
             around.serve(effect.peer, effect.request)
+        else:
+            self._carry_out_rare(effect)
+
+    def _carry_out_rare(self, effect: Effect) -> None:
+        around = self._around
+        if isinstance(effect, EndEpoch):
+            around.end_epoch()
+        elif isinstance(effect, SendClosing):
+            around.send_closing(effect.peer, effect.epoch)
         elif isinstance(effect, Accuse):
             around.accuse(effect.evidence)
         elif isinstance(effect, Alarm):

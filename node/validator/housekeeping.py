@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
 from ledger.base.errors import CustodyError
 from ledger.chain.block import Block
-from ledger.consensus import Consensus
-from ledger.consensus.messages import encode_message
+from ledger.consensus.messages import Record, encode_message
 from node.storage.stores import Stores
 from node.validator.execution import Executor
 from node.validator.host import REAL, Host
@@ -39,7 +38,7 @@ class Housekeeper:
         self,
         stores: Stores,
         executor: Executor,
-        machine: Consensus,
+        live_records: Callable[[], Iterable[Record]],
         fail: Callable[[CustodyError], None],
         host: Host = REAL,
         *,
@@ -52,7 +51,7 @@ class Housekeeper:
         self._in_thread = host.in_thread
         self._stores = stores
         self._executor = executor
-        self._machine = machine
+        self._live_records = live_records
         self._fail = fail
         self._ordered: deque[tuple[int, tuple[bytes, ...]]] = deque()
         self._task: asyncio.Task[None] | None = None
@@ -99,7 +98,7 @@ class Housekeeper:
             stores.payload.write_index()
         if stores.votes.bytes_since_replaced > VOTES_BYTES:
             stores.sync_before_sending()  # a vote in the log says that what it rests on is durable
-            stores.votes.replace(encode_message(record) for record in self._machine.live_records())
+            stores.votes.replace(encode_message(record) for record in self._live_records())
 
     async def _prune(self) -> None:
         """Let go of old bodies that neither redoing nor a peer with the newest snapshot needs (STORAGE.md §3)."""

@@ -17,8 +17,10 @@ from ledger.base.errors import Code, CustodyError, FormError, UnavailableError
 from ledger.base.hashing import ZERO_HASH
 from ledger.chain.batch import Batch, make_batch
 from ledger.chain.block import Header
+from ledger.chain.epoch import change_of, check_carrier, check_change
 from ledger.chain.genesis import ALLOW_PERSONS
 from ledger.chain.transaction import Kind, Mode, Transaction, item_from_wire, transaction_from_bytes
+from ledger.consensus.interface import FOLLOWER
 from ledger.members.members import Key, Members
 from ledger.state.block import Receipt, act_of, check_admissible
 from ledger.state.links import Entry
@@ -67,7 +69,8 @@ class Mempool:
         self._network = executor.network
         self._executor = executor
         self._clock = clock
-        self._me = me
+        self.me = me
+        """Own index in the set of this epoch; FOLLOWER where there is none: then nothing is taken in."""
         self._has_room = has_room
         self._number = first_number
         self._queue: list[Queued] = []
@@ -121,7 +124,12 @@ class Mempool:
         return status if result is not None and result.is_executed else None
 
     def _check(self, transaction: Transaction, submission: Submission) -> Queued:
-        if not self._has_room(self._me, self.queued_bytes + len(submission.transaction)):
+        if self.me == FOLLOWER:
+            raise UnavailableError(
+                Code.UNAVAILABLE,
+                f"expected a validator of epoch {self._executor.state.epoch}, this node only follows; hand it to another node",
+            )
+        if not self._has_room(self.me, self.queued_bytes + len(submission.transaction)):
             raise UnavailableError(
                 Code.OVERLOADED,
                 f"expected at most {limits.UNORDERED_BYTES_PER_ORIGIN} bytes from here waiting to be ordered; try again "
@@ -134,6 +142,9 @@ class Mempool:
             epoch=state.epoch, closes_epoch=False, height=tip.height + 1, time_ms=self._block_time_ms(tip)
         )
         members = state.members(header.height)
+        if transaction.header.kind == Kind.EPOCH_CHANGE:
+            self._check_change(transaction, header.time_ms)
+            return Queued(transaction, submission.transaction, (), ())
         key = check_admissible(state, header, members, transaction, {})
         if transaction.header.kind == Kind.EVENTS:
             _check_official(transaction, header, members, key)
@@ -141,6 +152,14 @@ class Mempool:
         shown = tuple(events[event] for event, _ in open_items(transaction))
         hidden = tuple(found for found in events.values() if found.payload.readers is not None)
         return Queued(transaction, submission.transaction, shown, hidden)
+
+    def _check_change(self, transaction: Transaction, time_ms: int) -> None:
+        """Refuse at once a change of epoch that nobody would vote for."""
+        state = self._executor.state
+        check_carrier(transaction, time_ms, state.approvers)
+        change = change_of(transaction)
+        if change is not None:
+            check_change(change, state.epoch, state.sets[-1], state.approvers)
 
     def _block_time_ms(self, tip: Header) -> int:
         """About what the time of the next block is going to be: not by this clock if it is known to be off."""
@@ -225,9 +244,12 @@ class Mempool:
         for queued in self._queue:
             size += len(queued.data)
             subjects += queued.transaction.subject_count
-            if taken and (size > BATCH_BYTES or subjects > limits.SUBJECTS_PER_BLOCK):
+            is_change = queued.transaction.header.kind == Kind.EPOCH_CHANGE
+            if taken and (is_change or size > BATCH_BYTES or subjects > limits.SUBJECTS_PER_BLOCK):
                 break
             taken.append(queued)
+            if is_change:
+                break
         del self._queue[: len(taken)]
         for queued in taken:
             self._queued_ids.discard(queued.transaction.id)
@@ -235,7 +257,7 @@ class Mempool:
         self._number += 1
         batch = make_batch(
             self._network,
-            self._me,
+            self.me,
             self._number,
             [queued.transaction for queued in taken],
             [queued.data for queued in taken],
@@ -251,6 +273,37 @@ class Mempool:
         self.held_bytes += batch.size
         for known in batch.ids:
             self._held_ids[known] = self._held_ids.get(known, 0) + 1
+
+    def drop(self, digest: bytes) -> None:
+        """Let go of a batch that no block can have any more; those who wait for it are told that it is refused."""
+        batch = self._let_go(digest)
+        for transaction in () if batch is None else batch.transactions:
+            self._refuse(
+                transaction.id, Code.WRONG_EPOCH, "expected a change of the epoch under way, it is over"
+            )
+
+    def follow(self) -> None:
+        """This node has no seat any more: what waits here in no batch is refused."""
+        self.me = FOLLOWER
+        queue, self._queue = self._queue, []
+        self._queued_ids.clear()
+        self.queued_bytes = 0
+        for queued in queue:
+            self._refuse(
+                queued.transaction.id,
+                Code.UNAVAILABLE,
+                "expected a validator, this node has no seat any more; hand it to another node",
+            )
+
+    def _refuse(self, transaction_id: bytes, code: Code, message: str) -> None:
+        status = TransactionStatus(transaction_id, State.REFUSED, code.value, message)
+        for waiter in self._waiting.pop(transaction_id, ()):
+            waiter(status)
+
+    @property
+    def batches(self) -> tuple[Batch, ...]:
+        """Every batch held."""
+        return tuple(self._held.values())
 
     def held(self, digest: bytes) -> Batch | None:
         """A batch that is held."""
@@ -305,16 +358,20 @@ class Mempool:
     def finalised(self, final: FinalBlockData) -> None:
         """A block is final: let go of its batches, tell those who wait."""
         for digest in final.block.batches:
-            batch = self._held.pop(digest, None)
-            if batch is None:
-                continue
-            self.held_bytes -= batch.size
-            for known in batch.ids:
-                self._held_ids[known] -= 1
-                if not self._held_ids[known]:
-                    del self._held_ids[known]
+            self._let_go(digest)
         if self._waiting:
             self._tell(final)
+
+    def _let_go(self, digest: bytes) -> Batch | None:
+        batch = self._held.pop(digest, None)
+        if batch is None:
+            return None
+        self.held_bytes -= batch.size
+        for known in batch.ids:
+            self._held_ids[known] -= 1
+            if not self._held_ids[known]:
+                del self._held_ids[known]
+        return batch
 
     def _tell(self, final: FinalBlockData) -> None:
         position = 0

@@ -20,27 +20,28 @@ from typing import Final
 from ledger.base import limits
 from ledger.base.errors import Code, ConsensusError, CustodyError, StorageError
 from ledger.base.keys import SigningKey
-from ledger.chain import genesis as genesis_module
 from ledger.chain.batch import Batch, batch_digest, batch_from_bytes
 from ledger.chain.block import Block, Outcome
+from ledger.chain.epoch import change_of, check_change
 from ledger.chain.evidence import Evidence
 from ledger.chain.genesis import Genesis
-from ledger.chain.transaction import Kind, sign_transaction
+from ledger.chain.transaction import Kind, Transaction, sign_transaction
 from ledger.chain.validators import Validator as Seat
 from ledger.chain.validators import ValidatorSet
 from ledger.chain.votes import Proposal
 from ledger.consensus import Consensus, Setup, Start
-from ledger.consensus.interface import BatchHeld, Begin, Commit, Connected, Parameters, Received
+from ledger.consensus.interface import BatchHeld, Begin, Commit, Connected, Received
 from ledger.consensus.messages import (
     Blocks,
     FetchBatches,
     FetchBlocks,
+    Record,
     Request,
     decode_message,
     decode_record,
     encode_message,
 )
-from node.config import NodeConfig, load_config, load_genesis, transport_pin
+from node.config import NodeConfig, load_config, load_genesis
 from node.local.protocol import NodeStatus, PeerStatus
 from node.logs import Log
 from node.metrics import render_metrics
@@ -62,6 +63,7 @@ from node.validator.batches import (
 from node.validator.chain import Chain
 from node.validator.clock import Clock
 from node.validator.driver import Driver
+from node.validator.epochs import Roster, StoredKeys, ValidatorKeys, epoch_under_way, own_key
 from node.validator.execution import Executor
 from node.validator.host import REAL, Connections, Host
 from node.validator.housekeeping import BATCH, Housekeeper
@@ -71,7 +73,6 @@ from node.validator.service import Service
 from node.validator.snapshotting import Snapshotter
 from node.validator.tables import TABLES
 
-VALIDATOR_KEY: Final = "validator"
 TRANSPORT_KEY: Final = "transport"
 CONSENSUS_FRAME: Final = 16
 BATCH_FRAME: Final = 17
@@ -93,7 +94,8 @@ class Member:
     config: NodeConfig
     genesis: Genesis
     validators: ValidatorSet
-    key: SigningKey
+    """Of the first epoch."""
+    keys: ValidatorKeys
     transport: SigningKey
 
 
@@ -103,22 +105,14 @@ def open_member(path: Path, passphrase: bytes | None = None) -> Member:
     genesis = load_genesis(config)
     folder = NodeFolder.open(path, genesis.network)
     try:
-        keys = Keystore(folder.keys)
-        key = keys.load(VALIDATOR_KEY, passphrase, use=VALIDATOR_KEY)
-        transport = keys.load(TRANSPORT_KEY, passphrase, use=TRANSPORT_KEY)
-        seats = {seat.organisation: seat for seat in genesis.validators}
-        seat = seats[config.organisation]
-        if key.public_key != seat.public_key or transport_pin(transport.public_key) != seat.tls_pin:
-            raise StorageError(
-                Code.BAD_KEY,
-                f"expected the validator and transport keys that genesis lists for {config.organisation} in "
-                f"{folder.keys}, found others",
-            )
+        keystore = Keystore(folder.keys)
+        transport = keystore.load(TRANSPORT_KEY, passphrase, use=TRANSPORT_KEY)
     except BaseException:
         folder.close()
         raise
     members = [Seat(seat.organisation, seat.public_key) for seat in genesis.validators]
-    return Member(folder, config, genesis, ValidatorSet(genesis.network, members), key, transport)
+    keys = StoredKeys(keystore, passphrase)
+    return Member(folder, config, genesis, ValidatorSet(genesis.network, members), keys, transport)
 
 
 class Validator:
@@ -140,14 +134,19 @@ class Validator:
             self.executor.redo(self._note_progress)
             self.clock = Clock(member.config.clock_offset_ms, member.validators.faulty, host)
             self.started_ms = self.clock.wall_ms()
-            self.driver = self._make_driver()
+            self._accused: set[int] = set()
+            self._begin_epoch()
         except BaseException:
+            member.keys.close()
             self.stores.close()
             raise
-        self.machine = self.driver.machine
-        self.me = self.machine.me
+        self.driver = Driver(self.machine, self.stores, self.clock, self)
         self.mempool = Mempool(
-            self.executor, self.clock, self.me, self.clock.wall_ms() * 1_000, self.machine.has_room
+            self.executor,
+            self.clock,
+            self.me,
+            self.clock.wall_ms() * 1_000,
+            self._has_room,
         )
         self.chain = Chain(self.executor)
         self.prover = Prover(self.executor, self.stores.payload, self.driver.resume)
@@ -158,7 +157,7 @@ class Validator:
         self.housekeeper = Housekeeper(
             self.stores,
             self.executor,
-            self.machine,
+            self._live_records,
             self.fail,
             host,
             keep_bodies=member.config.snapshots.keep_bodies,
@@ -179,24 +178,51 @@ class Validator:
         self.alarm_count = 0
         self.failure: CustodyError | None = None
         self.stopped = asyncio.Event()
-        self._accused: set[int] = set()
         self._is_clock_off = False
 
     def _note_progress(self, height: int, last: int) -> None:
         if height % 1_000 == 0 or height == last:
             self.log.info("redoing the chain", height=height, last=last)
 
+    @property
+    def me(self) -> int:
+        """Own index in the set of the epoch, FOLLOWER without a seat."""
+        return self.machine.me
+
+    def _has_room(self, origin: int, size: int) -> bool:
+        return self.machine.has_room(origin, size)
+
+    def _live_records(self) -> tuple[Record, ...]:
+        return self.machine.live_records()
+
     # ---- putting it together
 
-    def _make_driver(self) -> Driver:
-        member, executor = self.member, self.executor
-        parameter = member.genesis.parameter
-        defaults = Parameters()
-        parameters = Parameters(
-            _number(parameter(genesis_module.LEADER_TIMEOUT_MS), defaults.leader_timeout_ms),
-            _number(parameter(genesis_module.HEARTBEAT_MS), defaults.heartbeat_ms),
+    def _begin_epoch(self) -> None:
+        """Stand in the epoch after the last final block; destroy the keys of those before.
+
+        The chain is durable up to its last certified block, so no key is destroyed too soon (CONSENSUS 30).
+        """
+        member = self.member
+        self.epoch = epoch_under_way(self.executor, member.genesis)
+        member.keys.destroy_before(self.epoch.number)
+        self.key = own_key(self.epoch, member.config.organisation, member.keys, member.transport)
+        self._roster = Roster(self.epoch, member.config)
+        self._index_of, self._key_of = self._roster.index_of, self._roster.key_of
+        self._accused.clear()
+        self.clock.forget_peers(self.epoch.validators.faulty)
+        self.machine = self._make_machine()
+        self.log.info(
+            "epoch",
+            number=self.epoch.number,
+            validators=", ".join(seat.organisation for seat in self.epoch.seats),
+            role="follower" if self.key is None else "validator",
         )
-        checkpoint = executor.checkpoint
+        for warning in self._roster.warnings:
+            self.log.warning("epoch", reason=warning)
+
+    def _make_machine(self) -> Consensus:
+        executor, epoch = self.executor, self.epoch
+        checkpoint = None if executor.final_header.closes_epoch else executor.checkpoint
         try:
             records = tuple(decode_record(data) for data in self.stores.votes.records)
         except CustodyError as error:
@@ -210,14 +236,18 @@ class Validator:
             tuple(executor.recent),
             records,
         )
-        machine = Consensus(Setup(member.validators, 0, member.key, parameters), start)
-        return Driver(machine, self.stores, self.clock, self)
+        setup = Setup(
+            epoch.validators,
+            epoch.number,
+            self.key,
+            epoch.parameters,
+            others=self._roster.others,
+            approvers=executor.state.approvers,
+        )
+        return Consensus(setup, start)
 
     def _make_mesh(self) -> Connections:
         config = self.member.config
-        index = {seat.organisation: place for place, seat in enumerate(self.member.validators)}
-        self._index_of = {peer.transport_key: index[peer.organisation] for peer in config.peers}
-        self._key_of = {place: key for key, place in self._index_of.items()}
         peers = [
             Peer(peer.transport_key, peer.address.host, peer.address.port, peer.organisation)
             for peer in config.peers
@@ -266,7 +296,7 @@ class Validator:
         data = self.stores.pending.get(BATCH, digest)
         if data is not None and self.chain.batch_place(digest) is None:
             batch = batch_from_bytes(data, self.network, check_signatures=False)
-            if self._shown(batch) is not None:
+            if not self._is_past_change(batch) and self._shown(batch) is not None:
                 self._hold(batch, self.me)
                 return
         self.stores.pending.forget(BATCH, (digest,))
@@ -276,6 +306,7 @@ class Validator:
         self.phase = "stopping"
         async with AsyncExitStack() as closing:
             closing.callback(self._folder.close)
+            closing.callback(self.member.keys.close)
             closing.callback(self.stores.close)
             closing.push_async_callback(self.housekeeper.close)
             closing.push_async_callback(self.snapshotter.close)
@@ -313,7 +344,7 @@ class Validator:
         self.log.info("disconnected", peer=self._name(self._index_of[key]), reason=reason)
 
     def _name(self, index: int) -> str:
-        return self.member.validators[index].organisation
+        return self._roster.names[index]
 
     def _message_came(self, key: bytes, kind: int, body: bytes) -> None:
         peer = self._index_of[key]
@@ -338,9 +369,57 @@ class Validator:
         ):
             return
         batch = batch_from_bytes(data, self.network)
+        if batch.change is not None and not self._is_change_due(batch.change):
+            return
         shown = check_open_bytes(batch.transactions, events_of_frame(self.network, contexts, events))
         self._store(batch, shown)
-        self._hold(batch, peer)
+        self._hold(batch, peer if peer in range(len(self.epoch.validators)) else self.me)
+
+    # ---- changes of epoch
+
+    def _is_change_due(self, change: Transaction) -> bool:
+        """Whether a change is of the epoch under way. Raises CustodyError if it is, and nobody honest has it."""
+        found = change_of(change)
+        if found is None or found.epoch != self.epoch.number:
+            return False
+        check_change(found, self.epoch.number, self.epoch.validators, self.executor.state.approvers)
+        return True
+
+    def _is_past_change(self, batch: Batch) -> bool:
+        """Whether a batch is a change that closes an epoch that is over."""
+        found = None if batch.change is None else change_of(batch.change)
+        return found is not None and found.epoch < self.epoch.number
+
+    def end_epoch(self) -> None:
+        """The epoch is over: make its chain durable, then go on in the next one with its set, key and parameters."""
+        names, before = self._roster.names, self.machine
+        self.stores.blocks.sync()
+        self._begin_epoch()
+        self.driver.replace(self.machine)
+        self.driver.post(Begin())
+        for key in self.mesh.connected:
+            self.driver.post(Connected(self._index_of[key]))
+        places = {member.organisation: place for place, member in enumerate(self.epoch.validators)}
+        origins = {held.digest: places.get(names.get(held.origin, "")) for held in before.held}
+        for batch in self.mempool.batches:
+            if self._is_past_change(batch):
+                self.mempool.drop(batch.digest)
+                self.stores.pending.forget(BATCH, (batch.digest,))
+                continue
+            origin = origins.get(batch.digest)
+            self._post_held(batch, self.me if origin is None else origin)
+        if self.key is None:
+            self.mempool.follow()
+        else:
+            self.mempool.me = self.me
+
+    def send_closing(self, peer: int, epoch: int) -> None:
+        """Send a peer the finalisation of the block that closed an epoch, if it is here."""
+        key = self._key_of.get(peer)
+        closings = self.executor.closings(epoch, epoch + 1)
+        if key is not None and closings:
+            message = encode_message(closings[0].checkpoint.certificate)
+            self.mesh.send(key, CONSENSUS_FRAME, message)
 
     # ---- batches
 
@@ -355,7 +434,11 @@ class Validator:
 
     def _hold(self, batch: Batch, origin: int) -> None:
         self.mempool.hold(batch)
-        self.driver.post(BatchHeld(batch.digest, origin, batch.ids, batch.size, batch.subjects))
+        self._post_held(batch, origin)
+
+    def _post_held(self, batch: Batch, origin: int) -> None:
+        held = BatchHeld(batch.digest, origin, batch.ids, batch.size, batch.subjects, batch.change)
+        self.driver.post(held)
 
     def wake(self) -> None:
         """Transactions wait to be put into a batch."""
@@ -457,11 +540,11 @@ class Validator:
         self.alarm(
             f"expected {culprit} to say one thing, its validator signed two that contradict each other"
         )
-        if evidence.signer in self._accused:
+        if evidence.signer in self._accused or self.key is None:
             return
         self._accused.add(evidence.signer)
         transaction = sign_transaction(
-            self.member.key,
+            self.key,
             self.network,
             self.member.config.organisation,
             (evidence,),
@@ -518,7 +601,7 @@ class Validator:
             for peer in self.member.config.peers
         )
         clock = self.clock.warning()
-        warnings = (*(() if clock is None else (clock,)), *self.alarms)
+        warnings = (*(() if clock is None else (clock,)), *self._roster.warnings, *self.alarms)
         checkpoint = executor.checkpoint
         return NodeStatus(
             self.network,
@@ -536,12 +619,10 @@ class Validator:
             warnings,
             os.getpid(),
             self.started_ms,
+            self.epoch.number,
+            self.key is not None,
         )
 
     def metrics(self) -> bytes:
         """Prometheus text format."""
         return render_metrics(self)
-
-
-def _number(value: object, default: int) -> int:
-    return value if type(value) is int else default

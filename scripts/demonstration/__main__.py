@@ -85,7 +85,7 @@ def _story(teller: Teller, output: Path) -> bool:
             misstated_payload=false.payload,
             foreign=foreign_bundle(
                 stage.genesis,
-                [stage.key(who, "validator") for who in cast.ORGANISATIONS],
+                [stage.key(who, "validator-0") for who in cast.ORGANISATIONS],
                 stage.key(cast.MANUFACTURER, "sign"),
                 goods.witness,
             ),
@@ -148,7 +148,7 @@ def _prove(teller: Teller, stage: NetworkStage, output: Path) -> dict[str, bytes
 
 def _proposer(stage: NetworkStage) -> tuple[int, Any]:
     anchor = anchor_from_genesis(stage.genesis)
-    key = stage.key(cast.CARRIER, "validator")
+    key = stage.key(cast.CARRIER, "validator-0")
     index = anchor.validators.index_of(key.public_key)
     return (index if index is not None else 0, key)
 

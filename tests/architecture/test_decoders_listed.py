@@ -69,6 +69,10 @@ ELSEWHERE = {
     "node.validator.batches:open_items": "judges items of transactions that were read already: the batch frame",
     "node.validator.batches:open_event": VALUES,
     "node.validator.validator:open_member": FILES,
+    "node.changes:read_seat": FILES,
+    "node.changes:read_change": FILES,
+    "node.changes:compose": VALUES,
+    "node.changes:carry": VALUES,
     # --- client
     "client.anchor:load_anchor": FILES,
     "client.auditing:_newest": "a checkpoint, which is listed",

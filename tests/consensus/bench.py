@@ -73,6 +73,7 @@ class Bench:
         parameters: Parameters | None = None,
         epoch: int = 0,
         approvers: Approvers | None = None,
+        others: int = 0,
     ) -> None:
         """`me` FOLLOWER: not in the set."""
         self.keys = [StubKey(real_key(index).public_key) for index in range(count)]
@@ -84,7 +85,7 @@ class Bench:
         self.epoch = epoch
         self.approvers = approvers
         key = None if me == FOLLOWER else self.keys[me]
-        self.setup = Setup(self.validators, epoch, key, self.parameters, verifier, approvers)
+        self.setup = Setup(self.validators, epoch, key, self.parameters, verifier, others, approvers)
         self.now_ms = 1_000
         self.wall_ms = WALL_MS
         self.effects: list[Effect] = []

@@ -32,6 +32,7 @@ from ledger.consensus.interface import (
     Effect,
     EndEpoch,
     Parameters,
+    Send,
     SendClosing,
     Serve,
 )
@@ -456,6 +457,19 @@ def test_a_follower_catches_up_and_sees_the_epoch_end() -> None:
     bench.hear(2, Range(((block, certificate),)))
     bench.give(GOOD)
     assert of_kind(bench.execute(block), EndEpoch)
+
+
+def test_those_beyond_the_set_are_asked_too() -> None:
+    """Of an old set perhaps nobody is left."""
+    bench = Bench(FOLLOWER, others=2)
+    block = bench.block(1)
+    certificate = bench.certificate(bench.certificate_claim(1, block))
+    bench.hear(5, certificate)
+    asked = [effect for effect in bench.wait(2_000) if isinstance(effect, Send)]
+    assert {effect.peer for effect in asked if isinstance(effect.message, FetchRange)} == set(range(6))
+    bench.hold("a")
+    bench.hear(5, Range(((block, certificate),)))
+    assert commits(bench.execute(block)) == [block]
 
 
 def test_a_follower_has_no_room_for_batches_of_its_own_nor_for_those_of_strangers() -> None:

@@ -197,7 +197,7 @@ def test_starts_that_must_be_refused_are_and_leave_everything_as_it_was(tmp_path
             taken.listen()
             refused("port_in_use", 1)
 
-        key = folder / "keys" / "validator.key"
+        key = folder / "keys" / "validator-0.key"
         key.chmod(0o644)
         refused("bad_key", 5)
         key.chmod(0o600)

@@ -60,15 +60,20 @@ class Adversary(SimulatedValidator):
             Adversary.emit(self, Send(peer, message(place)))
 
     def peers(self) -> list[int]:
-        return [peer for peer in range(len(self.member.validators)) if peer != self.me]
+        return [peer for peer in range(len(self.epoch.validators)) if peer != self.me]
+
+    @property
+    def signing_key(self) -> SigningKey:
+        assert self.key is not None, "a liar without a seat says nothing"
+        return self.key
 
     def sign(self, claim: Claim) -> Vote:
-        return Vote(claim, self.me, self.member.key.sign(claim.signing_message(self.network)))
+        return Vote(claim, self.me, self.signing_key.sign(claim.signing_message(self.network)))
 
     def propose(self, proposal: Proposal, block: Block, parent_view: int) -> Proposal:
         """The proposal with another block or parent view, signed anew."""
         draft = Proposal(proposal.epoch, proposal.view, parent_view, block, b"")
-        return draft._replace(signature=self.member.key.sign(draft.claim.signing_message(self.network)))
+        return draft._replace(signature=self.signing_key.sign(draft.claim.signing_message(self.network)))
 
 
 class Silent(Adversary):
@@ -258,8 +263,8 @@ class Forger(Adversary):
 
     def _certificate(self, claim: Claim) -> Certificate:
         """A certificate whose signatures are all its own."""
-        signature = self.member.key.sign(claim.signing_message(self.network))
-        validators = self.member.validators
+        signature = self.signing_key.sign(claim.signing_message(self.network))
+        validators = self.epoch.validators
         return make_certificate(validators, claim, dict.fromkeys(range(validators.quorum), signature))
 
 

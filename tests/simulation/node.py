@@ -17,6 +17,7 @@ from node.storage.stores import open_stores
 from node.validator.host import OpenDoorway
 from node.validator.validator import CONSENSUS_FRAME, Member, Validator
 from tests.simulation.machine import Machine
+from tests.simulation.seats import DiskKeys, deliver
 from tests.simulation.wires import Caller, VirtualDoorway, VirtualMesh, open_mesh
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ class Node:
         self.kind = kind
         self.run = 0
         self.machine = Machine(world.loop, f"{index}.{instance}", world.network, world.random)
+        deliver(self.machine.disk, {0: world.founding.keys[index]})
         self.validator: SimulatedValidator | None = None
         self.mesh: VirtualMesh | None = None
         self.door: VirtualDoorway | None = None
@@ -153,7 +155,7 @@ class Node:
             founding.configs[index],
             founding.genesis,
             founding.validators,
-            founding.keys[index],
+            DiskKeys(self.machine.disk),
             founding.transport[index],
         )
         try:

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import structlog
 
 from ledger.base.keys import SigningKey
 from ledger.trade.record import Space, SubjectKey
-from node.init import DEMONSTRATION, MadeNetwork, create_network
+from node.init import DEMONSTRATION, MadeNetwork, OrganisationPlan, create_network
 from node.local.client import LocalClient
 from node.storage.keystore import Keystore
 from node.validator.validator import Validator, open_member
 from tests.bench.load import Author, serial
 
-PORTS = iter(range(24_000, 32_000, 4))
+PORTS = iter(range(24_000, 32_000, 5))
 
 
 def free_port_base() -> int:
     for base in PORTS:
         try:
-            for port in range(base, base + 4):
+            for port in range(base, base + 5):
                 with socket.socket() as probe:
                     probe.bind(("127.0.0.1", port))
         except OSError:
@@ -35,9 +35,10 @@ def free_port_base() -> int:
 class Network:
     """A network on disk whose validators run here as they are asked to."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, plans: Sequence[OrganisationPlan] = DEMONSTRATION) -> None:
+        self.port_base = free_port_base()
         self.made: MadeNetwork = create_network(
-            root / "net", DEMONSTRATION, port_base=free_port_base(), state_depth=8, heartbeat_ms=0
+            root / "net", plans, port_base=self.port_base, state_depth=8, heartbeat_ms=0
         )
         self.network = self.made.genesis.network
         self.names = tuple(sorted(self.made.folders))
@@ -46,7 +47,12 @@ class Network:
 
     async def start(self, *names: str) -> None:
         for name in names or self.names:
-            validator = Validator(open_member(self.made.folders[name]), structlog.get_logger(node=name))
+            member = open_member(self.made.folders[name])
+            try:
+                validator = Validator(member, structlog.get_logger(node=name))
+            except BaseException:
+                member.folder.close()
+                raise
             await validator.start()
             self.running[name] = validator
             self.clients[name] = LocalClient(self.made.folders[name] / "run" / "validator.sock")

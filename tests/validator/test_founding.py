@@ -55,7 +55,7 @@ def test_every_folder_holds_the_same_genesis_and_keys_nobody_else_may_read(tmp_p
     assert Members(genesis.registry(), 1).grantee("952122000000") == "cyd"
     own = tomllib.loads((tmp_path / "net" / "bob" / "custody.toml").read_text())
     assert (own["organisation"], own["gateway"]) == ("bob", "http://127.0.0.1:8101")
-    key = tmp_path / "net" / "ada" / "keys" / "validator.key"
+    key = tmp_path / "net" / "ada" / "keys" / "validator-0.key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 

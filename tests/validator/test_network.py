@@ -263,7 +263,7 @@ def test_the_chain_is_redone_when_the_state_is_lost(tmp_path: Path) -> None:
 
 def test_a_validator_that_contradicts_itself_stands_on_the_ledger(tmp_path: Path) -> None:
     async def scenario(network: Network) -> None:
-        key = network.key("carrier", "validator")
+        key = network.key("carrier", "validator-0")
         maker = network.running["maker"]
         culprit = next(i for i, seat in enumerate(maker.member.validators) if seat.organisation == "carrier")
         claims = [notarise(0, 7, bytes((n,)) * 32) for n in (1, 2)]
@@ -286,7 +286,7 @@ def test_a_validator_that_contradicts_itself_stands_on_the_ledger(tmp_path: Path
 
 def test_a_validator_key_signs_evidence_and_nothing_else(tmp_path: Path) -> None:
     async def scenario(network: Network) -> None:
-        author = Author(network.key("maker", "validator"), "maker", network.network)
+        author = Author(network.key("maker", "validator-0"), "maker", network.network)
         (status,) = await network.clients["maker"].submit((author.submission((1,)),))
         assert (status.state, status.code) == (State.REFUSED, Code.UNKNOWN_KEY.value)
 

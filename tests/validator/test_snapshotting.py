@@ -36,7 +36,7 @@ class SigningNode(Node):
     @property
     def keys(self) -> list[SigningKey]:
         names = [seat.organisation for seat in self.executor.validators]
-        return [Keystore(self.made.folders[name] / "keys").load("validator") for name in names]
+        return [Keystore(self.made.folders[name] / "keys").load("validator-0") for name in names]
 
 
 @pytest.fixture

@@ -1,0 +1,170 @@
+"""Who validates in the epoch this node is in, with which key, and who else is let in (CONSENSUS 29, 30; STORAGE.md §8).
+
+A validator has a signing key for each epoch, `keys/validator-<epoch>.key`, made ahead by `custody node epoch-key`. The key of
+an epoch that is over is destroyed as soon as the chain up to its last block is durable, and at every start again: whatever
+leaks later cannot sign another past.
+
+Peers are those of `node.toml`. One whose transport key is the one that the epoch's seat of its organisation pins speaks as
+that validator; every other is let in and answered, and nothing that it votes or brings counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+from ledger.base.errors import Code, StorageError
+from ledger.base.keys import SigningKey
+from ledger.chain.genesis import HEARTBEAT_MS, LEADER_TIMEOUT_MS, Genesis, Seat
+from ledger.chain.validators import ValidatorSet
+from ledger.consensus.interface import Parameters
+from node.config import NodeConfig, PeerAddress, transport_pin
+from node.storage.filesystem import Lock
+from node.storage.keystore import Keystore, epoch_of_key, validator_key_name
+from node.validator.execution import Executor
+
+VALIDATOR_USE: Final = "validator"
+
+
+class ValidatorKeys(Protocol):
+    """The keys of one validator, one an epoch."""
+
+    def load(self, epoch: int) -> SigningKey:
+        """The key of an epoch. StorageError unknown_key if there is none."""
+
+    def destroy_before(self, epoch: int) -> None:
+        """Destroy the keys of all epochs before this one. StorageError."""
+
+    def close(self) -> None:
+        """Give up what is held."""
+
+
+class StoredKeys:
+    """The keys in a keystore; the one in use is locked against other processes, from whatever folder they come."""
+
+    def __init__(self, keystore: Keystore, passphrase: bytes | None) -> None:
+        self._keystore = keystore
+        self._passphrase = passphrase
+        self._lock: Lock | None = None
+
+    def load(self, epoch: int) -> SigningKey:
+        """The key of an epoch; StorageError unknown_key, bad_key, locked."""
+        name = validator_key_name(epoch)
+        try:
+            key = self._keystore.load(name, self._passphrase, use=VALIDATOR_USE)
+        except StorageError as error:
+            if error.code is not Code.UNKNOWN_KEY:
+                raise
+            raise StorageError(
+                error.code,
+                f"expected the validator key of epoch {epoch} at {self._keystore.path(name)}, there is none: put back the key "
+                "that was delivered for it; without it this organisation has no vote in this epoch",
+            ) from None
+        self.close()
+        self._lock = self._keystore.lock(name)
+        return key
+
+    def destroy_before(self, epoch: int) -> None:
+        """Destroy the keys of all epochs before this one."""
+        for name in self._keystore.names():
+            found = epoch_of_key(name)
+            if found is not None and found < epoch:
+                self._keystore.destroy(name)
+
+    def close(self) -> None:
+        """Give the lock up."""
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
+
+
+class Epoch(NamedTuple):
+    """One epoch, as its first block will find it."""
+
+    number: int
+    seats: tuple[Seat, ...]
+    validators: ValidatorSet
+    parameters: Parameters
+
+    def seat_of(self, organisation: str) -> Seat | None:
+        """The seat of an organisation, if it has one."""
+        return next((seat for seat in self.seats if seat.organisation == organisation), None)
+
+
+def epoch_under_way(executor: Executor, genesis: Genesis) -> Epoch:
+    """The epoch of the block after the one executed last."""
+    state = executor.state
+    members = state.members(state.tip.header.height + 1)
+    seats = (
+        genesis.validators if state.epoch == 0 else executor.tables.read_changes()[state.epoch - 1][1].seats
+    )
+    defaults = Parameters()
+    parameters = Parameters(
+        _number(members.parameter(LEADER_TIMEOUT_MS), defaults.leader_timeout_ms),
+        _number(members.parameter(HEARTBEAT_MS), defaults.heartbeat_ms),
+    )
+    return Epoch(state.epoch, seats, state.sets[-1], parameters)
+
+
+def _number(value: Any, default: int) -> int:
+    return value if type(value) is int else default
+
+
+def own_key(epoch: Epoch, organisation: str, keys: ValidatorKeys, transport: SigningKey) -> SigningKey | None:
+    """The key this node signs with in the epoch, None if its organisation has no seat.
+
+    StorageError unknown_key; bad_key if it is not the key that was delivered, or the seat pins another transport key.
+    """
+    seat = epoch.seat_of(organisation)
+    if seat is None:
+        return None
+    key = keys.load(epoch.number)
+    if key.public_key != seat.public_key or transport_pin(transport.public_key) != seat.tls_pin:
+        raise StorageError(
+            Code.BAD_KEY,
+            f"expected the validator and transport keys of {organisation} that the seats of epoch {epoch.number} list, "
+            f"found others: {key.public_key.hex()[:16]}, {transport.public_key.hex()[:16]}",
+        )
+    return key
+
+
+class Roster:
+    """The peers by the numbers under which the consensus knows them in one epoch (its contract, 6)."""
+
+    def __init__(self, epoch: Epoch, config: NodeConfig) -> None:
+        self.index_of: dict[bytes, int] = {}
+        """By transport key."""
+        self.names = {place: member.organisation for place, member in enumerate(epoch.validators)}
+        places = {member.organisation: place for place, member in enumerate(epoch.validators)}
+        others: list[PeerAddress] = []
+        for peer in sorted(config.peers):
+            seat = epoch.seat_of(peer.organisation)
+            if seat is not None and transport_pin(peer.transport_key) == seat.tls_pin:
+                self.index_of[peer.transport_key] = places[peer.organisation]
+            else:
+                others.append(peer)
+        for number, peer in enumerate(others, len(epoch.validators)):
+            self.index_of[peer.transport_key] = number
+            self.names[number] = peer.organisation
+        self.others = len(others)
+        self.key_of = {index: key for key, index in self.index_of.items()}
+        self.warnings = _warnings(epoch, config, others)
+
+
+def _warnings(epoch: Epoch, config: NodeConfig, others: Sequence[PeerAddress]) -> tuple[str, ...]:
+    """What the operator should put right in node.toml."""
+    named = {peer.organisation for peer in config.peers} | {config.organisation}
+    missing = [seat.organisation for seat in epoch.seats if seat.organisation not in named]
+    wrong = [peer.organisation for peer in others if epoch.seat_of(peer.organisation) is not None]
+    said = []
+    if missing:
+        said.append(
+            f"peers: expected an address of every validator of epoch {epoch.number} in node.toml, got none of "
+            f"{', '.join(missing)}; add it and start this node again"
+        )
+    if wrong:
+        said.append(
+            f"peers: expected the transport keys that the seats of epoch {epoch.number} pin, got others of "
+            f"{', '.join(wrong)}: what these say counts for nothing"
+        )
+    return tuple(said)
