@@ -54,6 +54,7 @@ def run(
 ) -> None:
     """Run this organisation's validator, gateway or both, until interrupted."""
     folder = folder.resolve()
+    gc.disable()  # starting makes next to no garbage, and looking for it takes a fifth of the time (measured)
     try:
         if role is Role.BOTH:
             load_config(folder)  # what both would refuse is said once
@@ -171,11 +172,15 @@ def _collect_rarely() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.enable()
     gc.set_threshold(100_000, 50, 1_000)
 
 
 def _run_gateway(folder: Path, log_level: str, *, with_parent: bool) -> None:
     from node.gateway.run import run_gateway
+
+    gc.freeze()
+    gc.enable()
 
     def stop() -> None:
         signal.raise_signal(signal.SIGTERM)

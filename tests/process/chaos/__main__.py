@@ -16,6 +16,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -28,12 +29,14 @@ from tests.process.chaos.figures import spread
 from tests.process.chaos.history import History
 from tests.process.chaos.kills import Recovery, kill_all_through
 from tests.process.chaos.load import Load
+from tests.process.chaos.storm import StormyCluster, rage
 
 TARGETS: Final = {
     "recovery_p99_ms": 3_000,
     "dead_validator_first_10_s_p99_ms": 600,
     "dead_validator_later_p99_ms": 60,
 }
+SUBJECTS: Final = 200
 _SHOWN: Final = 20
 
 
@@ -47,6 +50,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--dead-seconds", type=float, default=30.0, help="measured without a node; 0: not (30)"
     )
+    parser.add_argument("--storm-seconds", type=float, default=60.0, help="of every other fault; 0: not (60)")
     parser.add_argument("--json", action="store_true", help="one object on standard output")
     parser.add_argument("--keep", type=Path, help="leave the nodes' folders and logs here")
     return parser.parse_args()
@@ -59,9 +63,10 @@ class Run:
         self._options = options
         self._root = root
         self._began = time.monotonic()
+        self._load_before = round(os.getloadavg()[0], 1)
         self._findings: list[Finding] = []
         self._submitted = self._acknowledged = self._reads = self._behind = self._unreadable = 0
-        self._refused: dict[str, int] = {}
+        self._refused: Counter[str] = Counter()
 
     def say(self, text: str) -> None:
         """Progress."""
@@ -70,8 +75,9 @@ class Run:
     async def all(self) -> dict[str, Any]:
         """Every part; the result."""
         dead = await self._dead() if self._options.dead_seconds else None
-        recoveries = await self._kills()
-        return self._result(dead, recoveries)
+        recoveries = await self._kills() if self._options.kills else []
+        storm = await self._storm() if self._options.storm_seconds else None
+        return self._result(dead, recoveries, storm)
 
     async def _dead(self) -> dict[str, Any]:
         self.say("one dead validator: starting four nodes")
@@ -92,11 +98,9 @@ class Run:
         options = self._options
         self.say("kill -9: starting four nodes")
         async with Cluster(self._root / "kills") as cluster:
-            load = Load(
-                cluster, seed=options.seed, clients=options.clients, per_second=options.rate, subjects=200
-            )
+            load = self._load(cluster)
             try:
-                await load.reaches(250)
+                await load.reaches(SUBJECTS + 50)
                 recoveries = await kill_all_through(
                     cluster,
                     load,
@@ -108,9 +112,32 @@ class Run:
                 history = await load.stop()
             finally:
                 await load.cancel()
-            self._refused = dict(load.recorder.refused)
+            self._refused.update(load.recorder.refused)
             await self._check(cluster, history)
         return recoveries
+
+    async def _storm(self) -> dict[str, Any]:
+        options = self._options
+        self.say("storm: starting four nodes behind a faulty network")
+        async with StormyCluster(self._root / "storm", options.seed) as stormy:
+            if stormy.skipped is not None:
+                self.say(f"skipped: bad clocks and disks, because {stormy.skipped}")
+            load = self._load(stormy.cluster)
+            try:
+                await load.reaches(SUBJECTS + 50)
+                gusts = await rage(stormy.storm, load, seconds=options.storm_seconds, say=self.say)
+                history = await load.stop()
+            finally:
+                await load.cancel()
+            self._refused.update(load.recorder.refused)
+            await self._check(stormy.cluster, history)
+            return {"gusts": gusts, "faults": dict(stormy.storm.counted), "skipped": stormy.skipped}
+
+    def _load(self, cluster: Cluster) -> Load:
+        options = self._options
+        return Load(
+            cluster, seed=options.seed, clients=options.clients, per_second=options.rate, subjects=SUBJECTS
+        )
 
     async def _check(self, cluster: Cluster, history: History) -> None:
         findings = await verdict(cluster, history, self.say)
@@ -126,19 +153,22 @@ class Run:
     def _count(self, *kinds: Wrong) -> int:
         return sum(finding.kind in kinds for finding in self._findings)
 
-    def _result(self, dead: dict[str, Any] | None, recoveries: list[Recovery]) -> dict[str, Any]:
+    def _result(
+        self, dead: dict[str, Any] | None, recoveries: list[Recovery], storm: dict[str, Any] | None
+    ) -> dict[str, Any]:
         kinds = {"+".join(one.parts) for one in recoveries}
         return {
             "seconds": round(time.monotonic() - self._began, 1),
             "seed": self._options.seed,
             "cores": os.cpu_count(),
+            "load_before": self._load_before,
             "kills": len(recoveries),
             "submitted": self._submitted,
             "acknowledged": self._acknowledged,
             "reads": self._reads,
             "reads_behind": self._behind,
             "reads_given_up": self._unreadable,
-            "problems_seen": self._refused,
+            "problems_seen": dict(self._refused),
             "lost": self._count(Wrong.LOST, Wrong.RECEIPT),
             "forks": self._count(Wrong.FORK),
             "nonlinear": self._count(Wrong.ORDER, Wrong.READ),
@@ -148,7 +178,9 @@ class Run:
                 for kind in sorted(kinds)
             },
             "validator_ready_ms": spread([one.ready_ms for one in recoveries if one.ready_ms]),
+            "restart_cpu_ms": spread([one.cpu_ms for one in recoveries]),
             "dead_validator_ms": dead,
+            "storm": storm,
             "targets": TARGETS,
             "broken": [f"{one.kind}: {one.says}" for one in self._findings[:_SHOWN]],
         }

@@ -31,6 +31,8 @@ class Recovery(NamedTuple):
     ms: float
     ready_ms: float
     """Of them, until its validator was ready (0 where that was not killed)."""
+    cpu_ms: float
+    """What the new processes used of a processor until then: the same on a busy machine and on an idle one."""
 
 
 async def acknowledges(cluster: Cluster, load: Load, name: str, submission: Submission | None = None) -> None:
@@ -78,11 +80,12 @@ async def kill_once(cluster: Cluster, load: Load, draw: random.Random) -> Recove
     try:
         await acknowledges(cluster, load, name, probe)
         took_ms = 1000 * (time.monotonic() - began)
+        cpu_ms = sum(cluster.cpu_ms(name, part) for part in parts)
         ready_ms = 0.0 if readiness is None else await readiness
     finally:
         if readiness is not None:
             readiness.cancel()
-    return Recovery(name, parts, took_ms, ready_ms)
+    return Recovery(name, parts, took_ms, ready_ms, cpu_ms)
 
 
 async def kill_all_through(
@@ -101,7 +104,7 @@ async def kill_all_through(
         found.append(recovery)
         say(
             f"kill {number + 1} of {kills}: {recovery.node} {'+'.join(recovery.parts)}, acknowledges again after "
-            f"{recovery.ms:.0f} ms ({load.acknowledged} acknowledged so far)"
+            f"{recovery.ms:.0f} ms, {recovery.cpu_ms:.0f} ms of a processor ({load.acknowledged} acknowledged so far)"
         )
     await asyncio.sleep(max(0.0, began + seconds - time.monotonic()))
     return found
