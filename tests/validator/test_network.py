@@ -24,6 +24,7 @@ from ledger.proof.verify import verify
 from ledger.trade.record import EMPTY
 from node.init import gln
 from node.local.protocol import OpenBytes, State, Submission, WaitFor
+from node.validator import housekeeping
 from tests.bench.load import Author, event_of, serial
 from tests.validator.network import Network, item, until, with_network
 
@@ -257,6 +258,19 @@ def test_the_chain_is_redone_when_the_state_is_lost(tmp_path: Path) -> None:
         redone = network.running["carrier"].executor.state
         assert (redone.tree.root, redone.log.root()) == (root, log)
         assert redone.remembered == state.remembered
+
+    with_network(tmp_path, scenario)
+
+
+def test_a_running_validator_writes_its_state_so_that_a_killed_one_has_little_to_redo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "FLUSH_S", 0.0)
+
+    async def scenario(network: Network) -> None:
+        await network.clients["maker"].submit((network.author().submission((1,)),))
+        validator = network.running["maker"]
+        await until(lambda: validator.stores.state.durable_height == validator.chain.height)
 
     with_network(tmp_path, scenario)
 
