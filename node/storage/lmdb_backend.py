@@ -7,6 +7,9 @@ Invariants: one process, one thread that reads and stages, at most one write on 
 must never be older than the last change when the next one begins, or pages it reads could be used again. `settle` renews
 it, so it never is.
 
+LMDB has no checksums: a rotten page may give another value without a word. So each value is kept with a CRC-32 over table,
+key and value, and a file shorter than its pages, which would end the process at the first touch, is refused at opening.
+
 The map (address space, not memory) starts at 1 GiB and doubles when full; what was staged is then staged again. A full
 disk fails the change, and the tables stay as they were.
 """
@@ -18,20 +21,31 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
+from zlib import crc32
 
 import lmdb
 
 from ledger.base.errors import Code, StorageError
 
 MAP_BYTES: Final = 1 << 30
-FORMAT: Final = b"\x01"
+FORMAT: Final = b"\x02"
 KEY_BYTES_MAX: Final = 511
 _META: Final = "custody:meta"
 _FULL: Final = tuple(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 _INPUT_OUTPUT: Final = os.strerror(errno.EIO)
 _PROBE_BYTES: Final = 1 << 20
 
+_META_PAGES: Final = 2
+_META_ENTRIES: Final = 2
+"""Network and format."""
+_CHECKSUM_BYTES: Final = 4
+
 _Pairs = list[tuple[bytes, bytes | None]]
+
+
+def _checksum(seed: int, key: bytes, value: bytes) -> bytes:
+    """What is kept behind a value; `seed` is the CRC-32 of the table's name."""
+    return crc32(value, crc32(key, seed)).to_bytes(_CHECKSUM_BYTES, "big")
 
 
 class LmdbBackend:
@@ -46,6 +60,7 @@ class LmdbBackend:
         self._writing: lmdb.Transaction | None = None
         self._map_was_full = False
         names = tuple(tables)
+        self._seeds = {name: crc32(name.encode()) for name in (*names, _META)}
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._environment = lmdb.open(
@@ -54,6 +69,7 @@ class LmdbBackend:
         except (lmdb.Error, OSError) as error:
             raise self._error(error, "opening") from error
         try:
+            self._check_length()
             self._tables = {name: self._environment.open_db(name.encode()) for name in (*names, _META)}
             self._check_meta(network)
             self._reading = self._environment.begin()
@@ -64,10 +80,21 @@ class LmdbBackend:
             self._environment.close()
             raise
 
+    def _check_length(self) -> None:
+        pages = self._environment.info()["last_pgno"] + 1
+        expected = pages * self._environment.stat()["psize"]
+        found = (self._path / "data.mdb").stat().st_size
+        if 0 < found < expected and pages > _META_PAGES:
+            raise self._damaged("opening", f"expected {expected} bytes in data.mdb, found {found}")
+
     def _check_meta(self, network: bytes) -> None:
         meta = self._tables[_META]
         with self._environment.begin(db=meta) as reading:
             found, form = reading.get(b"network"), reading.get(b"format")
+            entries = sum(reading.stat(database)["entries"] for database in self._tables.values())
+            has_height = reading.get(b"height") is not None
+        if entries > (0 if found is None else _META_ENTRIES) and (found is None or not has_height):
+            raise self._damaged("opening", "tables without the network or the height they are of")
         if found is None:
             with self._environment.begin(write=True, db=meta) as writing:
                 writing.put(b"network", network)
@@ -76,7 +103,8 @@ class LmdbBackend:
         if form != FORMAT:
             raise StorageError(
                 Code.UNSUPPORTED_VERSION,
-                f"expected table format {FORMAT.hex()} in {self._path}, found {form!r}",
+                f"expected table format {FORMAT.hex()} in {self._path}, found {form!r}; remove the folder, it is rebuilt "
+                "from the chain",
             )
         if found != network:
             raise StorageError(
@@ -90,10 +118,22 @@ class LmdbBackend:
             return StorageError(
                 Code.DISK_FULL, f"expected room on the disk while {doing} {self._path}: {error}"
             )
+        return self._damaged(doing, str(error))
+
+    def _damaged(self, doing: str, reason: str) -> StorageError:
         return StorageError(
             Code.DAMAGED,
-            f"expected whole tables while {doing} {self._path}: {error}; remove the folder, it is rebuilt from the chain",
+            f"expected whole tables while {doing} {self._path}: {reason}; remove the folder, it is rebuilt from the chain",
         )
+
+    def _checked(self, table: str, key: bytes, stored: bytes) -> bytes:
+        """The value in what is stored under a key."""
+        value = stored[:-_CHECKSUM_BYTES]
+        if _checksum(self._seeds[table], key, value) != stored[-_CHECKSUM_BYTES:]:
+            raise self._damaged(
+                "reading", f"the value under {key.hex()[:32]} of table {table} is not as it was written"
+            )
+        return value
 
     def _has_room(self) -> bool:
         """Whether a little can be written here: LMDB calls a write cut short by a full disk an input/output error."""
@@ -122,9 +162,10 @@ class LmdbBackend:
     def get(self, table: str, key: bytes) -> bytes | None:
         """The value of a key."""
         try:
-            return self._reading.get(key, db=self._tables[table])
+            stored = self._reading.get(key, db=self._tables[table])
         except lmdb.Error as error:
             raise self._error(error, "reading") from error
+        return None if stored is None else self._checked(table, key, stored)
 
     def read_range(
         self, table: str, start: bytes, end: bytes | None, limit: int, *, reverse: bool
@@ -140,10 +181,10 @@ class LmdbBackend:
                 else:
                     found = cursor.last()
                 while found and len(pairs) < limit:
-                    key, value = cursor.item()
+                    key, stored = cursor.item()
                     if key < start if reverse else (end is not None and key >= end):
                         break
-                    pairs.append((key, value))
+                    pairs.append((key, self._checked(table, key, stored)))
                     found = cursor.prev() if reverse else cursor.next()
         except lmdb.Error as error:
             raise self._error(error, "reading") from error
@@ -180,7 +221,7 @@ class LmdbBackend:
             if value is None:
                 writing.delete(key, db=database)
             else:
-                writing.put(key, value, db=database)
+                writing.put(key, value + _checksum(self._seeds[table], key, value), db=database)
 
     def _grow_and_stage_again(self) -> None:
         """Double the map until everything staged fits."""

@@ -65,14 +65,13 @@ class Bench:
         found, byte = self._read(bytes(data)), bit // 8
         what = f"{specimen.name}: bit {bit} (byte {byte}) turned over"
         place = specimen.intact_before(byte)
-        if byte >= HEADER_BYTES and self._is_explained(place, byte):
+        if place in specimen.explained and self._is_explained(place, byte):
             self._is(found, specimen.states[-1], what)
         elif byte >= max(HEADER_BYTES, specimen.last_group):
             self._is(found, specimen.states[place], what)
         else:
-            is_named = (
-                byte >= HEADER_BYTES and not specimen.explained
-            )  # else a tombstone's victim may be named
+            # Of an erased payload the tombstone's victim may be named; a snapshot's file is all one record.
+            is_named = byte >= HEADER_BYTES and specimen.spans and not specimen.explained
             self._names(found, specimen.spans[place].start if is_named else None, place, what)
             if specimen.read_each is not None and byte >= HEADER_BYTES:
                 self._others_stand(bytes(data), place, byte, what)
@@ -80,7 +79,7 @@ class Bench:
     def _is_explained(self, place: int, byte: int) -> bool:
         """Whether a byte belongs to the body of an erased record, or to the checksum over it."""
         start = self.specimen.spans[place].start + RECORD_HEADER_BYTES - 4
-        return place in self.specimen.explained and byte >= start
+        return byte >= start
 
     def _others_stand(self, data: bytes, place: int, byte: int, what: str) -> None:
         """Damage in one body of an older segment takes nothing else with it."""

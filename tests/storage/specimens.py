@@ -16,6 +16,7 @@ from node.storage.block_store import BlockStore, StoredBlock
 from node.storage.payload_store import Payload, PayloadStore
 from node.storage.pending_store import PendingStore
 from node.storage.segment_format import HEADER_BYTES, SegmentView, decode_header
+from node.storage.snapshots import MANIFEST, Part, PartKind, SnapshotStore
 from node.storage.vote_log import VoteLog
 from tests.storage.memory_backend import MemoryBackend
 from tests.storage.memory_files import Inode, MemoryFileSystem
@@ -334,6 +335,27 @@ def erased_payloads(seed: int = 7) -> Specimen:
     )  # fmt: skip
 
 
+# ---- snapshots
+
+
+def _read_snapshot(files: MemoryFileSystem) -> bytes:
+    store = SnapshotStore(files)
+    (height,) = store.heights
+    return store.read(height, Part(PartKind.STATE, 3))
+
+
+def snapshot(seed: int = 8) -> Specimen:
+    """A part of a snapshot: put in place whole, so nothing of it is ever cut off."""
+    draw = random.Random(seed)
+    files = MemoryFileSystem()
+    store = SnapshotStore(files)
+    data = draw.randbytes(LEAST_BYTES + 100)
+    store.put(40, Part(PartKind.STATE, 3), data)
+    store.put(40, MANIFEST, draw.randbytes(500))
+    path = f"snapshots/{40:019d}-{Part(PartKind.STATE, 3).name}"
+    return Specimen("snapshot", _image(files), path, (), (data,), is_last=False, read=_read_snapshot)
+
+
 SPECIMENS: Final[tuple[Callable[[], Specimen], ...]] = (
-    blocks, older_blocks, votes, older_votes, pending, payloads, erased_payloads,
+    blocks, older_blocks, votes, older_votes, pending, payloads, erased_payloads, snapshot,
 )  # fmt: skip

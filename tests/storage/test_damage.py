@@ -33,7 +33,8 @@ def test_a_flipped_bit_is_never_silently_wrong(make: Make) -> None:
         for span in specimen.spans
         for _ in range(4)
     ]
-    last = range(8 * specimen.spans[-1].group, 8 * len(specimen.data))
+    start = specimen.spans[-1].group if specimen.spans else 0
+    last = range(8 * start, 8 * len(specimen.data))
     bits = [*draw.sample(head, 60), *heads, *draw.sample(last, 60)]
     bits += draw.sample(range(8 * len(specimen.data)), 300)
     found = flips(specimen.name, [bit for bit in bits if bit < 8 * len(specimen.data)])
