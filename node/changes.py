@@ -1,4 +1,4 @@
-"""Changing the validators of a running network, as its operators do it (CONSENSUS 29; OPERATING.md).
+"""Changing the validators of a running network, as its operators do it (CONSENSUS 29; node/OPERATING.md).
 
     deliver_key     each organisation of the next set makes its key for that epoch, and hands out a *seat file*:
                     public keys, and a signature that shows that it has the private one

@@ -22,15 +22,14 @@ from typing import Annotated, Final
 
 import typer
 
-from ledger.base.errors import Code, CustodyError, FormError
+from ledger.base.errors import CustodyError
+from node import change_commands
 from node.config import load_config
+from node.terminal import FOLDER_OPTION, ended, read_passphrase
 
 app = typer.Typer(add_completion=False, help="Run a node and ask how it is doing.", no_args_is_help=True)
+app.add_typer(change_commands.app)
 
-FOLDER_OPTION: Final = typer.Option("--folder", "-f", help="The organisation's folder.")
-_EXIT_FAILED: Final = 1
-_EXIT_USAGE: Final = 2
-_EXIT_UNREADABLE: Final = 5
 _END_S: Final = 10
 
 
@@ -93,9 +92,11 @@ def status(
     if as_json:
         typer.echo(json.dumps(fields))
         return
+    role = "validator" if found.is_validator else "follower"
     missing = [peer.organisation for peer in found.peers if not peer.is_connected]
     connected = len(found.peers) - len(missing)
     typer.echo(f"{found.organisation}: {found.phase}, network {found.name} ({found.network.hex()[:16]})")
+    typer.echo(f"  {role} in epoch {found.epoch}")
     typer.echo(
         f"  block {found.height}, certified {found.checkpoint_height}, view {found.view}, leader {found.leader}"
     )
@@ -105,24 +106,6 @@ def status(
     )
     for warning in found.warnings:
         typer.echo(f"  warning: {warning}")
-
-
-def ended(error: CustodyError) -> typer.Exit:
-    """Say what was wrong on stderr; the exit code says of which kind it was (DESIGN §7)."""
-    typer.echo(f"custody node: {error}", err=True)
-    if error.code is Code.USAGE or isinstance(error, FormError):
-        return typer.Exit(_EXIT_USAGE)
-    if error.code in (Code.DAMAGED, Code.FOREIGN_DATA, Code.LOCKED, Code.BAD_KEY, Code.UNKNOWN_KEY):
-        return typer.Exit(_EXIT_UNREADABLE)
-    return typer.Exit(_EXIT_FAILED)
-
-
-def read_passphrase(path: Path) -> bytes:
-    """The first line of a file, without its end."""
-    try:
-        return path.read_bytes().split(b"\n", 1)[0]
-    except OSError as error:
-        raise FormError(Code.USAGE, f"expected a passphrase in {path}: {error.strerror}") from None
 
 
 def _when_parent_ends(stop: Callable[[], object]) -> None:

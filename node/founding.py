@@ -22,8 +22,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from ledger.base.errors import Code, CustodyError, FormError
-from node.cli import ended, read_passphrase
 from node.init import DEMONSTRATION, GATEWAY_PORTS, PORT_BASE, OrganisationPlan, create_network
+from node.terminal import ended, read_passphrase
 
 app = typer.Typer(add_completion=False, help="Make a network: folders, keys and genesis.")
 

@@ -35,7 +35,7 @@ ELSEWHERE = {
     "ledger.state.audit:MemoryBacking.entry_row": OWN,
     "ledger.state.state:LedgerState.record": OWN,
     # --- node
-    "node.cli:read_passphrase": "the operator's passphrase, any bytes",
+    "node.terminal:read_passphrase": "the operator's passphrase, any bytes",
     "node.config:load_genesis": FILES,
     "node.gateway.access:read_token": FILES,
     "node.gateway.rendering:row_json": "reads items that the ledger executed",

@@ -16,6 +16,8 @@ from ledger.chain.batch import make_batch
 from ledger.chain.epoch import EpochChange
 from ledger.chain.genesis import LEADER_TIMEOUT_MS
 from ledger.chain.transaction import Transaction, transaction_from_bytes
+from ledger.proof.anchor import anchor_from_genesis
+from ledger.proof.verify import verify
 from node.changes import Delivered, approved, carry, compose, deliver_key
 from node.config import FILE, GENESIS_FILE
 from node.init import DEMONSTRATION, OrganisationPlan, party
@@ -110,6 +112,7 @@ async def record(network: Changing, number: int, via: str = "maker") -> Transact
 
 def test_four_become_five_and_four_again_and_all_stays_provable(tmp_path: Path) -> None:
     async def scenario(network: Changing) -> None:
+        anchor = anchor_from_genesis(network.made.genesis)
         await network.start("broker")
         assert (await record(network, 1)).state is State.FINAL
         await network.same_height()
@@ -140,7 +143,7 @@ def test_four_become_five_and_four_again_and_all_stays_provable(tmp_path: Path) 
         assert await network.same_height() == 14
         assert network.key_files("customs") == []
         for name in network.running:
-            assert await network.clients[name].prove([item(1), item(12)])
+            verify(await network.clients[name].prove([item(1), item(12)]), anchor)
 
     with_changing(tmp_path, scenario)
 
@@ -179,7 +182,7 @@ def test_each_may_restart_before_during_and_after_a_change(tmp_path: Path) -> No
         await network.stop()
         await network.start()
         assert (await record(network, 30)).state is State.FINAL
-        assert await network.clients["maker"].prove([item(30)])
+        verify(await network.clients["maker"].prove([item(30)]), anchor_from_genesis(network.made.genesis))
 
     with_changing(tmp_path, scenario)
 
