@@ -1,0 +1,21 @@
+"""All planted bugs, by area."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants import codec, entitlement, proofs, proposals, rules, storage, transport, vote_log, votes
+from tests.mutants.mutant import Mutant
+
+AREAS: Final[dict[str, tuple[Mutant, ...]]] = {
+    "votes": votes.MUTANTS,
+    "proposals": proposals.MUTANTS,
+    "vote log": vote_log.MUTANTS,
+    "storage": storage.MUTANTS,
+    "codec": codec.MUTANTS,
+    "rules": rules.MUTANTS,
+    "proofs": proofs.MUTANTS,
+    "entitlement": entitlement.MUTANTS,
+    "transport": transport.MUTANTS,
+}
+ALL: Final = tuple(mutant for mutants in AREAS.values() for mutant in mutants)

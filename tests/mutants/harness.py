@@ -1,0 +1,220 @@
+"""Runs tests over scratch copies of the sources, with a bug planted or without, and judges what came of it.
+
+A copy holds the sources only and serves one mutant after another; one thread per copy, one pytest process per run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Final, NamedTuple, Self
+
+from tests.mutants.mutant import Mutant, patched
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+LIMIT_S: Final = 20.0
+_COPIED: Final = ("ledger", "node", "client", "tests", "scripts", "pyproject.toml")
+# Of what a test may die: what it asserts, what it expected to be raised, what the project raises on purpose; and where a
+# test itself takes apart what it was given, of getting less or more than it expects.
+_ORACLES: Final = frozenset({"AssertionError", "Failed", "CustodyError"})
+_ORACLES_OF_TESTS: Final = frozenset({"ValueError", "LookupError", "StopIteration"})
+
+
+class Fate(Enum):
+    """What came of a mutant."""
+
+    KILLED = "killed"
+    SURVIVED = "survived"
+    BROKEN = "broken"
+    """Its test does not pass without it, did not run, or died of something that no test asserts."""
+
+
+class Result(NamedTuple):
+    """One mutant's fate."""
+
+    mutant: Mutant
+    fate: Fate
+    why: str
+    seconds: float
+
+
+class Run(NamedTuple):
+    """What one pytest process did."""
+
+    is_over: bool
+    """Whether it ended in time."""
+    passed: int
+    died: tuple[str, ...]
+    """Failures by an oracle."""
+    broke: tuple[str, ...]
+    """Failures by anything else, and tests that did not run."""
+    seconds: float
+
+
+class Copy:
+    """A scratch copy of the sources."""
+
+    def __init__(self, root: Path, source: Path = ROOT) -> None:
+        self.root = root
+        self._source = source
+        for name in _COPIED:
+            if (source / name).is_dir():
+                shutil.copytree(
+                    source / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "*.log")
+                )
+            elif (source / name).exists():
+                shutil.copy2(source / name, root / name)
+
+    @contextmanager
+    def planted(self, mutant: Mutant) -> Iterator[None]:
+        """The copy with the bug in it; PatchError if it does not fit."""
+        self._write(mutant.file, patched(mutant, (self.root / mutant.file).read_text(encoding="utf-8")))
+        try:
+            yield
+        finally:
+            self._write(mutant.file, (self._source / mutant.file).read_text(encoding="utf-8"))
+
+    def _write(self, file: str, source: str) -> None:
+        """Write, and drop what was compiled: it is told apart by size and second only."""
+        path = self.root / file
+        path.write_text(source, encoding="utf-8")
+        for stale in (path.parent / "__pycache__").glob(f"{path.stem}.*"):
+            stale.unlink()
+
+    def run(self, test: str, limit_s: float = LIMIT_S) -> Run:
+        """Run one test here, for `limit_s` at most."""
+        with tempfile.TemporaryDirectory(prefix="custody-judge-") as folder:
+            said = Path(folder) / "said.json"
+            started = time.monotonic()
+            is_over = self._pytest(test, said, Path(folder) / "temporary", limit_s)
+            seconds = time.monotonic() - started
+            found = json.loads(said.read_text(encoding="utf-8")) if is_over and said.exists() else None
+        if not is_over:
+            return Run(is_over=False, passed=0, died=(), broke=(), seconds=seconds)
+        return self._judged(found, seconds)
+
+    def _pytest(self, test: str, said: Path, temporary: Path, limit_s: float) -> bool:
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "tests.mutants.judge", "-p", "no:xdist"]
+        command += [f"--basetemp={temporary}", "-p", "no:cov", "-p", "no:randomly", test]
+        environment = {
+            key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "COV_"))
+        }
+        environment |= {
+            "CUSTODY_JUDGE": str(said),
+            "HYPOTHESIS_PROFILE": "ci",
+            "PYTHONHASHSEED": "0",
+            "CI": "",
+        }
+        environment.setdefault("CUSTODY_TEST_DATA", str(ROOT.parent / "shared" / "data"))
+        process = subprocess.Popen(
+            command, cwd=self.root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        try:
+            process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            process.wait()
+            return False
+        return True
+
+    def _judged(self, found: dict[str, Any] | None, seconds: float) -> Run:
+        if found is None:
+            return Run(True, 0, (), ("pytest ended before any test",), seconds)
+        if Path(found["home"]).resolve() != self.root.resolve():
+            raise RuntimeError(f"expected the tests to run on {self.root}, they ran on {found['home']}")
+        died, broke, passed = [], [], 0
+        for report in found["reports"]:
+            if report["outcome"] == "failed":
+                oracle = report["classes"] and all(
+                    _ORACLES.intersection(names) for names in report["classes"]
+                )
+                (died if oracle else broke).append(report["message"])
+            elif report["outcome"] == "skipped":
+                broke.append(f"skipped: {report['message']}")
+            elif report["when"] == "call":
+                passed += 1
+        if not (passed or died or broke):
+            broke.append("no test was found")
+        return Run(True, passed, tuple(died), tuple(broke), seconds)
+
+    def _is_oracle(self, cause: dict[str, Any]) -> bool:
+        if _ORACLES.intersection(cause["classes"]):
+            return True
+        in_a_test = (self.root / "tests").resolve() in Path(cause["file"]).resolve().parents
+        return in_a_test and bool(_ORACLES_OF_TESTS.intersection(cause["classes"]))
+
+
+class Harness:
+    """Judges mutants, several at a time. A context manager: the copies are gone afterwards."""
+
+    def __init__(self, jobs: int, source: Path = ROOT, limit_s: float = LIMIT_S) -> None:
+        self._jobs = jobs
+        self._source = source
+        self._limit_s = limit_s
+        self._copies: SimpleQueue[Copy] = SimpleQueue()
+        self._folder = tempfile.TemporaryDirectory(prefix="custody-mutants-")
+
+    def __enter__(self) -> Self:
+        for number in range(self._jobs):
+            root = Path(self._folder.name) / str(number)
+            root.mkdir()
+            self._copies.put(Copy(root, self._source))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+    def judge(
+        self, mutants: Iterable[Mutant], tell: Callable[[Result], None] = lambda _: None
+    ) -> list[Result]:
+        """The fate of each mutant, in order. Each test is first shown to pass on the real code. PatchError."""
+        chosen = list(mutants)
+        with ThreadPoolExecutor(self._jobs) as pool:
+            killers = list(dict.fromkeys(mutant.killer for mutant in chosen))
+            sound = dict(zip(killers, pool.map(self._run_sound, killers), strict=True))
+            results = []
+            for result in pool.map(lambda mutant: self._fate(mutant, sound[mutant.killer]), chosen):
+                tell(result)
+                results.append(result)
+        return results
+
+    def _run_sound(self, killer: str) -> Run:
+        copy = self._copies.get()
+        try:
+            return copy.run(killer, self._limit_s)
+        finally:
+            self._copies.put(copy)
+
+    def _fate(self, mutant: Mutant, sound: Run) -> Result:
+        if not sound.is_over or not sound.passed or sound.died or sound.broke:
+            why = "; ".join((*sound.died, *sound.broke)) or "it takes too long"
+            return Result(
+                mutant, Fate.BROKEN, f"its test does not pass on the real code: {why}", sound.seconds
+            )
+        copy = self._copies.get()
+        try:
+            with copy.planted(mutant):
+                run = copy.run(mutant.killer, self._limit_s)
+        finally:
+            self._copies.put(copy)
+        if not run.is_over:
+            return Result(
+                mutant, Fate.SURVIVED, f"its test was not over after {self._limit_s:.0f} s", run.seconds
+            )
+        if run.died:
+            return Result(mutant, Fate.KILLED, run.died[0], run.seconds)
+        if run.broke:
+            return Result(mutant, Fate.BROKEN, f"its test died of no oracle: {run.broke[0]}", run.seconds)
+        return Result(mutant, Fate.SURVIVED, "its test passes with it", run.seconds)
