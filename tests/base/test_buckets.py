@@ -100,6 +100,19 @@ def test_presence_cannot_be_shown_as_absence_by_its_neighbours() -> None:
         buckets.verify_state(NETWORK, DEPTH, tree.root, keys[4], ends)
 
 
+def test_the_number_of_entries_is_bound() -> None:
+    """RFC 6962 roots do not bind it: the third of three stands where the second of two would, with the same path."""
+    tree = buckets.BucketTree(NETWORK, DEPTH)
+    keys = sorted(key(n, bucket=5) for n in range(3))
+    tree.update(dict.fromkeys(keys, value(1)))
+    honest = tree.prove(keys[2])
+    ((place, *shown),) = honest.neighbours
+    assert (place, honest.size) == (2, 3)
+    forged = honest._replace(size=2, neighbours=((1, *shown),))
+    with pytest.raises(ProofError):
+        buckets.verify_state(NETWORK, DEPTH, tree.root, keys[2], forged)
+
+
 def test_another_network_or_depth_gives_another_root() -> None:
     tree, other = buckets.BucketTree(NETWORK, DEPTH), buckets.BucketTree(bytes(32), DEPTH)
     assert tree.root != other.root

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ledger.base.limits import FINALISE_VIEWS_HELD
+from ledger.chain.certificate import make_certificate
 from ledger.chain.evidence import check_evidence
 from ledger.chain.votes import Kind, finalise, notarise, nullify
 from ledger.consensus.interface import Accuse, Alarm, Drop
@@ -51,6 +52,18 @@ def test_signatures_verified_as_votes_are_not_trusted_for_another_claim() -> Non
     other = bench.certificate(nullify(0, 2))
     mixed = other._replace(signatures=bench.certificate(nullify(0, 1)).signatures)
     assert of_kind(bench.hear(2, mixed), Drop)
+
+
+def test_a_certificate_with_another_signature_than_the_vote_counted_is_verified() -> None:
+    """Who voted here is known by that one signature, not by name: a certificate has to hold everywhere."""
+    bench = ready()
+    bench.wait(200)
+    claim = nullify(0, 1)
+    assert claim in votes(bench.effects, Kind.NULLIFY)
+    signatures = {peer: bench.vote(peer, claim).signature for peer in (1, 2)}
+    forged = make_certificate(bench.validators, claim, {**signatures, 3: bytes(64)})
+    assert [drop.peer for drop in of_kind(bench.hear(2, forged), Drop)] == [2]
+    assert bench.machine.view == 1
 
 
 def test_two_votes_of_one_kind_are_evidence() -> None:

@@ -337,6 +337,17 @@ def test_every_skipped_view_must_be_nullified() -> None:
     assert votes(bench.hear(0, bench.certificate(nullify(0, 1))), Kind.NOTARISE)
 
 
+def test_the_nullification_of_one_skipped_view_does_not_stand_for_another() -> None:
+    bench = ready("a", "b", "c")
+    bench.nullify_view(1)
+    bench.notarise_view(2, bench.block(2), 0)
+    assert bench.machine.view == 3
+    stale = bench.block(3, GENESIS, ("c",))
+    effects = bench.hear(bench.validators.leader(0, 3), bench.proposal(3, stale, 0))
+    assert not votes(effects, Kind.NOTARISE)
+    assert FetchCertificates(0, ((Kind.NULLIFY, 2),)) in messages(effects, FetchCertificates)
+
+
 def test_a_parent_below_the_final_view_is_invalid() -> None:
     bench = ready("a", "b")
     first = bench.block(1)
@@ -421,6 +432,11 @@ def test_block_times_stay_within_the_window_around_the_own_clock(offset_ms: int,
     effects = bench.propose(1, bench.block(1, time_ms=bench.wall_ms + offset_ms), 0)
     assert bool(votes(effects, Kind.NOTARISE)) is valid
     assert bool(votes(effects, Kind.NULLIFY)) is not valid
+
+
+def test_a_block_not_after_its_parent_is_invalid() -> None:
+    bench = ready()
+    assert votes(bench.propose(1, bench.block(1, time_ms=GENESIS.time_ms), 0), Kind.NULLIFY)
 
 
 def test_parent_plus_one_is_never_too_late() -> None:
@@ -731,6 +747,16 @@ def test_a_proposal_by_another_than_the_leader_drops_its_sender() -> None:
     effects = bench.hear(2, bench.proposal(1, bench.block(1)))
     assert [drop.peer for drop in of_kind(effects, Drop)] == [2]
     assert not votes(effects, Kind.NOTARISE)
+
+
+def test_a_proposal_that_another_than_the_leader_signed_is_not_taken() -> None:
+    """Even one that is right in everything else: the view is not its signer's to fill."""
+    bench = ready()
+    draft = bench.proposal(1, bench.block(1))
+    signature = bench.keys[2].sign(draft.claim.signing_message(NETWORK))
+    effects = bench.hear(2, draft._replace(signature=signature))
+    assert not votes(effects, Kind.NOTARISE)
+    assert [drop.peer for drop in of_kind(effects, Drop)] == [2]
 
 
 def test_a_proposal_with_a_bad_signature_drops_the_leader() -> None:

@@ -6,6 +6,7 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
+_BATCH: Final = "ledger/chain/batch.py"
 _ENCODING: Final = "ledger/base/encoding.py"
 _BATCHES: Final = "node/validator/batches.py"
 _TRANSACTION: Final = "ledger/chain/transaction.py"
@@ -47,7 +48,7 @@ MUTANTS: Final = (
         "batch-digest-without-signatures",
         "A batch's digest leaves out signatures, so an origin sends the leader good ones and others bad ones under one digest.",
         "CONSENSUS 5",
-        _BATCHES,
+        _BATCH,
         "    return tagged_hash(Tag.BATCH, network, data)\n",
         "    origin, number, encoded = decode(data, max_bytes=limits.BLOCK_BYTES)\n"
         "    unsigned = [decode(one, max_bytes=limits.TRANSACTION_BYTES)[:2] for one in encoded]\n"
@@ -58,10 +59,10 @@ MUTANTS: Final = (
         "batch-signatures-unchecked",
         "A pushed batch is held without its authors' signatures being checked, so a validator speaks for any member.",
         "CONSENSUS 5, 14",
-        _BATCHES,
+        _BATCH,
         "    if check_signatures:\n",
         "    if not check_signatures:\n",
-        _T_BATCHES + "test_a_batch_with_a_bad_signature_is_refused",
+        _T_BATCHES + "test_the_digest_covers_signatures_and_no_open_bytes",
     ),
     Mutant(
         "open-bytes-not-demanded",
@@ -91,12 +92,12 @@ MUTANTS: Final = (
         "tests/base/test_keys.py::test_points_of_small_order_are_neither_key_nor_commitment",
     ),
     Mutant(
-        "transaction-id-leaves-out-the-count",
-        "The signature does not cover how many items there are.",
+        "mode-unsigned",
+        "The signature does not cover the mode, so whoever forwards all-or-nothing makes it each on its own.",
         "DESIGN §4 Transaction",
         _TRANSACTION,
         "return tagged_hash(Tag.TRANSACTION, self.network, encode(self))",
-        "return tagged_hash(Tag.TRANSACTION, self.network, encode(self[:-1]))",
+        "return tagged_hash(Tag.TRANSACTION, self.network, encode(self[:7] + self[8:]))",
         _T_TRANSACTION + "test_the_signature_is_over_every_field",
     ),
     Mutant(

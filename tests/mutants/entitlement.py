@@ -36,8 +36,8 @@ MUTANTS: Final = (
         "A transaction is executed at the very time at which it expires, when its id may be forgotten already.",
         "DESIGN §4 Transaction",
         _BLOCK,
-        "if signed.expiry_ms <= header.time_ms:",
-        "if signed.expiry_ms < header.time_ms:",
+        "if signed.expiry_ms <= time_ms:",
+        "if signed.expiry_ms < time_ms:",
         _T_BLOCK + "test_expiry_is_block_time_and_at_most_an_hour_ahead",
     ),
     Mutant(
@@ -45,8 +45,8 @@ MUTANTS: Final = (
         "A transaction may expire in a year, so its id has to be remembered as long.",
         "DESIGN §4 Transaction",
         _BLOCK,
-        "if signed.expiry_ms > header.time_ms + limits.EXPIRY_AHEAD_MS:",
-        "if signed.expiry_ms > header.time_ms + 2 * limits.EXPIRY_AHEAD_MS:",
+        "if signed.expiry_ms > time_ms + limits.EXPIRY_AHEAD_MS:",
+        "if signed.expiry_ms > time_ms + 2 * limits.EXPIRY_AHEAD_MS:",
         _T_BLOCK + "test_expiry_is_block_time_and_at_most_an_hour_ahead",
     ),
     Mutant(

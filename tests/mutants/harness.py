@@ -1,20 +1,24 @@
 """Runs tests over scratch copies of the sources, with a bug planted or without, and judges what came of it.
 
-A copy holds the sources only and serves one mutant after another; one thread per copy, one pytest process per run.
+A copy holds the sources only and serves one mutant after another; each run is a pytest process of its own, forked from one
+that has the libraries imported (`warm`).
 """
 
 from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from enum import Enum
 from pathlib import Path
 from queue import SimpleQueue
@@ -63,7 +67,7 @@ class Run(NamedTuple):
 
 
 class Copy:
-    """A scratch copy of the sources."""
+    """A scratch copy of the sources, and a process that runs tests over it."""
 
     def __init__(self, root: Path, source: Path = ROOT) -> None:
         self.root = root
@@ -75,6 +79,16 @@ class Copy:
                 )
             elif (source / name).exists():
                 shutil.copy2(source / name, root / name)
+        environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT)}
+        self._warm = subprocess.Popen(
+            [sys.executable, "-m", "tests.mutants.warm"], cwd=ROOT, env=environment, bufsize=0,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """End the process."""
+        self._warm.kill()
+        self._warm.communicate()
 
     @contextmanager
     def planted(self, mutant: Mutant) -> Iterator[None]:
@@ -105,8 +119,10 @@ class Copy:
         return self._judged(found, seconds)
 
     def _pytest(self, test: str, said: Path, temporary: Path, limit_s: float) -> bool:
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "tests.mutants.judge", "-p", "no:xdist"]
-        command += [f"--basetemp={temporary}", "-p", "no:cov", "-p", "no:randomly", test]
+        """Whether pytest was over in time."""
+        arguments = ["-q", "-x", "-p", "tests.mutants.judge", "-p", "no:xdist", "-p", "no:cov"]
+        arguments += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+        arguments += [f"--rootdir={self.root}", f"--basetemp={temporary}", f"{self.root}/{test}"]
         environment = {
             key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "COV_"))
         }
@@ -117,17 +133,30 @@ class Copy:
             "CI": "",
         }
         environment.setdefault("CUSTODY_TEST_DATA", str(ROOT.parent / "shared" / "data"))
-        process = subprocess.Popen(
-            command, cwd=self.root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            stdin=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
-        try:
-            process.wait(limit_s)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 9)
-            process.wait()
-            return False
-        return True
+        order = {"arguments": arguments, "environment": environment, "folder": str(self.root)}
+        assert self._warm.stdin is not None
+        self._warm.stdin.write(json.dumps(order).encode() + b"\n")
+        child = self._read_number(None)
+        code = self._read_number(limit_s)
+        with suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)  # what a test started, too
+        if code is None:
+            self._read_number(None)
+        return code is not None
+
+    def _read_number(self, limit_s: float | None) -> int | None:
+        """The next line of the process; None if it does not come in time."""
+        pipe = self._warm.stdout
+        assert pipe is not None
+        if not select.select([pipe], [], [], limit_s)[0]:
+            return None
+        line = b""
+        while not line.endswith(b"\n"):
+            byte = pipe.read(1)
+            if not byte:
+                raise RuntimeError("expected the process that runs tests to live, it ended")
+            line += byte
+        return int(line)
 
     def _judged(self, found: dict[str, Any] | None, seconds: float) -> Run:
         if found is None:
@@ -137,9 +166,7 @@ class Copy:
         died, broke, passed = [], [], 0
         for report in found["reports"]:
             if report["outcome"] == "failed":
-                oracle = report["classes"] and all(
-                    _ORACLES.intersection(names) for names in report["classes"]
-                )
+                oracle = report["causes"] and all(self._is_oracle(cause) for cause in report["causes"])
                 (died if oracle else broke).append(report["message"])
             elif report["outcome"] == "skipped":
                 broke.append(f"skipped: {report['message']}")
@@ -163,52 +190,69 @@ class Harness:
         self._jobs = jobs
         self._source = source
         self._limit_s = limit_s
-        self._copies: SimpleQueue[Copy] = SimpleQueue()
+        self._copies: list[Copy] = []
+        self._idle: SimpleQueue[Copy] = SimpleQueue()
         self._folder = tempfile.TemporaryDirectory(prefix="custody-mutants-")
+        self._sound: dict[str, Future[Run]] = {}
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         for number in range(self._jobs):
             root = Path(self._folder.name) / str(number)
             root.mkdir()
-            self._copies.put(Copy(root, self._source))
+            self._copies.append(Copy(root, self._source))
+            self._idle.put(self._copies[-1])
         return self
 
     def __exit__(self, *_: object) -> None:
+        for copy in self._copies:
+            copy.close()
         self._folder.cleanup()
 
     def judge(
         self, mutants: Iterable[Mutant], tell: Callable[[Result], None] = lambda _: None
     ) -> list[Result]:
         """The fate of each mutant, in order. Each test is first shown to pass on the real code. PatchError."""
-        chosen = list(mutants)
+        results = []
         with ThreadPoolExecutor(self._jobs) as pool:
-            killers = list(dict.fromkeys(mutant.killer for mutant in chosen))
-            sound = dict(zip(killers, pool.map(self._run_sound, killers), strict=True))
-            results = []
-            for result in pool.map(lambda mutant: self._fate(mutant, sound[mutant.killer]), chosen):
+            for result in pool.map(self._fate, mutants):
                 tell(result)
                 results.append(result)
         return results
 
-    def _run_sound(self, killer: str) -> Run:
-        copy = self._copies.get()
+    @contextmanager
+    def _copy(self) -> Iterator[Copy]:
+        copy = self._idle.get()
         try:
-            return copy.run(killer, self._limit_s)
+            yield copy
         finally:
-            self._copies.put(copy)
+            self._idle.put(copy)
 
-    def _fate(self, mutant: Mutant, sound: Run) -> Result:
+    def _run_sound(self, killer: str) -> Run:
+        """What a test does on the real code: run once, however many mutants it is to kill."""
+        with self._lock:
+            found = self._sound.get(killer)
+            if found is None:
+                mine = self._sound[killer] = Future()
+        if found is not None:
+            return found.result()
+        try:
+            with self._copy() as copy:
+                mine.set_result(copy.run(killer, self._limit_s))
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        return mine.result()
+
+    def _fate(self, mutant: Mutant) -> Result:
+        sound = self._run_sound(mutant.killer)
         if not sound.is_over or not sound.passed or sound.died or sound.broke:
             why = "; ".join((*sound.died, *sound.broke)) or "it takes too long"
             return Result(
                 mutant, Fate.BROKEN, f"its test does not pass on the real code: {why}", sound.seconds
             )
-        copy = self._copies.get()
-        try:
-            with copy.planted(mutant):
-                run = copy.run(mutant.killer, self._limit_s)
-        finally:
-            self._copies.put(copy)
+        with self._copy() as copy, copy.planted(mutant):
+            run = copy.run(mutant.killer, self._limit_s)
         if not run.is_over:
             return Result(
                 mutant, Fate.SURVIVED, f"its test was not over after {self._limit_s:.0f} s", run.seconds

@@ -36,11 +36,10 @@ def patched(mutant: Mutant, source: str) -> str:
         )
     changed = source.replace(mutant.find, mutant.replace)
     try:
-        tree = ast.parse(changed)
         compile(changed, mutant.file, "exec", dont_inherit=True)
     except SyntaxError as error:
         raise PatchError(f"{mutant.name}: expected a patch that compiles: {error}") from None
-    if ast.dump(tree) == ast.dump(ast.parse(source)):
+    if ast.dump(ast.parse(changed)) == ast.dump(ast.parse(source)):
         raise PatchError(
             f"{mutant.name}: expected a patch that changes the program, it changes only its text"
         )
@@ -48,13 +47,27 @@ def patched(mutant: Mutant, source: str) -> str:
 
 
 def check_patches(mutants: tuple[Mutant, ...], root: Path) -> list[str]:
-    """What is wrong with the patches, against the sources under `root`: nothing, one hopes."""
+    """What is wrong with the declarations, against the sources under `root`: nothing, one hopes."""
     wrong = []
+    tests: dict[str, set[str]] = {}
     for mutant in mutants:
         try:
             patched(mutant, (root / mutant.file).read_text(encoding="utf-8"))
         except (PatchError, OSError) as error:
             wrong.append(str(error))
+        file, _, test = mutant.killer.partition("::")
+        if file not in tests:
+            tests[file] = _tests_in(root / file)
+        if test.partition("[")[0] not in tests[file]:
+            wrong.append(f"{mutant.name}: expected a test {mutant.killer}, there is none")
     names = [mutant.name for mutant in mutants]
     wrong += [f"{name}: expected each name once" for name in sorted(set(names)) if names.count(name) > 1]
     return wrong
+
+
+def _tests_in(path: Path) -> set[str]:
+    """The names of the test functions in a file, and the empty name for the whole file."""
+    if not path.exists():
+        return set()
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {"", *(node.name for node in tree.body if isinstance(node, ast.FunctionDef))}

@@ -49,7 +49,7 @@ MUTANTS: Final = (
         _SEGMENTS,
         "salt = self._random_bytes(SALT_BYTES)",
         "salt = bytes(SALT_BYTES)",
-        _T_SEGMENTS + "test_bytes_inside_a_body_never_pass_for_a_record",
+        _T_SEGMENTS + "test_a_record_made_for_its_place_inside_a_body_does_not_pass",
     ),
     Mutant(
         "sync-tried-again",
@@ -67,7 +67,7 @@ MUTANTS: Final = (
         _SEGMENTS,
         "            self._undo_write(error, doing)\n",
         "",
-        _T_SEGMENTS + "test_a_full_disk_leaves_no_half_of_what_it_refused",
+        _T_SEGMENTS + "test_a_full_disk_gets_back_what_it_took_of_a_group",
     ),
     Mutant(
         "segment-name-not-durable",
@@ -200,8 +200,8 @@ MUTANTS: Final = (
         "Bytes are overwritten before the tombstone that explains it is durable, so a crash makes it damage.",
         "STORAGE §6",
         "node/storage/payload_store.py",
-        "        self._log.sync()\n        if place is not None:\n            self._log.erase(_unpack(place))\n",
-        "        if place is not None:\n            self._log.erase(_unpack(place))\n        self._log.sync()\n",
+        "        self._log.sync()\n        if place is not None:\n            self._log.erase((_unpack(place),))\n",
+        "        if place is not None:\n            self._log.erase((_unpack(place),))\n        self._log.sync()\n",
         _T_PAYLOAD + "test_an_erasure_interrupted_at_any_point_is_finished_or_never_was",
     ),
     Mutant(

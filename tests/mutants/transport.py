@@ -12,22 +12,13 @@ _T_FRAMING: Final = "tests/transport/test_framing.py::"
 
 MUTANTS: Final = (
     Mutant(
-        "certificate-optional",
-        "A dialler without a certificate is let in.",
-        "CONSENSUS 5; WIRE_TRANSPORT §2",
-        _IDENTITY,
-        "context.verify_mode = ssl.CERT_REQUIRED",
-        "context.verify_mode = ssl.CERT_OPTIONAL if protocol == ssl.PROTOCOL_TLS_SERVER else ssl.CERT_REQUIRED",
-        _T_MESH + "test_outsiders_are_turned_away",
-    ),
-    Mutant(
-        "old-tls",
-        "TLS 1.2 is spoken with who asks for it, without the guarantees that pinning rests on.",
-        "WIRE_TRANSPORT §2",
-        _IDENTITY,
-        "context.minimum_version = ssl.TLSVersion.TLSv1_3",
-        "context.minimum_version = ssl.TLSVersion.TLSv1_2",
-        _T_MESH + "test_only_tls_1_3_is_offered",
+        "both-sides-dial",
+        "A peer that should listen may dial too, so it has two connections and whichever it likes counts.",
+        "WIRE_TRANSPORT §3",
+        "node/transport/mesh.py",
+        "elif key not in self._peers or key > self._identity.public_key:",
+        "elif key not in self._peers:",
+        _T_MESH + "test_a_pinned_peer_that_should_listen_does_not_dial",
     ),
     Mutant(
         "peer-of-another-network",
@@ -61,8 +52,8 @@ MUTANTS: Final = (
         "One origin fills every validator's memory with batches that nobody can order.",
         "CONSENSUS 26",
         "ledger/consensus/batches.py",
-        "return self._charged[origin] + size <= UNORDERED_BYTES_PER_ORIGIN",
-        "return size <= UNORDERED_BYTES_PER_ORIGIN",
+        "return origin in self._charged and self._charged[origin] + size <= UNORDERED_BYTES_PER_ORIGIN",
+        "return origin in self._charged and size <= UNORDERED_BYTES_PER_ORIGIN",
         "tests/consensus/test_batches.py::test_an_origin_is_charged_until_its_batches_are_ordered",
     ),
     Mutant(

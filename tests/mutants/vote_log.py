@@ -152,9 +152,8 @@ MUTANTS: Final = (
         "A view that was notarised before a restart is never given up after it, which stops four validators with one dead.",
         "CONSENSUS 24",
         _MACHINE,
-        "        if not may_nullify(view, self._views.current):\n            return False\n        reason",
-        "        if not may_nullify(view, self._views.current) or (view.own and view.proposal is None):\n"
-        "            return False\n        reason",
+        "if self._key is None or not may_nullify(view, self._views.current):",
+        "if self._key is None or not may_nullify(view, self._views.current) or (view.own and view.proposal is None):",
         _T_RESTART + "test_nullify_may_follow_a_recorded_notarise",
     ),
     Mutant(
@@ -180,8 +179,8 @@ MUTANTS: Final = (
         "Votes of another epoch in the log are taken for those of this one.",
         "CONSENSUS 24",
         _MACHINE,
-        "if claim.epoch != self._epoch or claim.view < self._committed_view:",
-        "if claim.view < self._committed_view:",
+        "        if epoch != self._epoch:\n            if epoch > self._epoch:\n                self._later",
+        "        if epoch > self._epoch + 1_000:\n            if epoch > self._epoch:\n                self._later",
         _T_RESTART + "test_the_log_speaks_of_the_epoch_it_is_in",
     ),
     Mutant(

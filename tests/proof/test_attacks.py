@@ -20,7 +20,7 @@ from ledger.proof.verdict import Verdict, Word, assess
 from ledger.proof.verify import verify
 from ledger.state import block as executing
 from ledger.trade.record import Space, SubjectKey
-from ledger.trade.rules import decide
+from ledger.trade.rules import Outcome, decide
 from ledger.trade.rules.view import thing
 from ledger.trade.statement import Action, Openness, Role
 from tests.proof import forgery
@@ -189,10 +189,11 @@ def test_a_stranger_moves_no_verdict(world: World) -> None:
 def test_a_ruling_on_something_else_confirms_no_taking(world: World) -> None:
     world.do("maker", Action.OFFER, [(Role.OBJECT, CASE)])
     world.do("carrier", Action.ACCEPT, [(Role.OBJECT, CASE)])
-    world.do("maker", Action.MAKE, [(Role.OBJECT, CASE)])
-    contradiction = world.rows[-1].changes.item
-    assert contradiction is not None
-    world.do("customs", Action.CONFIRM, [(Role.OBJECT, CASE)], cites=contradiction.event_hash)
+    assert world.do("maker", Action.DISPUTE, [(Role.OBJECT, CASE)]) == (Outcome.DISPUTED,)
+    dispute = world.rows[-1].changes.item
+    assert dispute is not None
+    ruling = world.do("customs", Action.CONFIRM, [(Role.OBJECT, CASE)], cites=dispute.event_hash)
+    assert ruling == (Outcome.CONFIRMED,)
     verdict = judged(world, forgery.prove(world, thing(CASE)))
     assert any("not confirmed by the sender" in line for line in reports(verdict, "handovers"))
 

@@ -260,6 +260,15 @@ def test_a_movement_of_a_lot_is_undone_on_neither_side_if_one_has_gone_on() -> N
         assert (stage.balance(MAKER), stage.balance_in(CASE)) == before
 
 
+def test_a_movement_of_a_lot_is_not_undone_by_naming_one_side() -> None:
+    """Or the packer has its quantity again, and the container keeps it."""
+    stage = Stage()
+    stage.make_lot(10)
+    stage.pack(CASE, (LOT, 4))
+    stage.correct(stage.event, (Role.OBJECT, LOT, (4, 0, "")))
+    assert (stage.balance(MAKER), stage.balance_in(CASE)) == ((6, 0), (4, 0))
+
+
 def test_a_make_of_a_lot_is_undone_while_it_is_the_last_effect() -> None:
     stage = Stage()
     stage.make_lot(10)

@@ -175,6 +175,10 @@ def test_acts_upon_goods_do_nothing_to_documents(action: Action) -> None:
 
 
 def test_documents_are_mentioned_without_being_bound() -> None:
+    """Neither where an event only lists them, nor where one names them as subjects without binding."""
     stage = made()
-    stage.act(MAKER, Action.OBSERVE, (Role.OBJECT, ITEM))
+    stage.act(MAKER, Action.OBSERVE, (Role.OBJECT, ITEM), documents=(BOL,))
     assert document(stage) == document(stage, UCR)
+    stage.act(MAKER, Action.OBSERVE, (Role.OBJECT, ITEM), (Role.DOCUMENT, UCR))
+    assert stage.record(document_key(UCR)).maker is None
+    assert stage.of(ITEM).bindings == ()

@@ -563,6 +563,14 @@ def test_a_delegates_power_ends_with_the_documents_generation_and_with_its_time(
         late.offer(ITEM, key=late.delegates["driver"])
 
 
+def test_a_delegates_power_ends_at_its_very_time() -> None:
+    until_ms = delegate_stage().now_ms + 1_000
+    late, just_in_time = delegate_stage(until_ms), delegate_stage(until_ms + 1)
+    assert just_in_time.offer(ITEM, key=just_in_time.delegates["driver"]) == {ITEM: Outcome.OFFERED}
+    with pytest.raises(KeyError, match="expired"):
+        late.offer(ITEM, key=late.delegates["driver"])
+
+
 @pytest.mark.parametrize(
     "action", [Action.MAKE, Action.PACK, Action.END, Action.UNBIND, Action.CORRECT, Action.CONFIRM]
 )

@@ -161,6 +161,11 @@ def test_emptied_containers_in_different_units_keep_what_cannot_be_added() -> No
     stage.make_lot(1, of=LOT_B)
     stage.unpack_all(CRATE)
     assert stage.balance(MAKER, LOT_B) == (1, 1)
+    stage.pack(PALLET, of(1), who=FORWARDER)
+    stage.hand_over(PALLET, who=FORWARDER, to=MAKER)
+    stage.unpack_all(PALLET)
+    assert stage.record(balance_key(LOT, MAKER)).quantity == (0, 3, 0, "KGM")
+    assert stage.balance_in(PALLET) == (0, 1)
 
 
 def test_an_event_does_not_move_one_balance_twice() -> None:

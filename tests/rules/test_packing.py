@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
+
 from ledger.base import limits
-from ledger.trade.record import Origin, Space, Status, SubjectKey
+from ledger.state.item import ItemView
+from ledger.trade.record import Origin, Record, Space, Status, SubjectKey
 from ledger.trade.rules.view import episode_key
 from tests.rules.stage import (
     BOL,
@@ -106,6 +109,19 @@ def test_a_cycle_and_a_self_parent_have_no_effect() -> None:
     assert stage.pack(CASE, PALLET)[PALLET] == Outcome.CYCLE
     assert stage.of(PALLET).parent is None
     assert stage.of(CASE).parent == PALLET
+
+
+def test_a_cycle_is_seen_before_anybody_walks_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, reads, read = packed(), 0, ItemView.record
+
+    def counted(view: ItemView, key: SubjectKey) -> Record:
+        nonlocal reads
+        reads += 1
+        assert reads < 1_000, "walking in a circle"
+        return read(view, key)
+
+    monkeypatch.setattr(ItemView, "record", counted)
+    assert stage.pack(CASE, PALLET)[PALLET] == Outcome.CYCLE
 
 
 def test_nesting_ends_at_twelve_levels() -> None:

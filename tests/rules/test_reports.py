@@ -28,8 +28,10 @@ def test_a_report_changes_nothing_but_its_chain() -> None:
     stage.make(ITEM)
     stage.pack(CASE, ITEM)
     before = stage.of(ITEM)
-    stage.act(RIVAL, Action.DISPUTE, (Role.OBJECT, ITEM))
-    assert stage.of(ITEM)._replace(asides=before.asides) == before
+    for number, action in enumerate((Action.DISPUTE, Action.OBSERVE, Action.REJECT), 1):
+        stage.act(RIVAL, action, (Role.OBJECT, ITEM))
+        assert stage.of(ITEM)._replace(asides=before.asides) == before
+        assert stage.of(ITEM).asides.length == number
 
 
 def test_an_authority_has_standing_about_everything() -> None:

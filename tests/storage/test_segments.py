@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ledger.base.errors import Code, StorageError
 from node.storage.filesystem import FileSystem, RealFileSystem
+from node.storage.segment_format import RECORD_HEADER_BYTES, decode_header, encode_record
 from node.storage.segments import Position, SegmentLog
 from tests.storage.memory_files import MemoryFileSystem
 
@@ -233,6 +234,20 @@ def test_a_full_disk_changes_nothing_and_the_same_sync_works_once_there_is_room(
     assert bodies(open_log(files.crash())) == [b"first", b"x" * 200]
 
 
+def test_a_full_disk_gets_back_what_it_took_of_a_group() -> None:
+    """Or the logs beside this one, and whoever has to make room, find the disk fuller than what is kept."""
+    files = MemoryFileSystem()
+    log = open_log(files)
+    log.append(b"first")
+    log.sync()
+    before = files.used()
+    files.capacity = before + 20
+    log.append(b"x" * 200)
+    with pytest.raises(StorageError):
+        log.sync()
+    assert files.used() == before
+
+
 def test_what_a_killed_process_wrote_without_syncing_is_synced_at_open() -> None:
     files = MemoryFileSystem()
     log = open_log(files)
@@ -305,6 +320,23 @@ def test_any_records_any_sizes_any_crash(
     found = bodies(open_log(files.crash(random.Random(seed).randrange), segment_bytes))
     assert found == written[: len(found)]
     assert len(found) >= synced
+
+
+def test_a_record_made_for_its_place_inside_a_body_does_not_pass() -> None:
+    """A stranger knows the format, and where its bytes come to stand; what it does not know is the segment's salt."""
+    path = "chain/blocks-00000000.seg"
+    own = MemoryFileSystem()
+    open_log(own)
+    salt = decode_header(bytes(own.names[path].content), path).salt
+    files = MemoryFileSystem()
+    log = open_log(files)
+    log.append(b"ok")
+    log.sync()
+    inside = len(files.names[path].content) + RECORD_HEADER_BYTES
+    log.append(b"".join(encode_record(salt, 0, inside, 0, b"planted")) + bytes(100))
+    log.sync()
+    files.names[path].content = files.names[path].content[:-8]
+    assert bodies(open_log(files)) == [b"ok"]
 
 
 def test_records_of_no_bytes_or_too_many_are_refused() -> None:

@@ -126,6 +126,7 @@ def test_a_full_disk_changes_nothing_and_the_flush_works_later() -> None:
     store = StateStore(backend, TABLES)
     store.begin()
     store.table("records").put(b"a", b"1")
+    store.table("records").put(b"b", b"1")
     store.commit(1)
     backend.full = True
     flush = store.begin_flush(1)
@@ -138,11 +139,11 @@ def test_a_full_disk_changes_nothing_and_the_flush_works_later() -> None:
     with pytest.raises(StorageError) as caught:
         flush.finish()
     assert caught.value.code is Code.DISK_FULL
-    assert store.table("records").get(b"a") == b"2"
+    assert (store.table("records").get(b"a"), store.table("records").get(b"b")) == (b"2", b"1")
     assert store.durable_height is None
     backend.full = False
     assert store.flush(2)
-    assert backend.get("records", b"a") == b"2"
+    assert (backend.get("records", b"a"), backend.get("records", b"b")) == (b"2", b"1")
 
 
 def test_a_real_full_disk(tmp_path: Path) -> None:

@@ -204,6 +204,21 @@ def test_a_chain_that_gives_another_outcome_is_damage(made: MadeNetwork, node: N
     again.close()
 
 
+def test_a_state_of_another_root_is_refused(made: MadeNetwork, node: Node) -> None:
+    batch = node.batch(1)
+    block = node.block(node.executor.state.tip.header, batch)
+    node.execute(block, batch)
+    certified = node.executor.state.tip.outcome._replace(state_root=bytes(32))
+    node.stores.blocks.append(stored_block(block, certified, node.certificate(block), (batch.data,)))
+    node.stores.blocks.sync()
+    node.stores.state.commit(1)
+    assert node.stores.state.flush(1)
+    node.close()
+    with pytest.raises(StorageError, match="remove the state folder") as refused:
+        Node.open(made)
+    assert refused.value.code is Code.DAMAGED
+
+
 def test_ids_are_remembered_until_they_expire_also_when_a_block_is_undone(node: Node) -> None:
     genesis = node.executor.state.tip.header
     batch, other = node.batch(1), node.batch(2)

@@ -230,7 +230,7 @@ class World:
             else fields.pop("counterparty", None),
             source=self.party_of(sender) if sender is not None else None,
             place=fields.pop("place", place(1)),
-            documents=(),
+            documents=tuple(fields.pop("documents", ())),
             flags=int(fields.pop("flags", 0)),
             openness=1,
             cites=fields.pop("cites", None),
