@@ -106,9 +106,9 @@ def test_the_number_of_entries_is_bound() -> None:
     keys = sorted(key(n, bucket=5) for n in range(3))
     tree.update(dict.fromkeys(keys, value(1)))
     honest = tree.prove(keys[2])
-    ((place, *shown),) = honest.neighbours
+    ((place, shown, hashed, path),) = honest.neighbours
     assert (place, honest.size) == (2, 3)
-    forged = honest._replace(size=2, neighbours=((1, *shown),))
+    forged = honest._replace(size=2, neighbours=((1, shown, hashed, path),))
     with pytest.raises(ProofError):
         buckets.verify_state(NETWORK, DEPTH, tree.root, keys[2], forged)
 

@@ -136,7 +136,7 @@ class Copy:
         order = {"arguments": arguments, "environment": environment, "folder": str(self.root)}
         assert self._warm.stdin is not None
         self._warm.stdin.write(json.dumps(order).encode() + b"\n")
-        child = self._read_number(None)
+        child = self._read_number(None) or 0
         code = self._read_number(limit_s)
         with suppress(ProcessLookupError):
             os.killpg(child, signal.SIGKILL)  # what a test started, too
@@ -163,7 +163,9 @@ class Copy:
             return Run(True, 0, (), ("pytest ended before any test",), seconds)
         if Path(found["home"]).resolve() != self.root.resolve():
             raise RuntimeError(f"expected the tests to run on {self.root}, they ran on {found['home']}")
-        died, broke, passed = [], [], 0
+        died: list[str] = []
+        broke: list[str] = []
+        passed = 0
         for report in found["reports"]:
             if report["outcome"] == "failed":
                 oracle = report["causes"] and all(self._is_oracle(cause) for cause in report["causes"])
@@ -231,18 +233,16 @@ class Harness:
     def _run_sound(self, killer: str) -> Run:
         """What a test does on the real code: run once, however many mutants it is to kill."""
         with self._lock:
-            found = self._sound.get(killer)
-            if found is None:
-                mine = self._sound[killer] = Future()
-        if found is not None:
-            return found.result()
-        try:
-            with self._copy() as copy:
-                mine.set_result(copy.run(killer, self._limit_s))
-        except BaseException as error:
-            mine.set_exception(error)
-            raise
-        return mine.result()
+            is_known = killer in self._sound
+            sound = self._sound.setdefault(killer, Future())
+        if not is_known:
+            try:
+                with self._copy() as copy:
+                    sound.set_result(copy.run(killer, self._limit_s))
+            except BaseException as error:
+                sound.set_exception(error)
+                raise
+        return sound.result()
 
     def _fate(self, mutant: Mutant) -> Result:
         sound = self._run_sound(mutant.killer)

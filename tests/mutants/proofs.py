@@ -237,8 +237,8 @@ MUTANTS: Final = (
         "A bundle of another block at the pinned height is believed.",
         "PROOF §1",
         "ledger/proof/anchor.py",
-        "if header.height == anchor.height and header.hash != anchor.header_hash:",
-        "if header.height == anchor.height and not header.hash:",
+        "        header.hash != anchor.header_hash or anchor.outcome_hash not in (ZERO_HASH, outcome_hash)\n",
+        "        anchor.outcome_hash not in (ZERO_HASH, outcome_hash)\n",
         _T_ATTACKS + "test_a_pinned_anchor_tells_a_fork_and_takes_what_is_older",
     ),
     Mutant(

@@ -85,7 +85,8 @@ def altered(
     changed = change(members[place])
     assert changed != members[place]
     members[place] = changed
-    return bundle._replace(**{part: tuple(members)}).to_bytes()
+    parts: dict[str, Any] = {part: tuple(members)}
+    return bundle._replace(**parts).to_bytes()
 
 
 def refusal(world: World, data: bytes) -> str:
