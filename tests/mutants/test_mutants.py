@@ -114,14 +114,16 @@ CASES = (
 
 def test_a_bug_is_dead_only_if_its_test_lived_before_and_died_of_an_oracle(project: Path) -> None:
     with Harness(jobs=1, source=project) as harness:
-        results = harness.judge([mutant for mutant, _, _ in CASES])
+        results = harness.judge(
+            mutant._replace(name=f"bug-{place}") for place, (mutant, _, _) in enumerate(CASES)
+        )
     for result, (mutant, fate, why) in zip(results, CASES, strict=True):
-        assert result.mutant == mutant
+        assert result.mutant[1:] == mutant[1:]
         assert (result.fate, why in result.why) == (fate, True), result
     assert (project / "ledger/sums.py").read_text() == SOURCE
     account = report(["sums"] * len(results), results, 1.0)
     assert (account["planted"], account["killed"], len(account["broken"])) == (12, 4, 7)
-    assert account["survivors"] == ["a-bug"]
+    assert account["survivors"] == ["bug-4"]
     assert account["areas"] == {"sums": {"planted": 12, "killed": 4}}
 
 
