@@ -8,6 +8,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import resource
+import shutil
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.bench.processes import PROJECT
 from tests.process.chaos import machine, small_disk
 from tests.process.chaos.aftermath import verdict
 from tests.process.chaos.cluster import Cluster
@@ -27,6 +31,7 @@ from tests.process.chaos.small_disk import SmallDisk
 ON_BAD_MACHINE = "forwarder"
 ON_SMALL_DISK = "carrier"
 SMALL = 1 << 20
+LEFT = 200_000
 DAY_MS = 86_400_000
 STANDARD_STREAMS = 3
 
@@ -65,7 +70,7 @@ class Surroundings:
 
         async def run() -> None:
             self._loads += 1
-            load = Load(self.cluster, seed=self._loads, clients=6, per_second=40, subjects=10)
+            load = Load(self.cluster, seed=self._loads, clients=6, per_second=25, subjects=10)
             try:
                 await load.reaches(20)
                 await scenario(load)
@@ -102,6 +107,8 @@ def test_a_full_disk_ends_the_node_and_no_promise_and_room_brings_it_back(around
     assert disk is not None
 
     async def scenario(load: Load) -> None:
+        ballast = cluster.folders[ON_SMALL_DISK] / "ballast"
+        ballast.write_bytes(bytes(max(0, disk.free_bytes - LEFT)))
         code = await cluster.ended(ON_SMALL_DISK, "validator")
         said = cluster.said(ON_SMALL_DISK, "validator")
         assert "[disk_full]" in said.splitlines()[-1], said[-2_000:]
@@ -124,7 +131,7 @@ def test_a_slow_disk_slows_and_breaks_nothing(around: Surroundings) -> None:
 
     async def scenario(load: Load) -> None:
         bad.behave(sync_ms=100, write_ms=2)
-        await load.reaches(40)
+        await load.reaches(20)
         await acknowledges(cluster, load, ON_BAD_MACHINE)
         bad.behave()
 
@@ -190,11 +197,10 @@ def test_a_half_open_connection_is_noticed_and_made_anew(around: Surroundings, l
     around.suffer(scenario)
 
 
-@pytest.mark.parametrize("part", ["validator", "gateway"])
-def test_out_of_file_descriptors_refuses_newcomers_only(around: Surroundings, part: str) -> None:
+def test_out_of_file_descriptors_refuses_newcomers_only(around: Surroundings) -> None:
     cluster = around.cluster
 
-    async def scenario(load: Load) -> None:
+    async def run_out(load: Load, part: str) -> None:
         await acknowledges(cluster, load, ON_BAD_MACHINE)
         process = cluster.process(ON_BAD_MACHINE, part)
         before = resource.prlimit(process, resource.RLIMIT_NOFILE)
@@ -205,12 +211,16 @@ def test_out_of_file_descriptors_refuses_newcomers_only(around: Surroundings, pa
                     link.cut()
             else:
                 assert not await is_answered(cluster)
-            await load.reaches(40)
+            await load.reaches(20)
             assert cluster.is_running(ON_BAD_MACHINE, part)
         finally:
             resource.prlimit(process, resource.RLIMIT_NOFILE, before)
         await cluster.wait_until_ready(ON_BAD_MACHINE)
         await acknowledges(cluster, load, ON_BAD_MACHINE)
+
+    async def scenario(load: Load) -> None:
+        for part in ("validator", "gateway"):
+            await run_out(load, part)
 
     around.suffer(scenario)
 
@@ -229,6 +239,30 @@ def test_asked_to_stop_under_load_it_stops_in_order(around: Surroundings) -> Non
         assert await asyncio.to_thread(around.cluster.terminate, ON_BAD_MACHINE) == [0, 0]
         await load.reaches(20)
         await around.revive(load, ON_BAD_MACHINE)
+
+    around.suffer(scenario)
+
+
+def test_a_second_process_with_its_folder_or_with_its_key_elsewhere_is_refused(
+    around: Surroundings, tmp_path: Path
+) -> None:
+    cluster = around.cluster
+    own = cluster.folders[ON_BAD_MACHINE]
+    elsewhere = tmp_path / "copy"
+    shutil.copytree(own, elsewhere, ignore=shutil.ignore_patterns("*.sock"))
+
+    def refused(folder: Path) -> str:
+        command = [sys.executable, "-m", "node.cli", "run", "--role", "validator", "--folder", str(folder)]
+        ended = subprocess.run(
+            command, cwd=PROJECT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+        assert ended.returncode != 0
+        return ended.stderr.splitlines()[-1]
+
+    async def scenario(load: Load) -> None:
+        assert "[locked]" in await asyncio.to_thread(refused, own)
+        assert "[port_in_use]" in await asyncio.to_thread(refused, elsewhere)
+        await acknowledges(cluster, load, ON_BAD_MACHINE)
 
     around.suffer(scenario)
 

@@ -24,6 +24,9 @@ from tests.process.chaos.proxy import Behaviour, FaultyNetwork
 PROGRESS_S: Final = 60.0
 """Clients that are not served within this after everything was mended: stuck."""
 _GUST_S: Final = (0.5, 4.0)
+_LONG_S: Final = 12.0
+"""Longer than peers wait for one who says nothing (WIRE_TRANSPORT.md §4)."""
+_LONG_SHARE: Final = 0.1
 _DAY_MS: Final = 86_400_000
 _JUMPS_MS: Final = (-3 * _DAY_MS, -30_000, -6_000, 6_000, 30_000, 3 * _DAY_MS)
 
@@ -64,7 +67,8 @@ class Storm:
         suffering = [(name, self._draw.choice(self._cluster.names)) for name in names]
         mends = [self._faults[name](victim) for name, victim in suffering]
         self.counted.update(names)
-        await asyncio.sleep(self._draw.uniform(*_GUST_S))
+        short_s = self._draw.uniform(*_GUST_S)
+        await asyncio.sleep(_LONG_S if self._draw.random() < _LONG_SHARE else short_s)
         for mend in mends:
             if mend is not None:
                 mend()
