@@ -349,7 +349,10 @@ class Validator:
     def _message_came(self, key: bytes, kind: int, body: bytes) -> None:
         peer = self._index_of[key]
         if kind == BATCH_FRAME:
-            self._batch_came(peer, body)
+            try:
+                self._batch_came(peer, body)
+            except StorageError as error:
+                self.fail(error)  # it is this disk that is bad, not the peer
             return
         message = decode_message(body)
         if isinstance(message, Proposal) and message.block.header.proposer == peer:

@@ -58,7 +58,10 @@ class Faults:
 
     def _sides(self) -> set[tuple[int, int]]:
         instances = range(len(self.world.nodes))
-        side = {instance for instance in instances if self.random.random() < 0.5}
+        if self.random.random() < 0.5:
+            side = {instance for instance in instances if self.random.random() < 0.5}
+        else:
+            side = set(self.random.sample(instances, len(instances) // 2))
         return {(a, b) for a in instances for b in instances if (a in side) != (b in side)}
 
     def partition(self, duration_us: int) -> None:
@@ -228,11 +231,11 @@ class Faults:
             self._watch(node, duration_us)
 
 
-FAULTS: dict[str, Fault] = {
-    name: getattr(Faults, name)
-    for name in (
-        "loss", "duplication", "reordering", "partition", "flicker", "one_way_cut", "slow_link", "disconnect",
-        "pause", "clock_skew", "clock_jumps", "crash", "kill", "crash_while_writing", "crash_while_sending",
-        "power_cut", "slow_disk", "failed_sync", "full_disk", "bit_flip", "lost_write", "misdirected_write",
-    )
+WEIGHTS: dict[str, int] = {
+    "loss": 2, "duplication": 1, "reordering": 2, "partition": 5, "flicker": 4, "one_way_cut": 3, "slow_link": 2,
+    "disconnect": 1, "pause": 2, "clock_skew": 1, "clock_jumps": 1, "crash": 2, "kill": 1, "crash_while_writing": 3,
+    "crash_while_sending": 3, "power_cut": 2, "slow_disk": 1, "failed_sync": 1, "full_disk": 1, "bit_flip": 1,
+    "lost_write": 1, "misdirected_write": 1,
 }  # fmt: skip
+"""How often each is drawn. Partitions and crashes in the middle of something find the most."""
+FAULTS: dict[str, Fault] = {name: getattr(Faults, name) for name in WEIGHTS}

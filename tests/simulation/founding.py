@@ -24,6 +24,7 @@ from node.local.protocol import OpenBytes, Submission
 from tests.simulation.machine import GENESIS_MS
 
 DEPTH = 8
+NO_SNAPSHOTS = SnapshotConfig(0, 0, 0)
 ITEMS = 60
 _MORE = tuple(
     OrganisationPlan(f"member{number}", f"Member {number}", "NL", ("logistics",), (party(number),))
@@ -48,7 +49,7 @@ class Founding:
 
 
 @cache
-def found(count: int, heartbeat_ms: int = 0, leader_timeout_ms: int = 150) -> Founding:
+def found(count: int, heartbeat_ms: int = 0, snapshots: SnapshotConfig = NO_SNAPSHOTS) -> Founding:
     plans = sorted((*DEMONSTRATION, *_MORE)[:count], key=lambda plan: plan.identifier)
     names = tuple(plan.identifier for plan in plans)
     uses = ("sign", "device", "capture", "validator", "transport", "approver")
@@ -59,7 +60,7 @@ def found(count: int, heartbeat_ms: int = 0, leader_timeout_ms: int = 150) -> Fo
         name="simulated",
         time_ms=GENESIS_MS,
         state_depth=DEPTH,
-        parameters={HEARTBEAT_MS: heartbeat_ms, LEADER_TIMEOUT_MS: leader_timeout_ms, "allow_persons": False},
+        parameters={HEARTBEAT_MS: heartbeat_ms, LEADER_TIMEOUT_MS: 150, "allow_persons": False},
     )
     here = Address("simulated", 1)
     transport = tuple(drawn[name]["transport"] for name in names)
@@ -72,7 +73,7 @@ def found(count: int, heartbeat_ms: int = 0, leader_timeout_ms: int = 150) -> Fo
             here,
             tuple(p for p in peers if p.organisation != name),
             0,
-            SnapshotConfig(0, 0, 0),
+            snapshots,
         )
         for name in names
     )

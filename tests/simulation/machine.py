@@ -43,6 +43,8 @@ class Machine:
         """What a disk that misdirects or drops a write does to the next one."""
         self.operations_left: int | None = None
         """Of the disk, until the power is cut in the middle of one."""
+        self.is_dark = False
+        """Whether the power was cut and has not come back."""
         self.draws = 0
         self.had_faults = False
         """Whether the disk ever failed, ran full or lied."""
@@ -53,6 +55,8 @@ class Machine:
 
     def power_on(self) -> Process:
         """A fresh process."""
+        if self.is_dark:
+            self.power_off()
         self.process = Process(self.loop, self.name)
         self.operations_left = None
         self.disk.fault = self._before
@@ -67,6 +71,7 @@ class Machine:
     def power_off(self) -> None:
         """What was not synced is lost or torn."""
         self.process.kill()
+        self.is_dark = False
         capacity = self.disk.capacity
         self.disk = self.disk.crash(self.random.randrange)
         self.disk.capacity = capacity
@@ -90,7 +95,7 @@ class Machine:
         if self.operations_left is not None:
             self.operations_left -= 1
             if self.operations_left < 0:
-                self.operations_left = None
+                self.is_dark = True
                 self.process.kill()
                 raise PowerCut
         if operation in ("sync", "sync_folder"):

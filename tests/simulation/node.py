@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ledger.base.errors import Code, CustodyError
 from ledger.chain.evidence import Evidence
+from ledger.chain.transaction import Kind
 from ledger.consensus.interface import Commit
 from node.logs import Log
 from node.storage.stores import open_stores
@@ -75,7 +76,15 @@ class SimulatedValidator(Validator):
         super()._message_came(key, kind, body)
 
     def commit(self, effect: Commit) -> None:
+        evidence = [
+            transaction
+            for batch in self.mempool.held_all(effect.block.batches)
+            for transaction in batch.transactions
+            if transaction.header.kind == Kind.EVIDENCE
+        ]
         super().commit(effect)
+        if evidence:
+            self.world.oracles.executed(self.node, evidence)
         self.world.oracles.committed(self.node, effect.block.header, effect.outcome)
 
     def accuse(self, evidence: Evidence) -> None:
@@ -167,7 +176,12 @@ class Node:
         self.world.loop.create_task(self._serve(self.validator))
 
     async def _serve(self, validator: SimulatedValidator) -> None:
-        await validator.start()
+        try:
+            await validator.start()
+        except CustodyError as error:
+            self.machine.kill()
+            self.refused(error)
+            return
         await validator.stopped.wait()
         try:
             await validator.close()

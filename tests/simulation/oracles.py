@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ledger.base.errors import Code, CustodyError
-from ledger.chain.batch import take_apart
 from ledger.chain.block import Header, Outcome
 from ledger.chain.evidence import Evidence, check_evidence, is_contradiction
-from ledger.chain.transaction import Kind as TransactionKind
-from ledger.chain.transaction import transaction_from_bytes
+from ledger.chain.transaction import Transaction
 from ledger.chain.votes import Claim, Kind, Proposal, Vote
 from ledger.consensus.messages import decode_message
 from node.local.protocol import State, TransactionStatus
-from node.validator.execution import batches_of
 
 if TYPE_CHECKING:
     from tests.simulation.node import Node
@@ -38,6 +35,8 @@ class Oracles:
         self.accusations = 0
         self.expected: dict[int, list[tuple[Node, int, Claim, Claim]]] = {}
         """By culprit: who saw which contradiction, in which of its lives."""
+        self.convicted: set[int] = set()
+        """Validators that evidence on the ledger names."""
         self._said: dict[tuple[int, int], dict[Claim, None]] = {}
         self._heard: dict[tuple[int, int, int, int], dict[Claim, None]] = {}
         self._known: set[bytes] = set()
@@ -68,6 +67,15 @@ class Oracles:
             if is_contradiction(earlier, claim):
                 self.broken.append(f"honest node {node.instance} signed {earlier} and {claim}")
         said[claim] = None
+
+    def executed(self, node: Node, transactions: list[Transaction]) -> None:
+        """Evidence among what an honest node made final."""
+        validator = node.validator
+        if validator is not None and node.is_honest:
+            for transaction in transactions:
+                status = validator.mempool.status(transaction.id)
+                if status.state is State.FINAL and not status.receipts[0].refusal:
+                    self.convicted.add(transaction.items[0][0])
 
     # ---- whoever is seen to contradict itself is accused
 
@@ -188,6 +196,8 @@ class Oracles:
             if height > top:
                 self.lost.append(f"node {node.instance} lacks the committed block of height {height}")
                 return
+            if height not in validator.executor.blocks:
+                continue  # its body was let go of
             found = validator.chain.final_block(height)
             if found.header.hash != block_hash:
                 self.forks.append(f"node {node.instance} has another block at height {height}")
@@ -196,30 +206,13 @@ class Oracles:
 
     def evidence_missed(self) -> list[str]:
         """Contradictions seen that are not on the ledger, less those that a crash made the seer forget at once."""
-        culprits = self._culprits()
         return [
             f"node {node.instance} saw validator {culprit} contradict itself: {first}, {second}"
             for culprit, seen in self.expected.items()
-            if culprit not in culprits
+            if culprit not in self.convicted
             for node, run, first, second in seen[:1]
             if any(seer.is_honest and seer.is_up and seer.run == life for seer, life, _, _ in seen)
         ]
-
-    def _culprits(self) -> set[int]:
-        """Validators that final evidence names."""
-        found: set[int] = set()
-        node = next((node for node in self.world.honest() if node.is_up), None)
-        if node is None or node.validator is None:
-            return found
-        executor = node.validator.executor
-        for height in range(1, executor.final_header.height + 1):
-            for data in take_apart(batches_of(executor.blocks.get(height)))[1]:
-                transaction = transaction_from_bytes(data, self.world.network)
-                if transaction.header.kind == TransactionKind.EVIDENCE:
-                    status = node.validator.mempool.status(transaction.id)
-                    if status.state is State.FINAL and not status.receipts[0].refusal:
-                        found.add(transaction.items[0][0])
-        return found
 
 
 def _claim(data: bytes) -> Claim:

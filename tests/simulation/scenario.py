@@ -7,16 +7,18 @@ from dataclasses import dataclass, field
 from ledger.base import limits
 from ledger.proof.anchor import anchor_from_genesis
 from ledger.proof.verify import verify
+from node.config import SnapshotConfig
 from tests.simulation.adversaries import KINDS, Twin
 from tests.simulation.clients import Clients
-from tests.simulation.faults import FAULTS, UNTRUSTWORTHY, Faults
+from tests.simulation.faults import FAULTS, UNTRUSTWORTHY, WEIGHTS, Faults
 from tests.simulation.founding import Prepared, found
+from tests.simulation.knobs import draw_knobs, knobs
 from tests.simulation.signatures import signatures
 from tests.simulation.world import World, shared_work
 
 CHAOS_FROM_US = 100_000
 CHAOS_UNTIL_US = 1_500_000
-HEAL_US = 2_000_000
+HEAL_US = 2_150_000
 LIMIT_US = 10_000_000  # progress within 10 simulated seconds of the heal
 HEIGHTS = 20
 FINDINGS = ("forks", "lost", "stuck", "evidence_missed", "broken")
@@ -61,7 +63,9 @@ class Scenario:
         self.is_real = seed % 10 == 0 if real is None else real
         drawing = World(seed).random
         count = drawing.choice((4, 4, 4, 4, 4, 4, 5, 6, 7, 7))
-        self.world = world = World(seed, found(count, drawing.choice((0, 1_000, 30_000))))
+        heartbeat_ms = drawing.choice((0, 1_000, 30_000))
+        every = drawing.choice((0, 0, 5, 9))
+        self.world = world = World(seed, found(count, heartbeat_ms, SnapshotConfig(every, 0, 0)))
         self.random = random = world.random
         if reads:
             world.wires.lines = []
@@ -83,9 +87,10 @@ class Scenario:
         self.faults = Faults(world, faulty - len(adversaries))
         self.result = Result(seed, adversaries, self.is_real)
         self.probes: list[Prepared] = []
+        self.knobs = draw_knobs(random)
 
     def run(self) -> Result:
-        with signatures(real=self.is_real), shared_work():
+        with signatures(real=self.is_real), shared_work(), knobs(self.knobs):
             try:
                 self._run()
             finally:
@@ -96,11 +101,11 @@ class Scenario:
         world, result = self.world, self.result
         world.start()
         self.clients.begin()
-        for _ in range(self.random.randint(3, 6)):
+        for _ in range(self.random.randint(4, 8)):
             self.faults.begin(
                 self._draw_fault(),
                 self.random.randint(CHAOS_FROM_US, CHAOS_UNTIL_US),
-                self.random.randint(20_000, 400_000),
+                self.random.choice((30_000, 100_000, 300_000, 600_000)),
             )
         world.loop.run_until(HEAL_US)
         self._check_progress()
@@ -121,7 +126,7 @@ class Scenario:
 
     def _draw_fault(self) -> str:
         names = [name for name in FAULTS if self.faults.most_spent or name not in UNTRUSTWORTHY]
-        return self.random.choice(names)
+        return self.random.choices(names, [WEIGHTS[name] for name in names])[0]
 
     # ---- after the heal
 
@@ -129,7 +134,7 @@ class Scenario:
         """A fresh transaction of every honest node is final everywhere, and nothing is left behind."""
         world, result = self.world, self.result
         for node in world.honest():
-            node.start()  # whoever is still down
+            world.loop.after(0, node.start)  # whoever is still down
         world.loop.run_until(HEAL_US + 50_000)
         for node in world.honest():
             probe = self.clients.fresh()

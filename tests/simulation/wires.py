@@ -229,7 +229,7 @@ class VirtualMesh:
         if node.sends_left is not None:
             node.sends_left -= 1
             if node.sends_left < 0:
-                node.sends_left = None
+                node.machine.is_dark = True
                 self._process.kill()
         if not self._process.is_alive:
             raise PowerCut
