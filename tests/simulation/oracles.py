@@ -198,7 +198,11 @@ class Oracles:
                 return
             if height not in validator.executor.blocks:
                 continue  # its body was let go of
-            found = validator.chain.final_block(height)
+            try:
+                found = validator.chain.final_block(height)
+            except CustodyError as error:
+                self.lost.append(f"node {node.instance} does not know its block {height}: {error.message}")
+                continue
             if found.header.hash != block_hash:
                 self.forks.append(f"node {node.instance} has another block at height {height}")
             elif found.outcome.hash_in(self.world.network) != outcome_hash:
