@@ -64,8 +64,8 @@ class Adversary(SimulatedValidator):
 
     @property
     def signing_key(self) -> SigningKey:
-        assert self.key is not None, "a liar without a seat says nothing"
-        return self.key
+        """Of the epoch; without a seat it lies in vain."""
+        return self.key or self.member.keys.load(self.epoch.number)
 
     def sign(self, claim: Claim) -> Vote:
         return Vote(claim, self.me, self.signing_key.sign(claim.signing_message(self.network)))
@@ -307,16 +307,20 @@ class Flooder(Adversary):
         view = machine.view + random.choice((0, 1, 2, 3, 1_000_000))
         kind = random.randint(0, 5)
         if kind == 0:
-            return self.sign(notarise(0, view, random.randbytes(32)))
+            return self.sign(notarise(self.epoch.number, view, random.randbytes(32)))
         if kind == 1:
-            return self.sign(finalise(0, view, random.randbytes(32), random.randbytes(32)))
+            return self.sign(finalise(self.epoch.number, view, random.randbytes(32), random.randbytes(32)))
         if kind == 2:
             return Announcement(tuple(random.randbytes(32) for _ in range(20)))
         if kind == 3:
-            return Position(0, view, max(0, view - 1), machine.committed_height + random.randint(0, 1_000))
+            return Position(
+                self.epoch.number, view, max(0, view - 1), machine.committed_height + random.randint(0, 1_000)
+            )
         if kind == 4:
             return FetchRange(1)
-        return FetchCertificates(0, tuple((Kind.NOTARISE, max(1, machine.view - back)) for back in range(20)))
+        return FetchCertificates(
+            self.epoch.number, tuple((Kind.NOTARISE, max(1, machine.view - back)) for back in range(20))
+        )
 
     def _batch(self) -> bytes:
         """A well-formed batch of transactions that all fail in execution."""

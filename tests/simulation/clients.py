@@ -33,6 +33,8 @@ class Clients:
     """Submissions a second."""
     is_submitting: bool = True
     submitted: int = 0
+    changes: int = 0
+    """Of epoch, that are not final yet."""
     refused: dict[str, int] = field(default_factory=dict)
     bundles: dict[int, bytes] = field(default_factory=dict)
     """By instance, of those asked for last."""
@@ -83,7 +85,7 @@ class Clients:
     def submit(self, prepared: Prepared, node: Node | None = None) -> bool:
         """Hand in at a node, or at any that answers; False if there is none."""
         if node is None:
-            up = [node for node in self.world.nodes if node.is_up]
+            up = [node for node in self.world.nodes if node.has_seat]
             if not up:
                 return False
             node = self.world.random.choice(up)
@@ -115,6 +117,25 @@ class Clients:
         if status.state is State.REFUSED:
             self.refused[status.code] = self.refused.get(status.code, 0) + 1
         self.world.oracles.answered(status)
+
+    # ---- changes of validators
+
+    def change_epoch(self, at_us: int, epoch: int, slots: tuple[int, ...]) -> None:
+        """From a time on, hand in the change that closes an epoch, here and there, until it is final."""
+        self.changes += 1
+        with signatures(real=self.is_real):
+            change = self.world.founding.change(epoch, slots)
+        self.world.loop.at(at_us, None, self._hand_in, epoch, change)
+
+    def _hand_in(self, epoch: int, change: Prepared) -> None:
+        up = [node for node in self.world.honest() if node.has_seat]
+        if any(node.validator is not None and node.validator.epoch.number > epoch for node in up):
+            self.changes -= 1
+            return
+        ready = [node for node in up if node.validator is not None and node.validator.epoch.number == epoch]
+        if ready:
+            self.submit(change, self.world.random.choice(ready))
+        self.world.loop.after(300_000, self._hand_in, epoch, change)
 
     # ---- proofs
 

@@ -14,11 +14,12 @@ from client.spelling import party as a_party
 from client.spelling import place, thing
 from ledger.base.encoding import decode, encode
 from ledger.base.keys import SigningKey
-from ledger.chain.genesis import HEARTBEAT_MS, LEADER_TIMEOUT_MS, Genesis
-from ledger.chain.transaction import sign_transaction, transaction_from_bytes
+from ledger.chain.epoch import approve, make_change, prove_possession, with_approvals
+from ledger.chain.genesis import HEARTBEAT_MS, LEADER_TIMEOUT_MS, Genesis, Seat
+from ledger.chain.transaction import Kind, sign_transaction, transaction_from_bytes
 from ledger.chain.validators import Validator, ValidatorSet
 from ledger.trade.record import Space, SubjectKey
-from node.config import Address, NodeConfig, PeerAddress, SnapshotConfig
+from node.config import Address, NodeConfig, PeerAddress, SnapshotConfig, transport_pin
 from node.init import DEMONSTRATION, OrganisationPlan, gln, make_genesis, party
 from node.local.protocol import OpenBytes, Submission
 from tests.simulation.machine import GENESIS_MS
@@ -26,10 +27,14 @@ from tests.simulation.machine import GENESIS_MS
 DEPTH = 8
 NO_SNAPSHOTS = SnapshotConfig(0, 0, 0)
 ITEMS = 60
+EPOCHS = 4
+"""For which every organisation has a key."""
 _MORE = tuple(
     OrganisationPlan(f"member{number}", f"Member {number}", "NL", ("logistics",), (party(number),))
     for number in (5, 6, 7)
 )
+NEWCOMER = OrganisationPlan("newcomer", "Newcomer", "NL", ("logistics",), (party(9),), is_validator=False)
+"""Has no seat at first: its node follows, until a change of epoch gives it one."""
 
 
 def _key(what: str) -> SigningKey:
@@ -38,22 +43,54 @@ def _key(what: str) -> SigningKey:
 
 @dataclass(frozen=True)
 class Founding:
-    """One network: its genesis and everybody's keys. Organisations in order are validators 0, 1, ..."""
+    """One network: its genesis and everybody's keys. Organisations in order have slots 0, 1, ..."""
 
     genesis: Genesis
     validators: ValidatorSet
+    """Of the first epoch."""
     organisations: tuple[str, ...]
-    keys: tuple[SigningKey, ...]
     transport: tuple[SigningKey, ...]
     configs: tuple[NodeConfig, ...]
+
+    def change(self, epoch: int, slots: tuple[int, ...]) -> Prepared:
+        """The transaction that closes an epoch and seats these slots in the next, approved by all who may."""
+        network = self.genesis.network
+        delivered = []
+        for slot in slots:
+            key = epoch_key(self.organisations[slot], epoch + 1)
+            pin = transport_pin(self.transport[slot].public_key)
+            seat = Seat(self.organisations[slot], key.public_key, pin)
+            delivered.append((seat, prove_possession(key, network, epoch, seat)))
+        change = make_change(epoch, delivered)
+        names = [member.organisation for member in self.validators]
+        approvals = [approve(_key(f"approver {name}"), name, network, change) for name in names]
+        transaction = sign_transaction(
+            _key(f"approver {names[0]}"),
+            network,
+            names[0],
+            (with_approvals(change, approvals),),
+            nonce=bytes(16),
+            expiry_ms=GENESIS_MS + 1_800_000,
+            kind=Kind.EPOCH_CHANGE,
+        )
+        data = transaction.to_bytes()
+        return Prepared(transaction_from_bytes(data, network).id, Submission(data, (), ()))
+
+
+@cache
+def epoch_key(organisation: str, epoch: int) -> SigningKey:
+    """What an organisation's validator signs with in an epoch."""
+    return _key(f"validator {organisation} {epoch}")
 
 
 @cache
 def found(count: int, heartbeat_ms: int = 0, snapshots: SnapshotConfig = NO_SNAPSHOTS) -> Founding:
-    plans = sorted((*DEMONSTRATION, *_MORE)[:count], key=lambda plan: plan.identifier)
+    plans = sorted([*(*DEMONSTRATION, *_MORE)[:count], NEWCOMER], key=lambda plan: plan.identifier)
     names = tuple(plan.identifier for plan in plans)
     uses = ("sign", "device", "capture", "validator", "transport", "approver")
     drawn = {name: {use: _key(f"{use} {name}") for use in uses} for name in names}
+    for name in names:
+        drawn[name]["validator"] = epoch_key(name, 0)
     genesis = make_genesis(
         plans,
         {name: {use: key.public_key for use, key in keys.items()} for name, keys in drawn.items()},
@@ -77,9 +114,8 @@ def found(count: int, heartbeat_ms: int = 0, snapshots: SnapshotConfig = NO_SNAP
         )
         for name in names
     )
-    keys = tuple(drawn[name]["validator"] for name in names)
-    members = [Validator(name, key.public_key) for name, key in zip(names, keys, strict=True)]
-    return Founding(genesis, ValidatorSet(genesis.network, members), names, keys, transport, configs)
+    members = [Validator(seat.organisation, seat.public_key) for seat in genesis.validators]
+    return Founding(genesis, ValidatorSet(genesis.network, members), names, transport, configs)
 
 
 def subject_of(item: int) -> SubjectKey:

@@ -17,6 +17,7 @@ from node.logs import Log
 from node.storage.stores import open_stores
 from node.validator.host import OpenDoorway
 from node.validator.validator import CONSENSUS_FRAME, Member, Validator
+from tests.simulation.founding import EPOCHS, epoch_key
 from tests.simulation.machine import Machine
 from tests.simulation.seats import DiskKeys, deliver
 from tests.simulation.wires import Caller, VirtualDoorway, VirtualMesh, open_mesh
@@ -72,7 +73,7 @@ class SimulatedValidator(Validator):
 
     def _message_came(self, key: bytes, kind: int, body: bytes) -> None:
         if kind == CONSENSUS_FRAME and is_signed(body):
-            self.world.oracles.heard(self.node, self._index_of[key], body)
+            self.world.oracles.heard(self.node, self.world.node_with(key).index, self._index_of[key], body)
         super()._message_came(key, kind, body)
 
     def commit(self, effect: Commit) -> None:
@@ -114,7 +115,8 @@ class Node:
         self.kind = kind
         self.run = 0
         self.machine = Machine(world.loop, f"{index}.{instance}", world.network, world.random)
-        deliver(self.machine.disk, {0: world.founding.keys[index]})
+        organisation = world.founding.organisations[index]
+        deliver(self.machine.disk, {epoch: epoch_key(organisation, epoch) for epoch in range(EPOCHS)})
         self.validator: SimulatedValidator | None = None
         self.mesh: VirtualMesh | None = None
         self.door: VirtualDoorway | None = None
@@ -138,6 +140,11 @@ class Node:
     @property
     def is_honest(self) -> bool:
         return self.kind.is_honest and not self.is_spent
+
+    @property
+    def has_seat(self) -> bool:
+        """Whether it is up and votes in the epoch under way."""
+        return self.is_up and self.validator is not None and self.validator.key is not None
 
     @property
     def is_up(self) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ledger.base.errors import Code, CustodyError
+from ledger.base.keys import is_signature
 from ledger.chain.block import Header, Outcome
-from ledger.chain.evidence import Evidence, check_evidence, is_contradiction
+from ledger.chain.evidence import Evidence, check_evidence, is_contradiction, parse_evidence
 from ledger.chain.transaction import Transaction
+from ledger.chain.validators import ValidatorSet
 from ledger.chain.votes import Claim, Kind, Proposal, Vote
 from ledger.consensus.messages import decode_message
 from node.local.protocol import State, TransactionStatus
@@ -37,8 +39,8 @@ class Oracles:
         """By culprit: who saw which contradiction, in which of its lives."""
         self.convicted: set[int] = set()
         """Validators that evidence on the ledger names."""
-        self._said: dict[tuple[int, int], dict[Claim, None]] = {}
-        self._heard: dict[tuple[int, int, int, int], dict[Claim, None]] = {}
+        self._said: dict[tuple[int, int, int], dict[Claim, None]] = {}
+        self._heard: dict[tuple[int, ...], dict[Claim, None]] = {}
         self._known: set[bytes] = set()
 
     # ---- one block per height, one outcome, and order
@@ -60,7 +62,7 @@ class Oracles:
         if not node.kind.is_honest:
             return
         claim = _claim(data)
-        said = self._said.setdefault((node.index, claim.view), {})
+        said = self._said.setdefault((node.index, claim.epoch, claim.view), {})
         if claim in said:
             return
         for earlier in said:
@@ -75,52 +77,55 @@ class Oracles:
             for transaction in transactions:
                 status = validator.mempool.status(transaction.id)
                 if status.state is State.FINAL and not status.receipts[0].refusal:
-                    self.convicted.add(transaction.items[0][0])
+                    evidence = parse_evidence(transaction.items[0])
+                    validators = validator.executor.state.sets[evidence.first.epoch]
+                    self.convicted.add(self.world.slot_of(validators[evidence.signer].organisation))
 
     # ---- whoever is seen to contradict itself is accused
 
-    def heard(self, node: Node, peer: int, data: bytes) -> None:
-        """A signed message reaches an honest node."""
+    def heard(self, node: Node, slot: int, index: int, data: bytes) -> None:
+        """A signed message reaches an honest validator, from a node of that slot, whose number in the epoch is `index`."""
         validator = node.validator
-        if validator is None or not node.is_honest or self.world.is_honest(peer):
+        if validator is None or not node.is_honest or self.world.is_honest(slot) or validator.key is None:
             return
         machine = validator.machine
         claim = _claim(data)
-        if claim.epoch or claim.view <= machine.final_view:
+        if claim.epoch != validator.epoch.number or claim.view <= machine.final_view:
             return
         if claim.kind != Kind.FINALISE and not machine.view <= claim.view <= machine.view + 2:
             return
-        if not self._is_signed_by(peer, data):
+        if not self._is_signed_by(validator.epoch.validators, index, data):
             return
-        heard = self._heard.setdefault((node.instance, node.run, peer, claim.view), {})
+        heard = self._heard.setdefault((node.instance, node.run, slot, claim.epoch, claim.view), {})
         if claim in heard:
             return
         for earlier in heard:
             if is_contradiction(earlier, claim):
-                self.expected.setdefault(peer, []).append((node, node.run, earlier, claim))
+                self.expected.setdefault(slot, []).append((node, node.run, earlier, claim))
         heard[claim] = None
 
-    def _is_signed_by(self, peer: int, data: bytes) -> bool:
+    def _is_signed_by(self, validators: ValidatorSet, index: int, data: bytes) -> bool:
         message = decode_message(data)
         if isinstance(message, Vote):
             signer, claim, signature = message.signer, message.claim, message.signature
         elif isinstance(message, Proposal):
-            signer, claim, signature = peer, message.claim, message.signature
+            signer, claim, signature = index, message.claim, message.signature
         else:
             return False
-        from ledger.base.keys import is_signature
-
-        key = self.world.validators[peer].public_key
-        return signer == peer and is_signature(key, claim.signing_message(self.world.network), signature)
+        if signer != index or index >= len(validators):
+            return False
+        key = validators[index].public_key
+        return is_signature(key, claim.signing_message(self.world.network), signature)
 
     def accused(self, node: Node, evidence: Evidence) -> None:
         if not node.is_honest:
             return
         self.accusations += 1
-        culprit = check_evidence(self.world.validators, evidence)
-        index = self.world.validators.index_of(culprit.public_key)
-        if index is None or self.world.is_honest(index):
-            self.broken.append(f"evidence against honest validator {index}: {evidence}")
+        validator = node.validator
+        if validator is not None:
+            culprit = check_evidence(validator.epoch.validators, evidence)
+            if self.world.is_honest(self.world.slot_of(culprit.organisation)):
+                self.broken.append(f"evidence against honest {culprit.organisation}: {evidence}")
 
     # ---- what nodes say of themselves and of each other
 

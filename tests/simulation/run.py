@@ -36,6 +36,7 @@ def summary(results: list[Result], seconds: float) -> dict[str, Any]:
         "heights": sum(result.heights for result in results),
         **{name: sum(bool(getattr(result, name)) for result in results) for name in FINDINGS},
         "spent_keys": sum(result.spent for result in results),
+        "epoch_changes": sum(result.epochs for result in results),
         "bundles": sum(result.bundles for result in results),
         "by_adversary": dict(sorted(by_adversary.items())),
         "by_fault": dict(sorted(by_fault.items())),

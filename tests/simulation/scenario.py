@@ -11,7 +11,7 @@ from node.config import SnapshotConfig
 from tests.simulation.adversaries import KINDS, Twin
 from tests.simulation.clients import Clients
 from tests.simulation.faults import FAULTS, UNTRUSTWORTHY, WEIGHTS, Faults
-from tests.simulation.founding import Prepared, found
+from tests.simulation.founding import NEWCOMER, Prepared, found
 from tests.simulation.knobs import draw_knobs, knobs
 from tests.simulation.signatures import signatures
 from tests.simulation.world import World, shared_work
@@ -35,6 +35,7 @@ class Result:
     acknowledged: int = 0
     bundles: int = 0
     spent: int = 0
+    epochs: int = 0
     settled_ms: int = 0
     forks: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
@@ -73,21 +74,41 @@ class Scenario:
         faulty = world.validators.faulty
         if adversaries is None:
             adversaries = tuple(random.choice(list(KINDS)) for _ in range(random.randint(0, faulty)))
-        liars = random.sample(range(count), len(adversaries))
-        for index in range(count):
-            if index not in liars:
-                node = world.place(index)
+        seats = tuple(world.slot_of(member.organisation) for member in world.validators)
+        liars = random.sample(seats, len(adversaries))
+        newcomer = world.slot_of(NEWCOMER.identifier)
+        is_changing = random.random() < 0.3
+        for slot in (*seats, newcomer) if is_changing else seats:
+            if slot not in liars:
+                node = world.place(slot)
                 node.machine.sync_us = random.choice((200, 1_000, 5_000))
                 continue
-            kind = KINDS[adversaries[liars.index(index)]]
-            world.place(index, kind)
+            kind = KINDS[adversaries[liars.index(slot)]]
+            world.place(slot, kind)
             if kind is Twin:
-                world.place(index, kind)
+                world.place(slot, kind)
         self.clients = Clients(world, self.is_real)
         self.faults = Faults(world, faulty - len(adversaries))
         self.result = Result(seed, adversaries, self.is_real)
         self.probes: list[Prepared] = []
         self.knobs = draw_knobs(random)
+        if is_changing:
+            self._draw_changes(seats, newcomer, set(liars))
+
+    def _draw_changes(self, seats: tuple[int, ...], newcomer: int, liars: set[int]) -> None:
+        """One or two changes of validators: other keys, one more, one less or one for another."""
+        at_us = 0
+        now = tuple(seats)
+        for epoch in range(self.random.randint(1, 2)):
+            at_us += self.random.randint(200_000, 900_000)
+            honest = [slot for slot in now if slot not in liars and slot != newcomer]
+            leaving = self.random.choice((None, self.random.choice(honest)))
+            joining = newcomer if newcomer not in now and self.random.random() < 0.7 else None
+            following = tuple(sorted({*now, *(() if joining is None else (joining,))} - {leaving}))
+            if (len(following) - 1) // 3 >= (len(seats) - 1) // 3:
+                now = following
+            self.clients.change_epoch(at_us, epoch, now)
+            self.result.epochs += 1
 
     def run(self) -> Result:
         with signatures(real=self.is_real), shared_work(), knobs(self.knobs):
@@ -136,7 +157,7 @@ class Scenario:
         for node in world.honest():
             world.loop.after(0, node.start)  # whoever is still down
         world.loop.run_until(HEAL_US + 50_000)
-        for node in world.honest():
+        for node in [node for node in world.honest() if node.has_seat]:
             probe = self.clients.fresh()
             self.probes.append(probe)
             if not self.clients.submit(probe, node):
@@ -179,7 +200,7 @@ class Scenario:
         if any(probe.id not in oracles.acknowledged for probe in self.probes):
             return False
         honest = world.honest()
-        if any(not node.is_up for node in honest):
+        if self.clients.changes or any(not node.is_up for node in honest):
             return False
         heights = {oracles.heights.get(node.instance, 0) for node in honest}
         if len(heights) != 1:

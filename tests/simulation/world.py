@@ -66,6 +66,9 @@ class World:
     def node_with(self, transport_key: bytes) -> Node:
         return next(node for node in self.nodes if node.transport_key == transport_key)
 
+    def slot_of(self, organisation: str) -> int:
+        return self.founding.organisations.index(organisation)
+
     def honest(self) -> list[Node]:
         return [node for node in self.nodes if node.is_honest]
 
