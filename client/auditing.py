@@ -16,7 +16,7 @@ from ledger.chain.batch import parse_batch_head, put_together
 from ledger.chain.block import parse_header, parse_outcome
 from ledger.chain.certificate import parse_certificate
 from ledger.chain.genesis import genesis_from_bytes
-from ledger.state.audit import SuppliedBlock
+from ledger.state.audit_source import Base, SuppliedBlock
 from ledger.state.block import Receipt
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ class GatewaySource:
         self._gateway = gateway
         self.genesis = genesis_from_bytes(gateway.genesis())
         self.last = _newest(gateway)
+
+    def base(self) -> Base | None:
+        """A gateway's chain is audited from genesis."""
+        return None
 
     def block(self, height: int) -> SuppliedBlock:
         """A block as the gateway tells it."""

@@ -12,12 +12,15 @@ from pathlib import Path
 
 from ledger.base.errors import Code, UnavailableError
 from ledger.chain.genesis import Genesis
-from ledger.state.audit import ShownEvent, SuppliedBlock
+from ledger.state.audit_source import Base, ShownEvent, SuppliedBlock
+from ledger.state.state import Tip
 from node.config import load_config, load_genesis
 from node.storage.block_store import BlockStore
 from node.storage.folder import NodeFolder
 from node.storage.frozen import FrozenFileSystem
 from node.storage.payload_store import PayloadStore
+from node.storage.snapshots import FOLDER as SNAPSHOTS
+from node.storage.snapshots import SnapshotStore, open_snapshot
 from node.validator.execution import batches_of, block_of, certificate_of, outcome_of
 
 
@@ -66,19 +69,41 @@ class FolderSource:
         files = FrozenFileSystem(path)
         self._blocks = BlockStore(files, network)
         self._payload = PayloadStore(files, NoTables(), network)
+        self._files = files
         self.last = self._blocks.last_height or 0
-        first = self._blocks.first_height
-        if first is not None and first > 1:
-            raise UnavailableError(
-                Code.HISTORY_INCOMPLETE,
-                f"expected every block from 1 on in {path}, bodies below {first} are not kept here; audit a node that keeps "
-                "them all, as custody audit --gateway URL",
-            )
 
     @property
     def events(self) -> FolderSource:
         """The bytes of events are here too."""
         return self
+
+    def base(self) -> Base | None:
+        """The oldest snapshot above which all blocks are here with their bodies; None where they are from 1 on.
+
+        Raises UnavailableError history_incomplete if there is none, ProofError for a part that its checkpoint does not prove.
+        """
+        first = self._blocks.first_height or 1
+        if first == 1:
+            return None
+        heights = SnapshotStore(self._files).heights if self._files.exists(SNAPSHOTS) else ()
+        height = next((height for height in heights if first - 1 <= height <= self.last), None)
+        if height is None:
+            raise UnavailableError(
+                Code.HISTORY_INCOMPLETE,
+                f"expected every block from 1 on in {self.name}, or from a snapshot on; bodies below {first} are not kept "
+                "here. Audit a node that keeps them all, as custody audit --gateway URL",
+            )
+        reader = open_snapshot(SnapshotStore(self._files), height, self.genesis)
+        registry = reader.registry()
+        header, outcome, _ = reader.manifest.checkpoint
+        return Base(
+            Tip(header, outcome),
+            registry,
+            tuple(reader.sets),
+            (pair for part in reader.records() for pair in part),
+            reader.manifest.peaks,
+            dict(reader.remembered(registry)),
+        )
 
     def block(self, height: int) -> SuppliedBlock:
         """A block as it is stored; StorageError damaged, FormError for bytes that are no block."""

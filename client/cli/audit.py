@@ -18,9 +18,10 @@ from client.anchor import AnchorFolder, load_anchor
 from client.cli.main import CANNOT_READ, INTERRUPTED, REFUSED, USAGE, Stop
 from client.cli.options import ANCHOR, GATEWAY, JSON, gateway, settings
 from client.cli.output import data, json_data, note
-from ledger.base.errors import CustodyError, FormError, ProofError, SignatureError
+from ledger.base.errors import CustodyError, FormError, ProofError, SignatureError, UnavailableError
 from ledger.proof.narrate import instant
-from ledger.state.audit import Audit, Difference, Source
+from ledger.state.audit import Audit, Difference
+from ledger.state.audit_source import Source
 
 if TYPE_CHECKING:
     from ledger.chain.certificate import Checkpoint
@@ -157,7 +158,15 @@ class Report:
         self.consistency = consistency
         self._is_anchored = is_anchored
         self._pinned = pinned
-        self.audit = Audit(source.genesis, events=source.events, sizes=consistency or (), trusted_below=start)
+        base = source.base()
+        if base is not None and consistency is not None:
+            raise Stop(
+                USAGE,
+                f"expected every block from 1 on for --consistency, {source.name} has them from {base.tip.header.height + 1} on",
+            )
+        self.audit = Audit(
+            source.genesis, events=source.events, sizes=consistency or (), trusted_below=start, base=base
+        )
 
     @property
     def exit_code(self) -> int:
@@ -168,11 +177,11 @@ class Report:
 
     def run(self) -> None:
         """Audit block by block up to the end, the first difference, or an obstacle."""
-        self.difference = self._differs_from_pin(0)
+        self.difference = self._differs_from_pin(self.audit.first)
         if self.difference is not None:
             return
         try:
-            if all(self._step(height) for height in range(1, self.end + 1)):
+            if all(self._step(height) for height in range(self.audit.first + 1, self.end + 1)):
                 self._conclude()
         except KeyboardInterrupt:
             self.stopped = (INTERRUPTED, "interrupted")
@@ -187,7 +196,11 @@ class Report:
         except CustodyError as error:
             self.stopped = (CANNOT_READ, f"block {height}: {error}")
             return False
-        self.difference = self.audit.check(block) or self._differs_from_pin(height)
+        try:
+            self.difference = self.audit.check(block) or self._differs_from_pin(height)
+        except UnavailableError as error:
+            self.stopped = (CANNOT_READ, error.message)
+            return False
         if height % PROGRESS_BLOCKS == 0:
             note(f"block {height} of {self.end}")
         return self.difference is None
@@ -232,7 +245,11 @@ class Report:
             data(f"CLEAN up to block {audit.height}: executed again, every block is what it says")
         data(f"  {self.source.name}, network {network.name} ({network.network.hex()})")
         as_of = instant(audit.header.time_ms)
-        data(f"  blocks 1 .. {audit.height} hold, as of {as_of}, certified up to {audit.certified_height}")
+        if audit.first:
+            data(f"  begun at the snapshot of block {audit.first}, which its checkpoint proves")
+        data(
+            f"  blocks {audit.first + 1} .. {audit.height} hold, as of {as_of}, certified up to {audit.certified_height}"
+        )
         data(f"  {audit.transactions} transactions, {audit.tip.event_log_size} entries")
         if self.source.events is not None:
             counts = ", ".join(f"{count} {name}" for name, count in audit.events._asdict().items())
@@ -268,6 +285,7 @@ class Report:
             "network": self.source.genesis.network.hex(),
             "anchored": self._is_anchored,
             "from": self.start,
+            "snapshot": audit.first or None,
             "height": audit.height,
             "certified_height": audit.certified_height,
             "header": audit.header.hash.hex(),

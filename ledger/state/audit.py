@@ -12,76 +12,21 @@ After a difference the audit is over: what follows rests on what differed. Memor
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from ledger.base import limits, merkle
-from ledger.base.encoding import decode, encode
-from ledger.base.errors import Code, CustodyError, FormError, ProofError, SignatureError
+from ledger.base.errors import Code, CustodyError, FormError, ProofError, SignatureError, UnavailableError
 from ledger.chain.batch import Batch, batch_from_bytes
 from ledger.chain.block import PROTOCOL_VERSION, Header, Outcome, batches_hash, transactions_root
-from ledger.chain.certificate import Certificate, Checkpoint, check_certificate, check_checkpoint
+from ledger.chain.certificate import Checkpoint, check_certificate, check_checkpoint
 from ledger.chain.epoch import is_well_closed
 from ledger.chain.genesis import Genesis
-from ledger.chain.transaction import Transaction, event_hash, item_from_wire
-from ledger.chain.validators import Validator, ValidatorSet
-from ledger.state.block import Execution, Receipt, apply_block
+from ledger.chain.transaction import Transaction, event_hash
+from ledger.state.audit_source import Base, BeforeBase, Events, SuppliedBlock, start_of
+from ledger.state.block import Execution, apply_block
 from ledger.state.item import ItemChanges
-from ledger.state.links import Entry, entry_hash
-from ledger.state.state import LedgerState, genesis_state
 from ledger.trade.extract import extract
 from ledger.trade.statement import Action, Openness
-
-_ROW_BYTES: Final = limits.TRANSACTION_BYTES + 10_000
-
-
-class SuppliedBlock(NamedTuple):
-    """A final block as somebody keeps or tells it; nothing in it was checked."""
-
-    header: Header
-    outcome: Outcome
-    certificate: Certificate | None
-    """None where only a later block was certified."""
-    batches: tuple[bytes, ...]
-    receipts: tuple[Receipt, ...] | None
-    """None where they are not kept beside the block."""
-
-
-class ShownEvent(NamedTuple):
-    """The bytes of one event."""
-
-    salt: bytes
-    context: bytes | None
-    event: bytes
-
-
-class Events(Protocol):
-    """Where the bytes of events are, for whoever has some."""
-
-    def find(self, event: bytes) -> ShownEvent | None:
-        """The bytes under an event hash, or None."""
-
-    def is_erased(self, event: bytes) -> bool:
-        """Whether they were here and were erased."""
-
-
-class Source(Protocol):
-    """Where blocks to be audited come from."""
-
-    name: str
-    """What reports call it."""
-    genesis: Genesis
-    last: int
-    """The last block it has."""
-
-    @property
-    def events(self) -> Events | None:
-        """The bytes of events, or None where it has none."""
-
-    def block(self, height: int) -> SuppliedBlock:
-        """A block. FormError for what is none; any other CustodyError where it cannot be had."""
-
-    def close(self) -> None:
-        """Let go of files and connections."""
 
 
 class Difference(NamedTuple):
@@ -110,34 +55,6 @@ class EventCounts(NamedTuple):
     """Bytes at hand that contradict the extract: the author's contradiction, which anybody may publish."""
 
 
-class MemoryBacking:
-    """Records and entries in memory."""
-
-    def __init__(self, network: bytes) -> None:
-        self._network = network
-        self._records: dict[bytes, bytes] = {}
-        self._rows: list[bytes] = []
-
-    def get(self, key: bytes) -> bytes | None:
-        """The encoded record under a state key."""
-        return self._records.get(key)
-
-    def entry_row(self, sequence: int) -> ItemChanges | None:
-        """Entry and item with that place in the event log: all of a row that execution reads."""
-        if sequence >= len(self._rows):
-            return None
-        entry_value, item = decode(self._rows[sequence], max_bytes=_ROW_BYTES)
-        entry = Entry(*entry_value)
-        read = None if item is None else item_from_wire(item)
-        return ItemChanges(entry, entry_hash(self._network, entry), read, (), (), {}, (), ())
-
-    def keep(self, execution: Execution, state: LedgerState) -> None:
-        """Take over what a block changed."""
-        for key, record in execution.records.items():
-            self._records[state.state_key(key)] = encode(record)
-        self._rows += [encode((row.entry, row.item)) for row in execution.rows]
-
-
 class _Differs(Exception):  # noqa: N818 - ends the checks of one block
     def __init__(self, what: str, detail: str) -> None:
         super().__init__(detail)
@@ -155,26 +72,27 @@ class Audit:
         events: Events | None = None,
         sizes: Sequence[int] = (),
         trusted_below: int = 1,
+        base: Base | None = None,
     ) -> None:
-        """Stand at genesis. `events`: compare extracts with bytes too. `sizes`: heights to show consistency between.
+        """Stand at genesis, or at `base`; ProofError if that is not the state of its own roots. `events`: compare extracts with bytes too. `sizes`: heights to show consistency between.
 
         Below `trusted_below`, which an earlier audit reached, signatures, certificates and events are not checked
         again; everything is executed and compared all the same.
         """
         self.genesis = genesis
         self.network = genesis.network
-        seats = [Validator(seat.organisation, seat.public_key) for seat in genesis.validators]
-        self._backing = MemoryBacking(self.network)
-        self._state = genesis_state(genesis, self._backing, ValidatorSet(self.network, seats))
+        self._backing, self._state = start_of(genesis, base)
+        self.first = self.height
+        """Where it began: 0, or the height of `base`."""
         self._events = events
         self._trusted_below = trusted_below
         self._outcomes: dict[int, Outcome] = {}
         self._kept = frozenset(sizes)
-        self._leaves: list[bytes] | None = [] if sizes else None
+        self._leaves: list[bytes] | None = [] if sizes and base is None else None
         if 0 in self._kept:
             self._outcomes[0] = self._state.tip.outcome
-        self.certified_height = 0
-        """The last height whose own certificate held, or 0."""
+        self.certified_height = self.height
+        """The last height whose own certificate held, or where the audit began."""
         self.transactions = 0
         self.events = EventCounts()
         self.findings: list[Difference] = []
@@ -196,7 +114,10 @@ class Audit:
         return self._state.tip.header
 
     def check(self, block: SuppliedBlock) -> Difference | None:
-        """Execute the next block; None if it is as it should be, after which the audit stands on it."""
+        """Execute the next block; None if it is as it should be, after which the audit stands on it.
+
+        Raises UnavailableError history_incomplete where a block reads what lies before the `base`.
+        """
         height = self.height + 1
         try:
             self._check_header(block.header, height)
@@ -211,6 +132,12 @@ class Audit:
                 raise
         except _Differs as found:
             return Difference(height, found.what, found.detail)
+        except BeforeBase as wanted:
+            raise UnavailableError(
+                Code.HISTORY_INCOMPLETE,
+                f"expected block {height} to read entries since the snapshot at {self.first} only, it reads entry {wanted}; "
+                "audit from genesis",
+            ) from None
         self._settle(block, execution, transactions)
         return None
 

@@ -32,7 +32,7 @@ ELSEWHERE = {
     "ledger.proof.anchor:anchor_from_genesis": VALUES,
     "ledger.chain.transaction:extract_hash": VALUES,
     "ledger.chain.transaction:extract_hash_of": VALUES,
-    "ledger.state.audit:MemoryBacking.entry_row": OWN,
+    "ledger.state.audit_source:MemoryBacking.entry_row": OWN,
     "ledger.state.state:LedgerState.record": OWN,
     # --- node
     "node.terminal:read_passphrase": "the operator's passphrase, any bytes",

@@ -17,7 +17,7 @@ from client.cli.main import run
 from ledger.base.encoding import encode
 from ledger.base.errors import Code, FormError, UnavailableError
 from ledger.chain.batch import take_apart
-from ledger.state.audit import SuppliedBlock
+from ledger.state.audit_source import SuppliedBlock
 from tests.state.test_audit import story
 from tests.world.chain import ChainedWorld
 

@@ -8,13 +8,14 @@ from collections.abc import Callable
 import pytest
 
 from ledger.base.encoding import decode, encode
-from ledger.base.errors import FormError, ProofError
+from ledger.base.errors import FormError, ProofError, UnavailableError
 from ledger.base.keys import SigningKey
 from ledger.chain.block import Header
 from ledger.chain.certificate import Certificate, make_certificate
 from ledger.chain.transaction import Item, Kind, event_hash
 from ledger.chain.votes import finalise
-from ledger.state.audit import Audit, Difference, ShownEvent, SuppliedBlock
+from ledger.state.audit import Audit, Difference
+from ledger.state.audit_source import Base, ShownEvent, SuppliedBlock
 from ledger.state.block import apply_block, mismatch_extract
 from ledger.trade.extract import extract
 from ledger.trade.statement import Action, Openness, Role
@@ -281,6 +282,61 @@ def test_a_header_is_not_taken_from_the_future(world: ChainedWorld) -> None:
     assert audit.check(world.supplied[1]) is not None
     assert audit.check(world.supplied[0]) is None
     assert audit.check(world.supplied[1]) is None
+
+
+# ---- from a snapshot
+
+
+def base_at(height: int) -> Base:
+    """The state after a height of the story, told again: the same salts and keys give the same chain."""
+    world = story()
+    audit = Audit(world.genesis)
+    assert first_difference(audit, world.supplied[:height]) is None
+    state, backing = audit._state, audit._backing
+    return Base(
+        state.tip,
+        state.registry,
+        state.sets,
+        tuple(backing._records.items()),
+        tuple(state.log.peaks),
+        dict(state.remembered),
+    )
+
+
+@pytest.mark.parametrize("height", [1, 3, 6, 8, 10])
+def test_an_audit_may_begin_at_a_proven_state(world: ChainedWorld, height: int) -> None:
+    audit = Audit(world.genesis, base=base_at(height))
+    assert (audit.first, audit.height, audit.certified_height) == (height, height, height)
+    assert first_difference(audit, world.supplied[height:]) is None
+    assert audit.tip == world.checkpoints[-1].outcome
+
+
+def test_a_difference_above_the_snapshot_is_named(world: ChainedWorld) -> None:
+    blocks = list(world.supplied)
+    blocks[8] = outcome("state_root")(world, blocks[8])
+    found = first_difference(Audit(world.genesis, base=base_at(4)), blocks[4:])
+    assert found is not None
+    assert (found.height, found.what) == (9, "state_root")
+
+
+def test_what_reads_below_the_snapshot_ends_the_audit_and_is_no_difference(world: ChainedWorld) -> None:
+    """The mismatch in block 8 reads the entry of block 7."""
+    with pytest.raises(UnavailableError, match="audit from genesis"):
+        first_difference(Audit(world.genesis, base=base_at(7)), world.supplied[7:])
+
+
+def test_a_state_that_is_not_that_of_its_checkpoint_is_refused(world: ChainedWorld) -> None:
+    base = base_at(6)
+    records = tuple(base.records)
+    for other in (
+        base._replace(records=records[1:]),
+        base._replace(records=((records[0][0], records[1][1]), *records[1:])),
+        base._replace(peaks=tuple(reversed(base.peaks)) if len(base.peaks) > 1 else (bytes(32),)),
+        base._replace(sets=(ChainedWorld(name="another").validators,)),
+        base._replace(registry=ChainedWorld(persons=True).genesis.registry()),
+    ):
+        with pytest.raises(ProofError, match="block 6"):
+            Audit(world.genesis, base=other)
 
 
 # ---- between two checkpoints

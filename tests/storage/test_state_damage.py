@@ -61,7 +61,9 @@ def test_a_flipped_bit_in_any_value_is_refused_by_its_key(tmp_path: Path) -> Non
     for key in draw.sample(sorted(rows()), 40):
         bit = draw.randrange(8 * (len(rows()[key]) + 4))
         damaged, start = bytearray(whole), -1
-        while (start := whole.find(rows()[key], start + 1)) >= 0:  # splitting pages leaves copies that nobody reads
+        while (
+            start := whole.find(rows()[key], start + 1)
+        ) >= 0:  # splitting pages leaves copies that nobody reads
             damaged[start + bit // 8] ^= 1 << bit % 8
         file.write_bytes(bytes(damaged))
         assert key.hex() in refusal(tmp_path).message

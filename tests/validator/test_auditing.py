@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
+import structlog
 
 from client.cli.main import run
 from ledger.base.encoding import decode, encode
@@ -19,6 +22,8 @@ from node.init import MadeNetwork, create_network
 from node.storage.block_store import BlockStore, StoredBlock
 from node.storage.filesystem import RealFileSystem
 from node.storage.keystore import Keystore
+from node.storage.snapshots import SnapshotStore
+from node.validator.snapshotting import Snapshotter
 from tests.validator.test_execution import Node
 
 BLOCKS = 6
@@ -50,17 +55,22 @@ def grown(made: MadeNetwork) -> Node:
     node = Signed.open(made)
     node.executor.redo()
     for height in range(1, BLOCKS + 1):
-        submission = node.author().submission((3 * height, 3 * height + 1))
-        node.mempool.submit(submission)
-        batch, events, restricted = node.mempool.next_batch() or pytest.fail("expected a batch")
-        for event, context in (*events, *restricted):
-            node.stores.payload.put(event)
-            if event.context_hash is not None and context is not None:
-                node.stores.payload.put_context(event.context_hash, context)
-        node.commit(node.block(node.executor.state.tip.header, batch), batch)
-        node.stores.blocks.sync()
+        append(node, height)
     node.stores.payload.sync()
     return node
+
+
+def append(node: Node, height: int) -> None:
+    """One more block of two events."""
+    submission = node.author().submission((3 * height, 3 * height + 1))
+    node.mempool.submit(submission)
+    batch, events, restricted = node.mempool.next_batch() or pytest.fail("expected a batch")
+    for event, context in (*events, *restricted):
+        node.stores.payload.put(event)
+        if event.context_hash is not None and context is not None:
+            node.stores.payload.put_context(event.context_hash, context)
+    node.commit(node.block(node.executor.state.tip.header, batch), batch)
+    node.stores.blocks.sync()
 
 
 @pytest.fixture
@@ -207,6 +217,61 @@ def test_erased_and_missing_bytes_are_counted_and_the_chain_stands(
     assert exit_code == 0
     assert said["events"]["absent"] == 2 * BLOCKS
     assert second != first
+
+
+def test_a_folder_that_let_go_of_old_bodies_is_audited_from_its_snapshot(
+    made: MadeNetwork, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Blocks 1 and 2 are pruned; a snapshot of block 3 stands beside."""
+    files = RealFileSystem(made.folders["maker"])
+    monkeypatch.setattr("tests.validator.test_auditing.BLOCKS", 3)
+    node = grown(made)
+
+    async def taken() -> None:
+        snapshotter = Snapshotter(node.stores, node.executor, SnapshotStore(files), 3, structlog.get_logger())
+        snapshotter.finalised(node.executor.checkpoint)
+        while snapshotter.is_busy:  # noqa: ASYNC110 - it has no event to wait for
+            await asyncio.sleep(0)
+
+    asyncio.run(taken())
+    for height in range(4, 7):
+        append(node, height)
+    node.close()
+    pruned(made, below=3)
+    exit_code, said = audited(capsys, made)
+    assert exit_code == 0, said
+    assert (said["snapshot"], said["height"], said["clean"]) == (3, 6, True)
+    exit_code, said = audited(capsys, made, "--consistency", "4", "6")
+    assert exit_code == 2
+    for path in (made.folders["maker"] / "snapshots").glob("*state-0000000*"):
+        data = bytearray(path.read_bytes())
+        data[-1] ^= 1
+        data[:4] = crc32(bytes(data[4:])).to_bytes(4, "big")
+        path.write_bytes(bytes(data))
+    exit_code, said = audited(capsys, made)
+    assert exit_code == 1, "a lie with a checksum that holds"
+    for path in (made.folders["maker"] / "snapshots").glob("*"):
+        path.unlink()
+    exit_code, said = audited(capsys, made)
+    assert exit_code == 5
+    assert "bodies below 3 are not kept" in said["stopped"]
+
+
+def pruned(made: MadeNetwork, below: int) -> None:
+    """Leave the bodies of blocks out as pruning does, whole segments at a time."""
+    files, network = RealFileSystem(made.folders["maker"]), made.genesis.network
+    store = BlockStore(files, network)
+    blocks = list(store.blocks(1, (store.last_height or 0) + 1))
+    store.close()
+    for path in (made.folders["maker"] / "chain").glob("blocks-*.seg"):
+        path.unlink()
+    again = BlockStore(files, network, segment_bytes=2_000)
+    for block in blocks:
+        again.append(block)
+    again.sync()
+    again.prune_before(below)
+    assert again.first_height == below
+    again.close()
 
 
 def rows_of(node: Node) -> Callable[[int], Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ledger.chain.batch import Batch, make_batch
 from ledger.chain.transaction import Transaction
-from ledger.state.audit import SuppliedBlock
+from ledger.state.audit_source import SuppliedBlock
 from ledger.state.block import Execution
 from tests.world.world import World
 
