@@ -73,7 +73,7 @@ class Bench:
             # Of an erased payload the tombstone's victim may be named; a snapshot's file is all one record.
             is_named = byte >= HEADER_BYTES and specimen.spans and not specimen.explained
             self._names(found, specimen.spans[place].start if is_named else None, place, what)
-            if specimen.read_each is not None and byte >= HEADER_BYTES:
+            if specimen.read_each is not None and byte >= HEADER_BYTES and bit % 8 == byte % 8:
                 self._others_stand(bytes(data), place, byte, what)
 
     def _is_explained(self, place: int, byte: int) -> bool:

@@ -97,11 +97,11 @@ def _image(files: MemoryFileSystem) -> dict[str, bytes]:
     return {path: bytes(inode.content) for path, inode in files.names.items()}
 
 
-def _sizes(draw: random.Random) -> list[int]:
-    """Sizes of the bodies that make up LEAST_BYTES: many small ones, a few that span sectors, and odd tails."""
-    sizes = [draw.randrange(1, 700) for _ in range(24)] + [draw.randrange(4_000, 9_000) for _ in range(7)]
-    while sum(sizes) < LEAST_BYTES + 16_000:
-        sizes.append(draw.randrange(2_000, 4_000))
+def _sizes(draw: random.Random, total: int = LEAST_BYTES) -> list[int]:
+    """Sizes of the bodies that make up `total`: many small ones, a few that span sectors, and odd tails."""
+    sizes = [draw.randrange(1, 700) for _ in range(24)] + [draw.randrange(4_000, 5_500) for _ in range(6)]
+    while sum(sizes) < total:
+        sizes.append(min(draw.randrange(2_000, 4_000), max(1, total - sum(sizes))))
     draw.shuffle(sizes)
     return [*sizes, 1_900, 350, 9]
 
@@ -142,11 +142,13 @@ def _read_each_block(files: MemoryFileSystem) -> list[StoredBlock | StorageError
     return found
 
 
-def _written_blocks(seed: int, first: int, segment_bytes: int) -> tuple[MemoryFileSystem, list[StoredBlock]]:
+def _written_blocks(
+    seed: int, first: int, segment_bytes: int, total: int
+) -> tuple[MemoryFileSystem, list[StoredBlock]]:
     draw = random.Random(seed)
     files = MemoryFileSystem()
     store = BlockStore(files, NETWORK, segment_bytes=segment_bytes)
-    sizes = _sizes(draw)
+    sizes = _sizes(draw, total)
     groups = _groups(draw, len(sizes))
     blocks = [_block(draw, first + place, size) for place, size in enumerate(sizes)]
     for place, block in enumerate(blocks):
@@ -158,7 +160,7 @@ def _written_blocks(seed: int, first: int, segment_bytes: int) -> tuple[MemoryFi
 
 def blocks(seed: int = 1) -> Specimen:
     """The block log's last segment."""
-    files, written = _written_blocks(seed, 41, ROOM)
+    files, written = _written_blocks(seed, 41, ROOM, LEAST_BYTES - 22_000)
     path = "chain/blocks-00000000.seg"
     states = [tuple(written[:count]) for count in range(len(written) + 1)]
     return _specimen("blocks", files, path, states, is_last=True, read=_read_blocks, first_height=41)
@@ -166,7 +168,7 @@ def blocks(seed: int = 1) -> Specimen:
 
 def older_blocks(seed: int = 2) -> Specimen:
     """A segment of the block log that is not the last: its bodies are checked when they are read."""
-    files, written = _written_blocks(seed, 41, LEAST_BYTES + 10_000)
+    files, written = _written_blocks(seed, 41, LEAST_BYTES + 6_500, LEAST_BYTES)
     path = "chain/blocks-00000000.seg"
     if "chain/blocks-00000001.seg" not in files.names:
         raise ValueError("expected a specimen of two segments")
@@ -191,7 +193,7 @@ def votes(seed: int = 3) -> Specimen:
     files = MemoryFileSystem()
     log = VoteLog(files, NETWORK, may_begin=True, segment_bytes=ROOM)
     states: list[tuple[bytes, ...]] = [()]
-    sizes = _sizes(draw)
+    sizes = _sizes(draw, LEAST_BYTES - 2_000)
     groups = _groups(draw, len(sizes))
     for place, size in enumerate(sizes):
         if place == len(sizes) // 2:
@@ -210,8 +212,8 @@ def older_votes(seed: int = 4) -> Specimen:
     """A segment of the vote log that is not the last: read wholly at the start all the same."""
     draw = random.Random(seed)
     files = MemoryFileSystem()
-    log = VoteLog(files, NETWORK, may_begin=True, segment_bytes=LEAST_BYTES + 10_000)
-    records = [draw.randbytes(size) for size in _sizes(draw)]
+    log = VoteLog(files, NETWORK, may_begin=True, segment_bytes=LEAST_BYTES + 5_600)
+    records = [draw.randbytes(size) for size in _sizes(draw, LEAST_BYTES + 12_000)]
     for record in records:
         log.append(record)
     log.sync()
@@ -235,7 +237,7 @@ def _written_pending(
     files = MemoryFileSystem()
     store = PendingStore(files, NETWORK, segment_bytes=segment_bytes)
     states: list[dict[bytes, bytes | None]] = [{}]
-    sizes = _sizes(draw)
+    sizes = _sizes(draw, LEAST_BYTES + 7_000)
     groups = _groups(draw, len(sizes))
     for place, size in enumerate(sizes):
         state = dict(states[-1])
@@ -284,7 +286,7 @@ def _write_payloads(
     states: list[dict[bytes, Any]] = [{}]
     erased: set[int] = set()
     place_of: dict[bytes, int] = {}
-    sizes = _sizes(draw)
+    sizes = _sizes(draw, LEAST_BYTES - 2_500)
     groups = _groups(draw, len(sizes))
     for place, size in enumerate(sizes):
         key = place.to_bytes(32, "big")
