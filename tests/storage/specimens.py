@@ -237,7 +237,7 @@ def _written_pending(
     files = MemoryFileSystem()
     store = PendingStore(files, NETWORK, segment_bytes=segment_bytes)
     states: list[dict[bytes, bytes | None]] = [{}]
-    sizes = _sizes(draw, LEAST_BYTES + 7_000)
+    sizes = _sizes(draw, LEAST_BYTES + 8_500)
     groups = _groups(draw, len(sizes))
     for place, size in enumerate(sizes):
         state = dict(states[-1])
