@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,13 +18,14 @@ from client.anchor import (
 )
 from client.directory import load_directory
 from client.verify import verify_file
-from ledger.base.encoding import encode
+from ledger.base.encoding import decode, encode
 from ledger.base.errors import Code, CustodyError, FormError, ProofError, StorageError
 from ledger.chain.certificate import Checkpoint, make_certificate
 from ledger.chain.votes import finalise
 from ledger.proof.anchor import anchor_from_genesis
 from ledger.proof.verdict import Word
 from tests.client.ledger_files import ITEM, Ledger
+from tests.world.epochs import ChangingWorld
 from tests.world.world import World
 
 
@@ -191,3 +194,137 @@ def test_a_directory_knows_members_by_their_parties(
     small = load_directory(exported)
     assert small.network == world.network
     assert small.members() == ()
+
+
+# --- across changes of validators
+
+
+@pytest.fixture(scope="module")
+def changing() -> ChangingWorld:
+    return ChangingWorld(3)
+
+
+@pytest.fixture
+def begun(tmp_path: Path, changing: ChangingWorld) -> AnchorFolder:
+    made = AnchorFolder(tmp_path / "anchor")
+    made.begin(changing.genesis.to_bytes())
+    return made
+
+
+def test_a_bundle_brings_the_closings_that_lead_to_it(begun: AnchorFolder, changing: ChangingWorld) -> None:
+    added = begun.pin(*shown_in(changing.bundles[2]))
+    assert (added.is_new, added.anchor.epoch, added.anchor) == (True, 2, changing.anchors[2])
+    assert begun.closings() == tuple(changing.closings[:2])
+    assert begun.pin(*shown_in(changing.prove())).anchor.epoch == 3
+    assert [closing.epoch for closing in begun.closings()] == [0, 1, 2]
+    assert begun.anchor() == load_anchor(begun.path).anchor
+    before = snapshot(begun.path)
+    for data in (*changing.bundles, changing.prove()):
+        assert not begun.pin(*shown_in(data)).is_new
+    assert snapshot(begun.path) == before
+
+
+def test_a_checkpoint_of_a_later_epoch_needs_its_closings(
+    begun: AnchorFolder, changing: ChangingWorld
+) -> None:
+    before = snapshot(begun.path)
+    with pytest.raises(ProofError) as refused:
+        begun.pin(changing.checkpoints[-1])
+    assert refused.value.code == Code.INCOMPLETE
+    assert snapshot(begun.path) == before
+    begun.pin(*shown_in(changing.bundles[2]))
+    begun.pin(*shown_in(changing.prove(2)))
+    assert begun.anchor().epoch == 3
+
+
+def test_the_end_of_an_epoch_is_known_before_what_follows_it(
+    begun: AnchorFolder, changing: ChangingWorld
+) -> None:
+    first = changing.closings[0].checkpoint
+    anchor = begun.pin(first).anchor
+    assert (anchor.epoch, anchor.height) == (0, first.header.height)
+    assert anchor.epochs[0].last is not None
+    thief = ChangingWorld(0)
+    thief.commit()
+    thief.commit()
+    with pytest.raises(ProofError, match="expected epoch 0 to end with block 3"):
+        begun.pin(thief.checkpoints[-1])
+    assert begun.pin(*shown_in(changing.prove())).anchor.epoch == 3
+
+
+def test_an_exported_anchor_knows_every_epoch(
+    begun: AnchorFolder, changing: ChangingWorld, tmp_path: Path
+) -> None:
+    begun.pin(*shown_in(changing.prove()))
+    anchor = begun.anchor()
+    data = anchor_to_bytes(anchor)
+    assert anchor_from_bytes(data) == anchor
+    other = AnchorFolder(tmp_path / "other")
+    other.begin(data)
+    assert load_anchor(other.path).anchor == anchor
+    assert not other.pin(*shown_in(changing.bundles[1])).is_new
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda fields: (*fields[:5], (), *fields[6:]),
+        lambda fields: (*fields[:5], fields[5][::-1], *fields[6:]),
+        lambda fields: (*fields[:5], ((fields[5][0][0], None), *fields[5][1:]), *fields[6:]),
+        lambda fields: fields[:-1],
+        lambda fields: (fields[0], 1, *fields[2:]),
+        lambda fields: fields[:1],
+        lambda fields: (*fields[:5], ((fields[5][0][0][::-1], fields[5][0][1]), *fields[5][1:]), *fields[6:]),
+    ],
+)
+def test_an_anchor_file_of_another_form_is_refused(
+    spoil: Callable[[Any], Any], changing: ChangingWorld
+) -> None:
+    fields = decode(anchor_to_bytes(changing.anchors[2]), max_bytes=100_000)
+    with pytest.raises(FormError):
+        anchor_from_bytes(encode(spoil(fields)))
+
+
+def test_leaked_keys_of_a_former_set_leave_evidence_and_nothing_else(
+    begun: AnchorFolder, changing: ChangingWorld, tmp_path: Path
+) -> None:
+    begun.pin(*shown_in(changing.prove()))
+    before = snapshot(begun.path)
+    for epoch in range(3):
+        forged = ChangingWorld(epoch, thief_from=epoch + 1)
+        forged.close_epoch()
+        forged.play_epoch()
+        second_closing = forged.prove()
+        extended = ChangingWorld(epoch)
+        extended.commit()
+        for data, evidence in (
+            (second_closing, forged.closings[-1].checkpoint),
+            (extended.prove(), extended.checkpoints[-1]),
+        ):
+            with pytest.raises(ProofError, match="the proof is kept in"):
+                begun.pin(*shown_in(data))
+            kept = [shown_in(file.read_bytes())[0] for file in begun.evidence()]
+            assert evidence in kept
+            file = tmp_path / "forged.custody"
+            file.write_bytes(data)
+            verdict = verify_file(file, begun.path, now_ms=changing.now_ms).verdict
+            assert verdict.status is Word.NOT_PROVEN
+            assert "keys of validators leaked" in verdict.headline
+            assert "custody anchor add" in verdict.headline
+    assert len(begun.evidence()) == 6
+    assert {name: data for name, data in snapshot(begun.path).items() if "evidence" not in name} == before
+
+
+def test_damaged_closings_are_said_and_never_skipped(begun: AnchorFolder, changing: ChangingWorld) -> None:
+    begun.pin(*shown_in(changing.prove()))
+    (first, second, _) = sorted((begun.path / "closings").iterdir())
+    kept = first.read_bytes()
+    first.write_bytes(kept[:-1])
+    with pytest.raises(StorageError, match=first.name):
+        load_anchor(begun.path)
+    first.write_bytes(second.read_bytes())
+    with pytest.raises(ProofError):
+        load_anchor(begun.path)
+    first.unlink()
+    with pytest.raises(ProofError):
+        load_anchor(begun.path)
