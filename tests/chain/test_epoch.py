@@ -134,6 +134,18 @@ REFUSED: dict[str, tuple[Code, Callable[[], EpochChange]]] = {
     "somebody else's delivery": (
         Code.BAD_SIGNATURE, lambda: approved(DRAFT._replace(possessions=DRAFT.possessions[::-1])),
     ),
+    "a key delivered by another organisation": (
+        Code.BAD_SIGNATURE,
+        lambda: approved(
+            DRAFT._replace(seats=(DRAFT.seats[0]._replace(organisation="org0"), *DRAFT.seats[1:]))
+        ),
+    ),
+    "a key delivered with another TLS pin": (
+        Code.BAD_SIGNATURE,
+        lambda: approved(
+            DRAFT._replace(seats=(DRAFT.seats[0]._replace(tls_pin=digest("other")), *DRAFT.seats[1:]))
+        ),
+    ),
     "a key of the epoch it closes": (
         Code.MALFORMED, lambda: approved(make_change(0, delivered(ORGANISATIONS[:4], keys=REUSED))),
     ),

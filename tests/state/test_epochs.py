@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from ledger.base.errors import Code, ConsensusError, CustodyError, ProofError
+from ledger.chain.block import Header
+from ledger.chain.certificate import Checkpoint, make_certificate
 from ledger.chain.closing import Closing, check_closings
 from ledger.chain.epoch import Approvers, make_change, registry_after
 from ledger.chain.evidence import make_evidence
 from ledger.chain.genesis import ALLOW_PERSONS, LEADER_TIMEOUT_MS, Genesis, check_genesis
 from ledger.chain.transaction import Kind
-from ledger.chain.votes import notarise
+from ledger.chain.votes import finalise, notarise
 from ledger.members.registry import Entry, Period
 from ledger.members.registry import Kind as RegistryKind
 from ledger.state.audit import Audit
@@ -207,6 +209,36 @@ def test_an_ordinary_block_closes_nothing(world: World) -> None:
     world.commit()
     with pytest.raises(ProofError):
         check_closings(world.validators, [Closing(world.checkpoints[-1], world.validators.members)])
+
+
+def certified_by(world: World, epoch: int, header: Header) -> Closing:
+    """A closing with this header, signed by the validators of `epoch`, whatever the header says."""
+    known = world.closings[epoch]
+    outcome = known.checkpoint.outcome._replace(header_hash=header.hash)
+    claim = finalise(header.epoch, 1, header.hash, outcome.hash_in(world.network))
+    message = claim.signing_message(world.network)
+    signatures = {i: key.sign(message) for i, key in enumerate(world.epoch_keys[epoch])}
+    certificate = make_certificate(world.state.sets[epoch], claim, signatures)
+    return Closing(Checkpoint(header, outcome, certificate), known.members)
+
+
+def test_closings_name_their_epoch_and_ascend(world: World) -> None:
+    genesis_set = world.validators
+    world.commit()
+    for _ in range(2):
+        world.close_epoch(FIVE)
+    first, second = world.closings
+    header = second.checkpoint.header
+    assert check_closings(genesis_set, [first, certified_by(world, 1, header)])
+    for wrong in (
+        header._replace(epoch=0),
+        header._replace(epoch=2),
+        header._replace(closes_epoch=False),
+        header._replace(height=first.checkpoint.header.height),
+        header._replace(time_ms=first.checkpoint.header.time_ms),
+    ):
+        with pytest.raises(ProofError):
+            check_closings(genesis_set, [first, certified_by(world, 1, wrong)])
 
 
 # --- approvers of genesis
