@@ -363,3 +363,14 @@ def test_nobody_certifies_the_block_of_genesis(world: ChangingWorld, anchors: li
     first = header._replace(height=0)
     with pytest.raises(ProofError):
         pinned(anchors[0], world.certify(first, outcome._replace(header_hash=first.hash)))
+
+
+def test_an_epoch_does_not_end_below_a_block_of_it_that_is_pinned(world: ChangingWorld) -> None:
+    first, second = world.checkpoints[3 * BLOCKS_PER_EPOCH : 3 * BLOCKS_PER_EPOCH + 2]
+    anchor = pinned(world.anchors[3], second)
+    header = first.header._replace(closes_epoch=True)
+    outcome = first.outcome._replace(header_hash=header.hash)
+    closing = Closing(world.certify(header, outcome), world.state.sets[3].members)
+    assert followed(world.anchors[2], [*world.closings[2:3], closing]).epoch == 4
+    with pytest.raises(ForkError, match="which is pinned"):
+        followed(anchor, [closing])
