@@ -113,6 +113,10 @@ REFUSED: dict[str, tuple[Code, Callable[[], EpochChange]]] = {
         Code.BAD_SIGNATURE,
         lambda: make_change(0, delivered(ORGANISATIONS[:4]))._replace(approvals=CHANGE.approvals),
     ),
+    "approved for another set of the same size": (
+        Code.BAD_SIGNATURE,
+        lambda: make_change(0, delivered(ORGANISATIONS[:5]), DRAFT.parameters)._replace(approvals=CHANGE.approvals),
+    ),
     "approved for another epoch": (
         Code.BAD_SIGNATURE,
         lambda: DRAFT._replace(approvals=approved(DRAFT._replace(epoch=5)).approvals),

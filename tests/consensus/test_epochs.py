@@ -363,6 +363,16 @@ def test_votes_of_another_epoch_count_for_nothing() -> None:
     assert bench.machine.view == 1
 
 
+@pytest.mark.parametrize("epoch", [0, 2])
+def test_votes_of_epochs_before_and_after_skip_no_view(epoch: int) -> None:
+    bench, _ = anchored()
+    for peer in bench.others(3):
+        bench.hear(peer, bench.vote(peer, nullify(epoch, 1)))
+    assert bench.machine.view == 1
+    bench.hear_votes(nullify(1, 1), 3)
+    assert bench.machine.view == 2
+
+
 # ---- the next epoch
 
 

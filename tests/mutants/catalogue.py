@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.mutants import codec, entitlement, proofs, proposals, rules, storage, transport, vote_log, votes
+from tests.mutants import (
+    codec,
+    entitlement,
+    epochs,
+    joining,
+    proofs,
+    proposals,
+    rules,
+    storage,
+    transport,
+    vote_log,
+    votes,
+)
 from tests.mutants.mutant import Mutant
 
 AREAS: Final[dict[str, tuple[Mutant, ...]]] = {
@@ -17,5 +29,7 @@ AREAS: Final[dict[str, tuple[Mutant, ...]]] = {
     "proofs": proofs.MUTANTS,
     "entitlement": entitlement.MUTANTS,
     "transport": transport.MUTANTS,
+    "epochs": epochs.MUTANTS,
+    "joining": joining.MUTANTS,
 }
 ALL: Final = tuple(mutant for mutants in AREAS.values() for mutant in mutants)

@@ -9,7 +9,7 @@ import pytest
 
 from ledger.base.errors import Code, ProofError
 from ledger.chain.certificate import Checkpoint, make_certificate
-from ledger.chain.closing import Closing
+from ledger.chain.closing import Closing, check_closing
 from ledger.chain.validators import ValidatorSet
 from ledger.chain.votes import finalise
 from ledger.proof.anchor import Anchor, ForkError, anchor_from_genesis, followed, is_of_an_ended_epoch, pinned
@@ -200,6 +200,16 @@ def test_spliced_closings_prove_nothing(what: str, world: ChangingWorld, anchors
             continue
         with pytest.raises(ProofError):
             verify(data, anchor)
+
+
+def test_an_ordinary_block_closes_nothing(world: ChangingWorld) -> None:
+    """It names its own set as the next one: with that set's keys, leaked, it would lead into an epoch of the thief's."""
+    validators = world.state.sets[4]
+    ordinary = Closing(world.checkpoints[4 * BLOCKS_PER_EPOCH], validators.members)
+    assert ordinary.epoch == 4
+    with pytest.raises(ProofError) as refused:
+        check_closing(validators, 4, ordinary)
+    assert refused.value.code == Code.WRONG_EPOCH
 
 
 def test_a_checkpoint_of_one_epoch_under_the_closings_of_another(

@@ -202,6 +202,20 @@ def test_every_entry_item_and_link_is_proven(taken: Taken) -> None:
     assert episodes
 
 
+def test_entries_left_out_exchanged_or_told_otherwise_are_refused(taken: Taken) -> None:
+    entries = taken.entries(0)
+    first: Any = entries[0]
+    for wrong in (
+        entries[:-1],
+        (*entries, entries[-1]),
+        (entries[1], entries[0], *entries[2:]),
+        ((*first[:6], "somebody", *first[7:]), *entries[1:]),
+        ((*first[:5], first[5] + 1, *first[6:]), *entries[1:]),
+    ):
+        with pytest.raises(ProofError):
+            check_entries(taken.network, taken.manifest, 0, wrong)
+
+
 def test_links_left_out_added_reordered_or_told_otherwise_are_refused(taken: Taken) -> None:
     tried = 0
     for key in taken.keys:
@@ -238,8 +252,11 @@ def test_an_item_or_a_related_record_that_is_not_the_entrys_is_refused(taken: Ta
     rows = [row.changes for row in taken.world.rows if len(row.changes.related) > 1]
     row, other = rows[0], rows[1]
     related = tuple((leaf.role, leaf.key, leaf.record_hash) for leaf in row.related)
+    assert row.item is not None
+    statement = row.item.statement
     for wrong_item, wrong_related in (
         (other.item, related),
+        (row.item._replace(statement=statement._replace(time_ms=statement.time_ms + 1)), related),
         (None, related),
         (None, ()),
         (row.item, ()),

@@ -1,0 +1,208 @@
+"""Bugs in changing validators: who may decide it, what ends with an epoch, and what its former set can still sign."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+_EPOCH: Final = "ledger/chain/epoch.py"
+_CLOSING: Final = "ledger/chain/closing.py"
+_ANCHOR: Final = "ledger/proof/anchor.py"
+_SAFETY: Final = "ledger/consensus/safety.py"
+_MACHINE: Final = "ledger/consensus/machine.py"
+_T_EPOCH: Final = "tests/chain/test_epoch.py::"
+_T_CONSENSUS: Final = "tests/consensus/test_epochs.py::"
+_T_PROOF: Final = "tests/proof/test_epochs.py::"
+
+MUTANTS: Final = (
+    Mutant(
+        "approved-by-too-few",
+        "One approval too few closes an epoch, so a minority of approvers chooses the next validators.",
+        "CONSENSUS 29",
+        _EPOCH,
+        "if len(change.approvals) < approvers.quorum:",
+        "if len(change.approvals) < approvers.quorum - 1:",
+        _T_EPOCH + "test_what_may_not_close_an_epoch",
+    ),
+    Mutant(
+        "approved-in-anothers-name",
+        "An approver approves in other approvers' names, and so alone.",
+        "CONSENSUS 29",
+        _EPOCH,
+        "if approvers.organisation_of(approval.public_key) != approval.organisation:",
+        "if approvers.organisation_of(approval.public_key) is None:",
+        _T_EPOCH + "test_what_may_not_close_an_epoch",
+    ),
+    Mutant(
+        "approval-unsigned",
+        "Approvals are counted and their signatures not checked.",
+        "CONSENSUS 29",
+        _EPOCH,
+        "if not verifier(approval.public_key, message, approval.signature):",
+        "if not approval.signature:",
+        _T_EPOCH + "test_what_may_not_close_an_epoch",
+    ),
+    Mutant(
+        "approval-of-any-set",
+        "Approvals do not bind the seats, so those for one set put another in its place.",
+        "CONSENSUS 29",
+        _EPOCH,
+        "said = (change.epoch, change.protocol, change.seats, change.parameters)",
+        "said = (change.epoch, change.protocol, len(change.seats), change.parameters)",
+        _T_EPOCH + "test_what_may_not_close_an_epoch",
+    ),
+    Mutant(
+        "epoch-not-checked",
+        "A change approved for one epoch closes another, so an old one is played again.",
+        "CONSENSUS 29",
+        _EPOCH,
+        "if change.epoch != epoch:",
+        "if change.epoch < 0:",
+        _T_EPOCH + "test_what_may_not_close_an_epoch",
+    ),
+    Mutant(
+        "old-key-kept",
+        "A validator keeps its key of the epoch before, so what leaks of the past speaks in the present.",
+        "CONSENSUS 30",
+        _EPOCH,
+        "if validators.index_of(seat.public_key) is not None:",
+        "if not seat.public_key:",
+        _T_EPOCH + "test_what_may_not_close_an_epoch",
+    ),
+    Mutant(
+        "key-not-delivered",
+        "A seat is given to a key that nobody has shown to have, so the next set may have no quorum.",
+        "CONSENSUS 29",
+        _EPOCH,
+        "if not verifier(seat.public_key, possession_message(approvers.network, change.epoch, seat), possession):",
+        "if not possession:",
+        _T_EPOCH + "test_what_may_not_close_an_epoch",
+    ),
+    Mutant(
+        "seat-of-a-stranger",
+        "A seat is given to an organisation that genesis does not know.",
+        "CONSENSUS 29",
+        _EPOCH,
+        "if seat.organisation not in approvers.members:",
+        "if not seat.organisation:",
+        _T_EPOCH + "test_what_may_not_close_an_epoch",
+    ),
+    Mutant(
+        "change-not-alone",
+        "A change stands in a block beside other transactions, which are executed between two sets.",
+        "CONSENSUS 29",
+        _EPOCH,
+        "return header.closes_epoch == holds_change and (is_alone or not holds_change)",
+        "return header.closes_epoch == holds_change",
+        _T_EPOCH + "test_a_change_is_alone_in_the_block_that_closes",
+    ),
+    Mutant(
+        "block-after-the-last",
+        "A block is notarised on the one that closes its epoch, so the epoch has two ends.",
+        "CONSENSUS 29",
+        _SAFETY,
+        "        if self.is_closing(parent):\n            return Invalid(",
+        "        if self.is_closing(parent) and not digests:\n            return Invalid(",
+        _T_CONSENSUS + "test_nothing_but_itself_stands_on_a_notarised_closing_block",
+    ),
+    Mutant(
+        "change-unjudged",
+        "A block that closes its epoch is notarised without its approvals being checked.",
+        "CONSENSUS 29",
+        _SAFETY,
+        "        wrong = self._wrong_change(header, digests)\n        if wrong:\n            return Invalid(wrong)\n",
+        "",
+        _T_CONSENSUS + "test_a_block_that_does_not_close_its_epoch_rightly_is_invalid",
+    ),
+    Mutant(
+        "epoch-never-ends",
+        "A machine goes on after the last block of its epoch, with the set that was voted out.",
+        "CONSENSUS 29",
+        _MACHINE,
+        "        if self._rules.is_closing(last):\n            self._is_ended = True",
+        "        if self._rules.is_closing(last) and not certificate:\n            self._is_ended = True",
+        _T_CONSENSUS + "test_the_final_closing_block_is_committed_and_ends_the_machine",
+    ),
+    Mutant(
+        "votes-of-a-past-epoch-count",
+        "Votes of an earlier epoch count in this one, where other keys have their indices.",
+        "CONSENSUS 10, 30",
+        "ledger/consensus/exchange.py",
+        "return epoch == self._setup.epoch",
+        "return epoch <= self._setup.epoch",
+        _T_CONSENSUS + "test_votes_of_epochs_before_and_after_skip_no_view",
+    ),
+    Mutant(
+        "range-beyond-the-epoch",
+        "Blocks of the next epoch are taken over under the validators of this one.",
+        "CONSENSUS 28, 30",
+        _MACHINE,
+        "if member[0].header.height > linked.height and member[0].header.epoch <= self._epoch",
+        "if member[0].header.height > linked.height",
+        _T_CONSENSUS + "test_a_range_is_taken_up_to_the_end_of_the_epoch",
+    ),
+    Mutant(
+        "any-block-closes",
+        "Any certified block of an epoch passes for its last one in the chain of closings.",
+        "CONSENSUS 30",
+        _CLOSING,
+        "if header.epoch != epoch or not header.closes_epoch:",
+        "if header.epoch != epoch:",
+        _T_PROOF + "test_an_ordinary_block_closes_nothing",
+    ),
+    Mutant(
+        "next-set-unbound",
+        "A closing leads to whatever set its file names, not to the one that its outcome introduces.",
+        "CONSENSUS 29, 30",
+        _CLOSING,
+        "if following.hash != outcome.next_validators_hash:",
+        "if not following.members:",
+        _T_PROOF + "test_spliced_closings_prove_nothing",
+    ),
+    Mutant(
+        "gap-in-the-closings",
+        "Epochs may be left out of the chain of closings, and with them who decided to replace whom.",
+        "CONSENSUS 30",
+        _ANCHOR,
+        "if any(following != epoch + 1 for epoch, following in pairwise(epochs)):",
+        "if any(following <= epoch for epoch, following in pairwise(epochs)):",
+        _T_PROOF + "test_spliced_closings_prove_nothing",
+    ),
+    Mutant(
+        "former-set-extends-its-epoch",
+        "The leaked keys of a former set certify blocks after the end of their epoch.",
+        "CONSENSUS 30",
+        _ANCHOR,
+        "        if header.height >= last.height and not is_last:\n",
+        "        if header.height == last.height and not is_last:\n",
+        _T_PROOF + "test_leaked_keys_do_not_extend_their_epoch",
+    ),
+    Mutant(
+        "former-set-closes-its-epoch-earlier",
+        "The leaked keys of a former set end their epoch earlier and lead to a set of their own.",
+        "CONSENSUS 30",
+        _ANCHOR,
+        "        if header.closes_epoch and not is_last:\n",
+        "        if header.closes_epoch and header.height > last.height:\n",
+        _T_PROOF + "test_leaked_keys_do_not_close_their_epoch_before_its_end",
+    ),
+    Mutant(
+        "another-past-is-current",
+        "A block of an epoch that ended, which leaked keys can sign today, reads as current.",
+        "CONSENSUS 30; PROOF §2",
+        _ANCHOR,
+        "return last is not None and header.height not in (last.height, anchor.height)",
+        "return last is not None and header.height > last.height",
+        _T_PROOF + "test_leaked_keys_write_another_past_that_is_never_current",
+    ),
+    Mutant(
+        "set-changed-without-a-closing",
+        "A block that closes no epoch introduces other validators all the same.",
+        "CONSENSUS 29",
+        _ANCHOR,
+        "if not header.closes_epoch and outcome.next_validators_hash != validators.hash:",
+        "if not header.closes_epoch and not outcome.next_validators_hash:",
+        _T_PROOF + "test_a_block_that_closes_nothing_leaves_the_validators",
+    ),
+)

@@ -1,0 +1,151 @@
+"""Bugs in snapshots and audits: what a node that joins, or an auditor, takes from others without its being proven."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+_SNAPSHOT: Final = "ledger/state/snapshot.py"
+_BACKFILL: Final = "ledger/state/backfill.py"
+_AUDIT: Final = "ledger/state/audit.py"
+_T_SNAPSHOT: Final = "tests/state/test_snapshot.py::"
+_T_AUDIT: Final = "tests/state/test_audit.py::"
+
+MUTANTS: Final = (
+    Mutant(
+        "snapshot-chunk-unchecked",
+        "The records of a snapshot's part are taken as they come, so the peer that sends them writes the state.",
+        "CONSENSUS 28",
+        _SNAPSHOT,
+        "if state_node(network, depth, level, index, records) != manifest.state[index]:",
+        "if not state_node(network, depth, level, index, records):",
+        _T_SNAPSHOT + "test_a_record_left_out_added_or_of_another_height_is_refused",
+    ),
+    Mutant(
+        "snapshot-under-no-root",
+        "The nodes that parts are checked against need not be those under the certified state root.",
+        "CONSENSUS 28",
+        _SNAPSHOT,
+        "if root_of_level(first.network, manifest.state) != outcome.state_root:",
+        "if not manifest.state:",
+        _T_SNAPSHOT + "test_a_manifest_of_nodes_that_are_not_under_the_roots_is_refused",
+    ),
+    Mutant(
+        "history-under-no-root",
+        "The nodes that a snapshot's history is checked against need not be those under the certified log root.",
+        "CONSENSUS 28",
+        _SNAPSHOT,
+        "if merkle.root_of_nodes(manifest.log) != outcome.event_log_root:",
+        "if not outcome.event_log_root:",
+        _T_SNAPSHOT + "test_a_manifest_of_nodes_that_are_not_under_the_roots_is_refused",
+    ),
+    Mutant(
+        "peaks-unchecked",
+        "The right edge of the event log is taken as it comes, and the next block's root differs from everybody's.",
+        "CONSENSUS 28",
+        _SNAPSHOT,
+        "if LogFrontier(size, manifest.peaks).root() != outcome.event_log_root:",
+        "if LogFrontier(size, manifest.peaks).root() == b'':",
+        _T_SNAPSHOT + "test_a_manifest_of_nodes_that_are_not_under_the_roots_is_refused",
+    ),
+    Mutant(
+        "snapshot-registry-unchecked",
+        "The registry of a snapshot is taken as it comes, with the sender's keys and grants in it.",
+        "CONSENSUS 28",
+        _SNAPSHOT,
+        "if registry.root != manifest.checkpoint.outcome.registry_root or grown.root != registry.root:",
+        "if not registry.entries:",
+        _T_SNAPSHOT + "test_no_flipped_bit_of_any_part_is_taken",
+    ),
+    Mutant(
+        "window-shortened",
+        "A block of the last hour comes without its transactions, which are executed again.",
+        "CONSENSUS 28; DESIGN §4 Transaction",
+        _SNAPSHOT,
+        "            if may_matter(header, now_ms):\n",
+        "            if may_matter(header, now_ms) and not blocks:\n",
+        _T_SNAPSHOT + "test_a_window_that_leaves_a_block_or_a_transaction_out_is_refused",
+    ),
+    Mutant(
+        "window-transactions-unchecked",
+        "The transactions of the last hour need not be those that their blocks commit to.",
+        "CONSENSUS 28; DESIGN §4 Transaction",
+        _SNAPSHOT,
+        "elif transactions_root([signed.id() for signed in transactions]) != header.transactions_root:",
+        "elif not header.transactions_root:",
+        _T_SNAPSHOT + "test_a_window_that_leaves_a_block_or_a_transaction_out_is_refused",
+    ),
+    Mutant(
+        "window-unlinked",
+        "A block of the last hour is left out: the window need not link to the checkpoint.",
+        "CONSENSUS 28",
+        _SNAPSHOT,
+        "if Anchor(header.height, header.hash, outcome.hash_in(network)) != anchor:",
+        "if header.height > anchor.height:",
+        _T_SNAPSHOT + "test_a_window_that_leaves_a_block_or_a_transaction_out_is_refused",
+    ),
+    Mutant(
+        "entries-unchecked",
+        "The entries of a snapshot's history need not be those of the event log.",
+        "CONSENSUS 28; DESIGN §4 Entry",
+        _BACKFILL,
+        "    if root != manifest.log[index]:\n",
+        "    if not root:\n",
+        _T_SNAPSHOT + "test_entries_left_out_exchanged_or_told_otherwise_are_refused",
+    ),
+    Mutant(
+        "history-item-unchecked",
+        "The item behind an entry of a snapshot's history need not be the entry's.",
+        "CONSENSUS 28; DESIGN §4 Item",
+        _BACKFILL,
+        "if item is not None and (item_hash(network, item) != entry.item_hash or not related):",
+        "if item is not None and not related:",
+        _T_SNAPSHOT + "test_an_item_or_a_related_record_that_is_not_the_entrys_is_refused",
+    ),
+    Mutant(
+        "history-moves-unchecked",
+        "Which links are moves is taken from the sender, so a node proves less than what happened.",
+        "CONSENSUS 28; DESIGN §4 Record",
+        _BACKFILL,
+        '("links", record.links, links), ("moves", record.moves, moves), ("asides", record.asides, asides)',
+        '("links", record.links, links), ("asides", record.asides, asides)',
+        _T_SNAPSHOT + "test_links_left_out_added_reordered_or_told_otherwise_are_refused",
+    ),
+    Mutant(
+        "audit-overlooks-the-state-root",
+        "An audit executes every block and does not compare the state it gets.",
+        "CONSENSUS 17",
+        _AUDIT,
+        '            if wanted != came:\n                raise _Differs(name, f"executing',
+        '            if wanted != came and name != "state_root":\n                raise _Differs(name, f"executing',
+        _T_AUDIT + "test_the_first_height_that_differs_is_named",
+    ),
+    Mutant(
+        "audit-overlooks-signatures",
+        "An audit does not check the signatures of authors, whom a quorum could then have invented.",
+        "CONSENSUS 14",
+        _AUDIT,
+        "batch_from_bytes(data, self.network, check_signatures=height >= self._trusted_below)",
+        "batch_from_bytes(data, self.network, check_signatures=height < self._trusted_below)",
+        _T_AUDIT + "test_the_first_height_that_differs_is_named",
+    ),
+    Mutant(
+        "audit-overlooks-certificates",
+        "An audit does not check that a quorum signed anything at all.",
+        "CONSENSUS 2",
+        _AUDIT,
+        "                check_certificate(self._state.sets[block.header.epoch], certificate)\n",
+        "                certificate.signer_indices()\n",
+        _T_AUDIT + "test_the_first_height_that_differs_is_named",
+    ),
+    Mutant(
+        "audit-overlooks-parents",
+        "An audit accepts a block on another parent, so a chain spliced from two audits clean.",
+        "CONSENSUS 14",
+        _AUDIT,
+        '            ("parent", header.parent.hex(), parent.hash.hex()),\n',
+        "",
+        _T_AUDIT + "test_the_first_height_that_differs_is_named",
+    ),
+)
