@@ -245,6 +245,6 @@ def clear_blocks(files: FileSystem, *, folder: str = "chain") -> None:
         for name in files.list_folder(folder):
             if name.startswith(("blocks-", "heads-")):
                 files.remove(f"{folder}/{name}")
-        files.sync_folder(folder)
+                files.sync_folder(folder)  # one by one, as in `SegmentLog.drop_before`: no gap may be left
     except OSError as error:
         raise storage_error(error, f"clearing {folder}") from error

@@ -1,6 +1,6 @@
 """Every crash point of short sequences of operations, over every store, judged by a model (STORAGE.md §2-§6).
 
-The power may go before or after every operation on a file; then each unsynced sector, size and name is old or new. All
+The power may go before or after every operation on a file; then each unsynced sector, size and name is old or new, whatever the others are. All
 these disks are opened again (all of them where there are few, else the extremes and some drawn); what the store then holds
 must be a state that its history had, none older than the last promise. While it opens, the power goes again, at every
 point. What was recovered must go on working.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import product
 from typing import Any, ClassVar, Final
 
@@ -403,7 +404,7 @@ class Trial:
 
     def _crash(self, files: MemoryFileSystem, rig: Rig, done: list[str]) -> None:
         """The power goes now."""
-        for disk in outcomes(files.crash, self._most, self._draw):
+        for disk in outcomes(partial(files.crash, in_order=False), self._most, self._draw):
             key = (rig.promised, len(rig.states), image(disk))
             if key not in self._seen:
                 self._seen.add(key)
@@ -415,7 +416,7 @@ class Trial:
 
         def before(operation: str, _path: str) -> None:
             if operation in CHANGING:
-                for twice in outcomes(disk.crash, self._again, self._draw):
+                for twice in outcomes(partial(disk.crash, in_order=False), self._again, self._draw):
                     self._open(twice, rig, f"{what}, and again while opening")
 
         disk.fault = before

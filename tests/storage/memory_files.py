@@ -198,13 +198,22 @@ class MemoryFileSystem:
         self.locks.add(path)
         return MemoryLock(self, path)
 
-    def crash(self, choose: Callable[[int], int] | None = None) -> MemoryFileSystem:
-        """The disk after a power cut; without `choose`, exactly what was durable."""
+    def crash(self, choose: Callable[[int], int] | None = None, *, in_order: bool = True) -> MemoryFileSystem:
+        """The disk after a power cut; without `choose`, exactly what was durable.
+
+        Not `in_order`: each name of a folder is of any moment since the last sync, whatever the others are of.
+        """
         pick = choose or (lambda n: 0)
         names = dict(self.names)
         for folder, listings in self._changes.items():
             names = {path: inode for path, inode in names.items() if self._folder(path) != folder}
-            names.update(listings[pick(len(listings))])
+            if in_order:
+                names.update(listings[pick(len(listings))])
+                continue
+            for path in sorted({path for listing in listings for path in listing}):
+                listing = listings[pick(len(listings))]
+                if path in listing:
+                    names[path] = listing[path]
         after = MemoryFileSystem(self.capacity)
         after.folders = set(self.folders)
         for path, inode in names.items():
