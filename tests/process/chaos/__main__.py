@@ -172,6 +172,7 @@ class Run:
             "lost": self._count(Wrong.LOST, Wrong.RECEIPT),
             "forks": self._count(Wrong.FORK),
             "nonlinear": self._count(Wrong.ORDER, Wrong.READ),
+            "faults_in_logs": self._count(Wrong.FAULT),
             "recovery_ms": spread([one.ms for one in recoveries]),
             "recovery_ms_by_victim": {
                 kind: spread([one.ms for one in recoveries if "+".join(one.parts) == kind])

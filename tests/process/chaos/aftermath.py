@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -16,13 +17,14 @@ from ledger.trade.record import Space, SubjectKey
 from node.local.client import LocalClient
 from node.local.protocol import FinalBlock, TransactionStatus
 from tests.process.chaos.checker import Finding, Wrong, check, subject_chains
-from tests.process.chaos.cluster import Cluster
+from tests.process.chaos.cluster import PARTS, Cluster
 from tests.process.chaos.history import BlockSeen, History, NodeView, Placed, Receipt, Standing
 from tests.process.chaos.load import sample
 
 HEAL_S: Final = 90.0
 """How long healed nodes may take to be at one height with nothing pending; beyond it they are stuck."""
 _BUNDLES: Final = 8
+_UNFORESEEN: Final = re.compile(r'"status": 500|"event": "fault"|no error of this program|^Traceback|^Fatal')
 _PATIENT: Final = Policy(patience_s=30.0)
 
 
@@ -96,7 +98,18 @@ async def verdict(cluster: Cluster, history: History, say: Callable[[str], Any])
         async with cluster.gateway(name, policy=_PATIENT) as gateway:
             for about in sample(subjects, _BUNDLES, height):
                 findings += await _bundle(cluster, gateway, name, about, len(chains[about]))
-    return findings
+    return findings + unforeseen(cluster)
+
+
+def unforeseen(cluster: Cluster) -> list[Finding]:
+    """What the nodes' logs say of errors that nobody foresaw; clients may have been served by trying again."""
+    return [
+        Finding(Wrong.FAULT, f"the {part} of {name} said: {line[-600:]}")
+        for name in cluster.names
+        for part in PARTS
+        for line in cluster.said(name, part).splitlines()
+        if _UNFORESEEN.search(line)
+    ]
 
 
 async def _bundle(

@@ -28,6 +28,8 @@ class Wrong(StrEnum):
     RECEIPT = "receipt"
     ORDER = "order"
     READ = "read"
+    FAULT = "fault"
+    """No broken promise, but an error that nobody foresaw, in a node's log."""
 
 
 class Finding(NamedTuple):
