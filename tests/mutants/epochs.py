@@ -13,6 +13,8 @@ _SAFETY: Final = "ledger/consensus/safety.py"
 _MACHINE: Final = "ledger/consensus/machine.py"
 _T_EPOCH: Final = "tests/chain/test_epoch.py::"
 _T_CONSENSUS: Final = "tests/consensus/test_epochs.py::"
+_BLOCK: Final = "ledger/state/block.py"
+_T_STATE: Final = "tests/state/test_epochs.py::"
 _T_PROOF: Final = "tests/proof/test_epochs.py::"
 
 MUTANTS: Final = (
@@ -204,5 +206,59 @@ MUTANTS: Final = (
         "if not header.closes_epoch and outcome.next_validators_hash != validators.hash:",
         "if not header.closes_epoch and not outcome.next_validators_hash:",
         _T_PROOF + "test_a_block_that_closes_nothing_leaves_the_validators",
+    ),
+    Mutant(
+        "key-delivered-for-another",
+        "A key delivered by one organisation is seated for another, or with another's TLS pin.",
+        "CONSENSUS 29",
+        _EPOCH,
+        "encode((epoch, seat))",
+        "encode((epoch, seat.public_key))",
+        _T_EPOCH + "test_what_may_not_close_an_epoch",
+    ),
+    Mutant(
+        "no-approvers-no-quorum",
+        "Where genesis names no approvers, none have to approve.",
+        "CONSENSUS 29",
+        _EPOCH,
+        "quorum(max(1, len(self.organisations)))",
+        "quorum(len(self.organisations))",
+        _T_EPOCH + "test_without_approvers_nobody_changes_anything",
+    ),
+    Mutant(
+        "parameters-not-approved",
+        "Approvals do not cover the parameters: whoever sends a change sets them.",
+        "CONSENSUS 29",
+        _EPOCH,
+        "said = (change.epoch, change.protocol, change.seats, change.parameters)",
+        "said = (change.epoch, change.protocol, change.seats)",
+        _T_EPOCH + "test_what_may_not_close_an_epoch",
+    ),
+    Mutant(
+        "evidence-by-todays-set",
+        "Evidence of a former epoch is judged by today's validators, and blames whoever sits there now.",
+        "CONSENSUS 27, 30",
+        _BLOCK,
+        "    evidence.check_evidence(sets[epoch], shown)\n",
+        "    evidence.check_evidence(sets[-1], shown)\n",
+        _T_STATE + "test_evidence_is_judged_by_the_set_of_its_epoch",
+    ),
+    Mutant(
+        "undo-keeps-the-set",
+        "Undoing a closing block that lost leaves its validators in place.",
+        "PROTOCOL §7.2",
+        "ledger/state/state.py",
+        "        self.registry, self.sets = undo.registry, undo.sets\n",
+        "        self.registry = undo.registry\n",
+        _T_STATE + "test_undoing_a_closing_block_takes_everything_back",
+    ),
+    Mutant(
+        "closings-not-compared",
+        "A closing of an epoch that the anchor knows to have ended otherwise passes unseen.",
+        "CONSENSUS 30; PROOF §2",
+        _ANCHOR,
+        "        _check_place(anchor, closing.checkpoint)\n",
+        "",
+        _T_PROOF + "test_leaked_keys_do_not_close_their_epoch_again",
     ),
 )
