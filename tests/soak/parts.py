@@ -66,16 +66,25 @@ def _mutants(found: Figures) -> list[Line]:
 
 
 def _disk(found: Figures) -> list[Line]:
-    recovered = sum(part["recovered"] for part in found["parts"].values())
-    refused = sum(part["refused"] for part in found["parts"].values())
+    crashes = [part for name, part in found["parts"].items() if name.startswith("crash points")]
+    damage = [part for name, part in found["parts"].items() if not name.startswith("crash points")]
+    sizes, wrong = sum(part["cases"] for part in damage), sum(part["wrong"] for part in damage)
+    disks, lost = sum(part["cases"] for part in crashes), sum(part["wrong"] for part in crashes)
+    sample = f", {found['sample']:,} of each kind" if found["sample"] else ""
     return [
         Line(
             "every cut, every flipped bit and torn sectors of each log and snapshot",
-            f"{found['cases']:,} damaged files"
-            + (f", {found['sample']:,} of each kind" if found["sample"] else ""),
-            f"{recovered:,} recovered, {refused:,} refused, {found['silently_wrong']:,} silently wrong",
-            found["cases"] > 0 and not found["silently_wrong"],
-        )
+            f"{sizes:,} damaged files{sample}",
+            f"{sum(part['recovered'] for part in damage):,} recovered, "
+            f"{sum(part['refused'] for part in damage):,} refused, {wrong:,} silently wrong",
+            sizes > 0 and not wrong,
+        ),
+        Line(
+            "every crash point of short sequences of operations, the power going again while the log opens",
+            f"{disks:,} disks opened",
+            f"{lost:,} with something promised lost, or something never written",
+            disks > 0 and not lost,
+        ),
     ]
 
 
