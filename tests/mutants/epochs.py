@@ -16,6 +16,7 @@ _T_CONSENSUS: Final = "tests/consensus/test_epochs.py::"
 _BLOCK: Final = "ledger/state/block.py"
 _T_STATE: Final = "tests/state/test_epochs.py::"
 _T_PROOF: Final = "tests/proof/test_epochs.py::"
+_T_NODE: Final = "tests/validator/test_epochs.py::"
 
 MUTANTS: Final = (
     Mutant(
@@ -260,5 +261,50 @@ MUTANTS: Final = (
         "        _check_place(anchor, closing.checkpoint)\n",
         "",
         _T_PROOF + "test_leaked_keys_do_not_close_their_epoch_again",
+    ),
+    Mutant(
+        "end-not-durable-before-keys-go",
+        "The keys of an epoch are destroyed before its last block is durable: a power cut halts the network for good.",
+        "CONSENSUS 30",
+        "node/validator/validator.py",
+        "        self.stores.blocks.sync()\n        self._begin_epoch()\n",
+        "        self._begin_epoch()\n",
+        _T_NODE + "test_a_crash_at_any_point_of_the_end_of_an_epoch_comes_up_right",
+    ),
+    Mutant(
+        "old-key-left-for-an-epoch",
+        "The key of the epoch that just ended stays on the disk for another one.",
+        "CONSENSUS 30",
+        "node/validator/epochs.py",
+        "if found is not None and found < epoch:",
+        "if found is not None and found < epoch - 1:",
+        _T_NODE + "test_a_replaced_key_is_used_from_the_next_epoch_on_and_the_old_one_is_gone",
+    ),
+    Mutant(
+        "key-removed-but-not-overwritten",
+        "A destroyed key is unlinked and its bytes stay on the disk.",
+        "CONSENSUS 30; STORAGE §8",
+        "node/storage/keystore.py",
+        "            file.write_at(0, bytes(file.size()))\n            file.sync()\n",
+        "            file.sync()\n",
+        "tests/storage/test_keystore.py::test_a_destroyed_key_is_nowhere_on_the_disk",
+    ),
+    Mutant(
+        "overwriting-not-synced",
+        "A destroyed key is overwritten in memory only: after a power cut its bytes are under no name and still there.",
+        "CONSENSUS 30; STORAGE §8",
+        "node/storage/keystore.py",
+        "            file.write_at(0, bytes(file.size()))\n            file.sync()\n",
+        "            file.write_at(0, bytes(file.size()))\n",
+        "tests/storage/test_keystore.py::test_a_destroyed_key_is_nowhere_on_the_disk",
+    ),
+    Mutant(
+        "seat-with-any-transport-key",
+        "A peer speaks as the validator of its organisation with another transport key than the seat pins.",
+        "CONSENSUS 5, 29",
+        "node/validator/epochs.py",
+        "if seat is not None and transport_pin(peer.transport_key) == seat.tls_pin:",
+        "if seat is not None:",
+        "tests/validator/test_roster.py::test_a_peer_speaks_as_a_validator_only_with_the_transport_key_that_its_seat_pins",
     ),
 )

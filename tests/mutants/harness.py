@@ -71,7 +71,6 @@ class Copy:
 
     def __init__(self, root: Path, source: Path = ROOT) -> None:
         self.root = root
-        self._source = source
         for name in _COPIED:
             if (source / name).is_dir():
                 shutil.copytree(
@@ -93,11 +92,12 @@ class Copy:
     @contextmanager
     def planted(self, mutant: Mutant) -> Iterator[None]:
         """The copy with the bug in it; PatchError if it does not fit."""
-        self._write(mutant.file, patched(mutant, (self.root / mutant.file).read_text(encoding="utf-8")))
+        sound = (self.root / mutant.file).read_text(encoding="utf-8")
+        self._write(mutant.file, patched(mutant, sound))
         try:
             yield
         finally:
-            self._write(mutant.file, (self._source / mutant.file).read_text(encoding="utf-8"))
+            self._write(mutant.file, sound)
 
     def _write(self, file: str, source: str) -> None:
         """Write, and drop what was compiled: it is told apart by size and second only."""

@@ -7,7 +7,9 @@ import pytest
 from ledger.base.errors import Code, CustodyError, FormError, SignatureError, StorageError
 from ledger.base.keyfile import Cost, inspect_key, open_key, seal_key, write_unsealed_key
 from ledger.base.keys import SigningKey
-from node.storage.keystore import Keystore
+from node.storage.filesystem import write_atomically
+from node.storage.keystore import Keystore, overwrite
+from tests.storage.memory_files import MemoryFileSystem
 
 KEY = SigningKey.from_seed(bytes(range(32)))
 QUICK = Cost(1, 8)
@@ -137,3 +139,43 @@ def test_one_process_holds_a_key(tmp_path: Path) -> None:
     assert caught.value.code is Code.LOCKED
     held.release()
     store.lock("validator").release()
+
+
+def test_a_destroyed_key_is_nowhere_on_the_disk() -> None:
+    """Neither under its name nor under none: what the file was made of is overwritten, durably, before it loses its name."""
+    files = MemoryFileSystem()
+    secret = write_unsealed_key(KEY, "validator")
+    write_atomically(files, "validator-0.key", secret)
+    inode = files.names["validator-0.key"]
+    assert inode.durable == secret
+    overwrite(files, "validator-0.key")
+    assert "validator-0.key" not in files.crash().names
+    assert (bytes(inode.content), inode.durable) == (bytes(len(secret)), bytes(len(secret)))
+    overwrite(files, "validator-0.key")
+
+
+@pytest.mark.parametrize("steps", range(5))
+def test_a_key_is_destroyed_whenever_the_power_goes(steps: int) -> None:
+    """What is left is the key as it was, or no key; a second call leaves none."""
+    files = MemoryFileSystem()
+    secret = write_unsealed_key(KEY, "validator")
+    write_atomically(files, "validator-0.key", secret)
+    left = steps
+
+    def fault(operation: str, path: str) -> None:
+        nonlocal left
+        if operation in {"write", "sync", "remove", "sync_folder"}:
+            left -= 1
+            if left < 0:
+                raise OSError(5, "power is going")
+
+    files.fault = fault
+    try:
+        overwrite(files, "validator-0.key")
+    except StorageError:
+        assert steps < 4
+    after = files.crash()
+    kept = [inode.durable for inode in after.names.values()]
+    assert kept in ([], [secret], [bytes(len(secret))])
+    overwrite(after, "validator-0.key")
+    assert not after.crash().names
