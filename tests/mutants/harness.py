@@ -216,10 +216,13 @@ class Harness:
     ) -> list[Result]:
         """The fate of each mutant, in order. Each test is first shown to pass on the real code. PatchError."""
         results = []
-        with ThreadPoolExecutor(self._jobs) as pool:
+        pool = ThreadPoolExecutor(self._jobs)
+        try:
             for result in pool.map(self._fate, mutants):
                 tell(result)
                 results.append(result)
+        finally:
+            pool.shutdown(cancel_futures=True)
         return results
 
     @contextmanager

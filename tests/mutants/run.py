@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -101,6 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\n".join(wrong), file=sys.stderr)
         return 2
     started = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that copies and processes go, too
     with Harness(max(1, options.jobs), limit_s=LIMIT_S) as harness:
         results = harness.judge(mutants, _tell)
     account = report([area for area, _ in pairs], results, time.monotonic() - started)
