@@ -86,7 +86,7 @@ def audit(
 
 
 def _trusted(given: Path | None) -> tuple[Anchor | None, dict[int, bytes]]:
-    """The anchor, if there is one, and the header hashes pinned by height."""
+    """The anchor, if there is one, and the header hashes that it knows by height: pinned ones and ends of epochs."""
     path = given or settings().anchor
     if path is None:
         return None, {}
@@ -96,7 +96,8 @@ def _trusted(given: Path | None) -> tuple[Anchor | None, dict[int, bytes]]:
     except CustodyError as error:
         raise Stop(CANNOT_READ, str(error)) from None
     pinned = {checkpoint.header.height: checkpoint.header.hash for checkpoint in checkpoints}
-    return trusted, pinned | {trusted.height: trusted.header_hash}
+    ends = {epoch.last.height: epoch.last.header_hash for epoch in trusted.epochs if epoch.last is not None}
+    return trusted, ends | pinned | {trusted.height: trusted.header_hash}
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from client.anchor import (
     load_anchor,
     shown_in,
 )
+from client.cli.audit import _trusted
 from client.directory import load_directory
 from client.verify import verify_file
 from ledger.base.encoding import decode, encode
@@ -328,3 +329,16 @@ def test_damaged_closings_are_said_and_never_skipped(begun: AnchorFolder, changi
     first.unlink()
     with pytest.raises(ProofError):
         load_anchor(begun.path)
+
+
+def test_an_audit_compares_the_ends_of_epochs_too(
+    begun: AnchorFolder, changing: ChangingWorld, tmp_path: Path
+) -> None:
+    begun.pin(*shown_in(changing.prove()))
+    exported = tmp_path / "exported.custody"
+    exported.write_bytes(anchor_to_bytes(begun.anchor()))
+    for anchor in (begun.path, exported):
+        _, known = _trusted(anchor)
+        ends = {one.checkpoint.header.height: one.checkpoint.header.hash for one in changing.closings}
+        last = changing.checkpoints[-1].header
+        assert known == {**ends, last.height: last.hash}

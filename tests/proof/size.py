@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ledger.base.encoding import encode
+from ledger.chain.closing import Closing
 from ledger.proof.bundle import MOVES, Bundle, bundle_from_bytes
 
 BASE = 700
-CLOSING = 1_100
+CLOSING = 580
+MEMBER = 48
+SIGNATURE = 64
 RECORD = 1_400
 STATEMENT = 650
 LINK = 300
@@ -41,7 +44,7 @@ def bound_of(data: bytes) -> int:
     shown = sum(len(payload.event) + len(payload.context or b"") + 100 for payload in bundle.payloads)
     return (
         BASE
-        + CLOSING * len(bundle.closings)
+        + sum(_closing(closing) for closing in bundle.closings)
         + RECORD * found["records"]
         + STATEMENT * found["statements"]
         + LINK * found["links"]
@@ -49,6 +52,15 @@ def bound_of(data: bytes) -> int:
         + HASH * found["hashes"]
         + legs
         + shown
+    )
+
+
+def _closing(closing: Closing) -> int:
+    """Of one change of validators: header, outcome, signatures of the former set, members of the next."""
+    return (
+        CLOSING
+        + SIGNATURE * len(closing.checkpoint.certificate.signer_indices())
+        + MEMBER * len(closing.members)
     )
 
 

@@ -16,6 +16,7 @@ from ledger.proof.anchor import Anchor, ForkError, anchor_from_genesis, followed
 from ledger.proof.bundle import bundle_from_bytes
 from ledger.proof.verdict import Verdict, Word, assess
 from ledger.proof.verify import verify
+from tests.proof.size import bound_of
 from tests.world.epochs import BLOCKS_PER_EPOCH, EPOCHS, ChangingWorld, seats_of
 from tests.world.world import World
 
@@ -384,3 +385,11 @@ def test_an_epoch_does_not_end_below_a_block_of_it_that_is_pinned(world: Changin
     assert followed(world.anchors[2], [*world.closings[2:3], closing]).epoch == 4
     with pytest.raises(ForkError, match="which is pinned"):
         followed(anchor, [closing])
+
+
+def test_a_change_of_validators_costs_a_proof_about_a_kilobyte(world: ChangingWorld) -> None:
+    whole, without = world.prove(), world.prove(EPOCHS)
+
+    assert bundle_from_bytes(without).closings == ()
+    assert len(whole) - len(without) <= bound_of(whole) - bound_of(without) <= 1_200 * EPOCHS
+    assert len(whole) <= bound_of(whole)
