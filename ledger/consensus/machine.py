@@ -476,9 +476,16 @@ class Consensus:
         return True
 
     def _arm(self) -> None:
-        """Timers run only while work is pending (rule 19); nothing is, once the epoch's last block is final."""
+        """Timers run only while work is pending (rule 19); nothing is, once the epoch's last block is final.
+
+        To a follower batches are no work: it cannot have them ordered.
+        """
         self._rules.drop_untimely_changes(self._wall_ms)
-        pending = bool(self._batches) or self._finality.is_tip_unfinal() or self._is_heartbeat_due()
+        pending = (
+            (bool(self._batches) and self._key is not None)
+            or self._finality.is_tip_unfinal()
+            or self._is_heartbeat_due()
+        )
         self._pacing.arm(pending and not self._finality.is_closed(self._epoch), self._now_ms)
 
     def _heartbeat_at_ms(self) -> int | None:

@@ -276,11 +276,26 @@ class Mempool:
 
     def drop(self, digest: bytes) -> None:
         """Let go of a batch that no block can have any more; those who wait for it are told that it is refused."""
+        self._drop(digest, Code.WRONG_EPOCH, "expected a change of the epoch under way, it is over")
+
+    def _drop(self, digest: bytes, code: Code, message: str) -> None:
         batch = self._let_go(digest)
         for transaction in () if batch is None else batch.transactions:
-            self._refuse(
-                transaction.id, Code.WRONG_EPOCH, "expected a change of the epoch under way, it is over"
-            )
+            self._refuse(transaction.id, code, message)
+
+    def drop_expired(self, time_ms: int) -> tuple[bytes, ...]:
+        """Let go of batches of which nothing can be executed after a block at `time_ms`; their digests.
+
+        For a node without a seat: what it holds and nobody else has is never ordered.
+        """
+        expired = tuple(
+            batch.digest
+            for batch in self._held.values()
+            if all(transaction.header.expiry_ms <= time_ms for transaction in batch.transactions)
+        )
+        for digest in expired:
+            self._drop(digest, Code.EXPIRED, "expected to be ordered before the expiry, it was not")
+        return expired
 
     def follow(self) -> None:
         """This node has no seat any more: what waits here in no batch is refused."""

@@ -42,7 +42,7 @@ from ledger.consensus.messages import (
     encode_message,
 )
 from node.config import NodeConfig, load_config, load_genesis
-from node.local.protocol import NodeStatus, PeerStatus
+from node.local.protocol import NodeStatus, PeerStatus, State
 from node.logs import Log
 from node.metrics import render_metrics
 from node.storage.folder import NodeFolder
@@ -135,6 +135,7 @@ class Validator:
             self.clock = Clock(member.config.clock_offset_ms, member.validators.faulty, host)
             self.started_ms = self.clock.wall_ms()
             self._accused: set[int] = set()
+            self._reported: dict[bytes, Evidence] = {}
             self._begin_epoch()
         except BaseException:
             member.keys.close()
@@ -415,6 +416,7 @@ class Validator:
             self.mempool.follow()
         else:
             self.mempool.me = self.me
+            self._report_again()
 
     def send_closing(self, peer: int, epoch: int) -> None:
         """Send a peer the finalisation of the block that closed an epoch, if it is here."""
@@ -462,7 +464,9 @@ class Validator:
 
     def send(self, peer: int, data: bytes) -> None:
         """Send an encoded message to one validator."""
-        self.mesh.send(self._key_of[peer], CONSENSUS_FRAME, data)
+        key = self._key_of.get(peer)
+        if key is not None:  # no address is known of one whom node.toml does not list
+            self.mesh.send(key, CONSENSUS_FRAME, data)
 
     def broadcast(self, data: bytes) -> None:
         """Send an encoded message to all validators."""
@@ -532,6 +536,8 @@ class Validator:
             self.mempool.held_all(block.batches),
         )
         self.mempool.finalised(final)
+        if self.key is None:
+            self.stores.pending.forget(BATCH, self.mempool.drop_expired(block.header.time_ms))
         self.chain.finalised(final)
         self.housekeeper.finalised(block)
         self.snapshotter.finalised(self.executor.checkpoint if effect.certificate is not None else None)
@@ -546,8 +552,12 @@ class Validator:
         if evidence.signer in self._accused or self.key is None:
             return
         self._accused.add(evidence.signer)
+        self._report(self.key, evidence)
+
+    def _report(self, key: SigningKey, evidence: Evidence) -> None:
+        """Put evidence on the ledger under the key of this epoch."""
         transaction = sign_transaction(
-            self.key,
+            key,
             self.network,
             self.member.config.organisation,
             (evidence,),
@@ -555,8 +565,18 @@ class Validator:
             expiry_ms=max(self.clock.wall_ms(), self.executor.final_header.time_ms) + _EVIDENCE_EXPIRY_MS,
             kind=Kind.EVIDENCE,
         )
+        self._reported[transaction.id] = evidence
         self.mempool.submit_own(transaction.to_bytes())
         self.driver.wake()
+
+    def _report_again(self) -> None:
+        """Evidence that did not make it before its epoch ended was signed with a key that counts no more."""
+        reported, self._reported = self._reported, {}
+        for known, evidence in reported.items():
+            status = self.mempool.status(known)
+            is_settled = status.state is State.FINAL and not status.receipts[0].refusal
+            if self.key is not None and not is_settled:
+                self._report(self.key, evidence)
 
     def alarm(self, message: str) -> None:
         """Tell the operator."""

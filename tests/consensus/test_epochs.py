@@ -459,6 +459,15 @@ def test_a_follower_executes_and_commits_and_signs_nothing() -> None:
     assert not [record for record in bench.log if isinstance(record, Vote | Proposal)]
 
 
+def test_batches_are_no_work_to_a_follower() -> None:
+    """It cannot have them ordered: else one that nobody takes would keep its timers running for ever."""
+    bench = Bench(FOLLOWER)
+    bench.hold("a")
+    bench.wait(2_000)
+    assert not messages(bench.effects, Announcement)
+    assert len(messages(bench.effects, Position)) == 1
+
+
 def test_a_follower_catches_up_and_sees_the_epoch_end() -> None:
     bench = Bench(FOLLOWER, approvers=APPROVERS)
     block = closing(bench)

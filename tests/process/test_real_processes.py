@@ -210,7 +210,7 @@ def test_starts_that_must_be_refused_are_and_leave_everything_as_it_was(tmp_path
 
         stranger = create_network(tmp_path / "stranger", port_base=free_port_base()).folders[VICTIM]
         (folder / GENESIS_FILE).write_bytes((stranger / GENESIS_FILE).read_bytes())
-        refused("bad_key", 2)
+        refused("foreign_data", 5)
         (folder / GENESIS_FILE).write_bytes(genesis)
 
         votes = folder / "votes"

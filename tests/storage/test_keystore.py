@@ -8,7 +8,7 @@ from ledger.base.errors import Code, CustodyError, FormError, SignatureError, St
 from ledger.base.keyfile import Cost, inspect_key, open_key, seal_key, write_unsealed_key
 from ledger.base.keys import SigningKey
 from node.storage.filesystem import write_atomically
-from node.storage.keystore import Keystore, overwrite
+from node.storage.keystore import Keystore, epoch_of_key, overwrite, validator_key_name
 from tests.storage.memory_files import MemoryFileSystem
 
 KEY = SigningKey.from_seed(bytes(range(32)))
@@ -179,3 +179,21 @@ def test_a_key_is_destroyed_whenever_the_power_goes(steps: int) -> None:
     assert kept in ([], [secret], [bytes(len(secret))])
     overwrite(after, "validator-0.key")
     assert not after.crash().names
+
+
+def test_a_destroyed_key_leaves_neither_its_name_nor_its_bytes(tmp_path: Path) -> None:
+    store = Keystore(tmp_path)
+    store.generate("validator-3", "validator", None)
+    path = store.path("validator-3")
+    (tmp_path / "kept").hardlink_to(path)
+    store.destroy("validator-3")
+    store.destroy("validator-3")
+    assert store.names() == ()
+    assert set((tmp_path / "kept").read_bytes()) == {0}
+
+
+def test_the_epoch_of_a_key_is_in_its_name() -> None:
+    assert [epoch_of_key(name) for name in ("validator-0", "validator-12", "validator-", "validator-x", "sign")] == [
+        0, 12, None, None, None,
+    ]  # fmt: skip
+    assert epoch_of_key(validator_key_name(7)) == 7

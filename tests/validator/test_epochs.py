@@ -14,8 +14,10 @@ import pytest
 from ledger.base.errors import Code, StorageError
 from ledger.chain.batch import make_batch
 from ledger.chain.epoch import EpochChange
+from ledger.chain.evidence import make_evidence
 from ledger.chain.genesis import LEADER_TIMEOUT_MS
 from ledger.chain.transaction import Transaction, transaction_from_bytes
+from ledger.chain.votes import notarise
 from ledger.proof.anchor import anchor_from_genesis
 from ledger.proof.verify import verify
 from node.changes import Delivered, approved, carry, compose, deliver_key
@@ -344,5 +346,88 @@ def test_what_one_without_a_seat_pushes_is_not_taken(tmp_path: Path) -> None:
         for sender, is_taken in (("broker", False), ("carrier", True)):
             maker._message_came(network.key(sender, "transport").public_key, BATCH_FRAME, frame)
             assert (maker.mempool.held(batch.digest) is not None) == is_taken, sender
+
+    with_changing(tmp_path, scenario)
+
+
+def test_a_validator_without_the_address_of_another_says_so_and_goes_on(tmp_path: Path) -> None:
+    async def scenario(network: Changing) -> None:
+        settings = network.made.folders["carrier"] / FILE
+        await network.stop("carrier")
+        whole = settings.read_text()
+        settings.write_text(whole[: whole.index('\n[[peers]]\norganisation = "broker"')])
+        await network.start("carrier", "broker")
+        await network.close_epoch(network.change(1, (*FOUR, "broker")))
+        await network.in_epoch(1)
+        status = await network.clients["carrier"].status()
+        assert any("broker" in warning for warning in status.warnings)
+        assert status.is_validator
+        for number in range(5):
+            assert (await record(network, number, FOUR[number % 4])).state is State.FINAL
+        await network.stop("customs")
+        assert (await record(network, 9, "forwarder")).state is State.FINAL
+        await network.start("customs")  # asks everybody, the one without an address as well
+        await network.same_height()
+
+    with_changing(tmp_path, scenario)
+
+
+def test_evidence_that_its_epoch_left_behind_is_reported_again_under_the_next_key(tmp_path: Path) -> None:
+    async def scenario(network: Changing) -> None:
+        culprit = network.key("carrier", "validator-0")
+        maker = network.running["maker"]
+        claims = [notarise(0, 50, bytes((number,)) * 32) for number in (1, 2)]
+        signed = [culprit.sign(claim.signing_message(network.network)) for claim in claims]
+        evidence = make_evidence(0, claims[0], signed[0], claims[1], signed[1])
+        maker.accuse(evidence)
+        (made, *_) = maker._reported
+        maker.mempool._queue.clear()  # it was pushed to nobody when the epoch ended
+        maker.mempool._queued_ids.clear()
+        await network.close_epoch(network.change(1, FOUR), "customs")
+        await network.in_epoch(1)
+        await until(lambda: bool(maker._reported) and made not in maker._reported)
+        (again,) = maker._reported
+        await until(lambda: maker.mempool.status(again).state is State.FINAL)
+        assert maker.mempool.status(again).receipts[0].refusal == ""
+
+    with_changing(tmp_path, scenario)
+
+
+def test_what_one_that_lost_its_seat_holds_is_let_go_of_when_it_has_expired(tmp_path: Path) -> None:
+    async def scenario(network: Changing) -> None:
+        customs = network.running["customs"]
+        await network.start("broker")
+        await network.close_epoch(network.change(1, ("broker", "carrier", "forwarder", "maker")))
+        await network.in_epoch(1)
+        data = network.author().submission((1,)).transaction
+        transaction = transaction_from_bytes(data, network.network)
+        customs.mempool.hold(make_batch(network.network, 1, 1, [transaction], [data]))
+        told: list[TransactionStatus] = []
+        customs.mempool.when_final(transaction.id, told.append)
+        assert not customs.mempool.drop_expired(transaction.header.expiry_ms - 1)
+        assert customs.mempool.drop_expired(transaction.header.expiry_ms)
+        assert [(status.state, status.code) for status in told] == [(State.REFUSED, Code.EXPIRED)]
+        assert not customs.mempool.pending_transactions
+
+    with_changing(tmp_path, scenario)
+
+
+def test_one_key_is_used_by_one_process(tmp_path: Path) -> None:
+    """From whatever folder it comes: a link to the key file of another."""
+
+    async def scenario(network: Changing) -> None:
+        twin = tmp_path / "twin"
+        shutil.copytree(network.made.folders["maker"], twin, ignore=shutil.ignore_patterns("*.sock"))
+        key = twin / "keys" / "validator-0.key"
+        key.unlink()
+        key.hardlink_to(network.made.folders["maker"] / "keys" / "validator-0.key")
+        keys = StoredKeys(Keystore(twin / "keys"), None)
+        with pytest.raises(StorageError) as refused:
+            keys.load(0)
+        assert refused.value.code is Code.LOCKED
+        await network.stop("maker")
+        assert keys.load(0).public_key == network.key("maker", "validator-0").public_key
+        keys.close()
+        await network.start("maker")
 
     with_changing(tmp_path, scenario)
