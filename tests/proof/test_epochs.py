@@ -99,7 +99,6 @@ def test_a_bundle_older_than_the_anchor_verifies_by_its_own_epoch_and_is_never_c
 ) -> None:
     for epoch, data in enumerate(world.bundles):
         for anchor in anchors:
-            verify(data, anchor)
             verdict = judged(data, anchor, world)
             is_newer = anchor.epoch > epoch
             assert verdict.status is (Word.STALE if is_newer else Word.CONSISTENT)
@@ -316,7 +315,7 @@ def test_leaked_keys_certify_nothing_in_a_later_epoch(
             forged = bundle._replace(
                 checkpoint=Checkpoint(header, said, certificate), closings=tuple(world.closings[:later])
             )
-            for anchor in anchors:
+            for anchor in (anchors[0], anchors[epoch + 1], anchors[-1]):
                 with pytest.raises(ProofError):
                     verify(forged.to_bytes(), anchor)
 
