@@ -85,6 +85,12 @@ class PayloadStore:
         """Index what was stored since the index was last written, and finish what a crash interrupted."""
         known = self._index.height
         start = None if known is None else _unpack(known.to_bytes(8, "big"))
+        if start is not None and start > self._log.synced_end:
+            raise StorageError(
+                Code.DAMAGED,
+                f"expected payloads up to {self._log.place(start)}, which the index knows, they end at "
+                f"{self._log.place(self._log.synced_end)}; remove payload/index to go on without them: open events are fetched again",
+            )
         bad: set[Position] = set()
         erased: set[Position] = set()
         for record in self._log.scan(start, bad_bodies=bad.add):

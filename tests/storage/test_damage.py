@@ -7,10 +7,23 @@ from collections.abc import Callable
 
 import pytest
 
+from ledger.base.errors import StorageError
 from node.storage import segment_format, segments
+from node.storage.payload_store import PayloadStore
 from node.storage.segment_format import HEADER_BYTES, RECORD_HEADER_BYTES, RecordHeader
 from tests.storage.exhaustive import flips, prefixes, tears
-from tests.storage.specimens import LEAST_BYTES, SPECIMENS, Specimen, blocks, payloads, pending, votes
+from tests.storage.memory_backend import MemoryBackend
+from tests.storage.specimens import (
+    LEAST_BYTES,
+    NETWORK,
+    ROOM,
+    SPECIMENS,
+    Specimen,
+    blocks,
+    payloads,
+    pending,
+    votes,
+)
 
 each_specimen = pytest.mark.parametrize("make", SPECIMENS)
 Make = Callable[[], Specimen]
@@ -62,6 +75,34 @@ def test_torn_swapped_and_stale_sectors_of_the_last_group_are_cut(make: Make) ->
     found = tears(specimen.name, 200, 1)
     assert found.findings == ()
     assert found.recovered == found.cases, "a power cut in the last group never refuses a start"
+
+
+def test_a_payload_log_that_lost_what_its_index_knows_is_refused_or_read_right() -> None:
+    """With an index, bodies are not read at opening, and a cut tail shows: nothing new may be written over it."""
+    specimen = payloads()
+    index = MemoryBackend()
+    PayloadStore(specimen.disk(), index, NETWORK, segment_bytes=ROOM).write_index(least_bytes=0)
+    draw = random.Random("indexed payloads")
+    last = range(8 * specimen.last_group, 8 * len(specimen.data))
+    refused: list[str] = []
+    damaged: list[str] = []
+    for bit in (*draw.sample(range(8 * len(specimen.data)), 300), *draw.sample(last, 50)):
+        files = specimen.disk()
+        files.names[specimen.path].content[bit // 8] ^= 1 << bit % 8
+        try:
+            store = PayloadStore(files, index, NETWORK, segment_bytes=ROOM)
+        except StorageError as error:
+            refused.append(error.message)
+            continue
+        assert bit not in last
+        for key, value in specimen.states[-1].items():
+            try:
+                assert value in (store.get(key), store.get_context(key))
+            except StorageError as error:
+                damaged.append(error.message)
+    assert len(refused) > 50
+    assert len(damaged) > 200
+    assert all(specimen.path in message for message in (*refused, *damaged))
 
 
 @pytest.mark.parametrize("make", [blocks, votes, pending, payloads])
