@@ -10,12 +10,15 @@ from collections.abc import Callable
 
 import pytest
 
+from ledger.base.encoding import encode
 from ledger.base.hashing import Tag, tagged_hash
 from ledger.proof.build import build
+from ledger.proof.bundle import bundle_from_bytes
 from ledger.proof.verdict import Word, assess
 from ledger.trade.rules.view import thing
 from ledger.trade.statement import Action, Role
 from tests.proof.forgery import anchor_of
+from tests.world.epochs import ChangingWorld
 from tests.world.past import Past
 from tests.world.world import World, serial, sscc
 
@@ -64,3 +67,22 @@ def test_no_flipped_byte_leaves_a_bundle_proven(small: Callable[[], tuple[World,
         flipped[place] = byte
     assert proven == []
     assert bytes(flipped) == data
+
+
+@pytest.mark.timeout(3_600 if EVERY else 120)
+def test_no_flipped_byte_leaves_a_change_of_validators_proven() -> None:
+    """Neither to an anchor that follows the closings, nor to one that knows the sets they lead to already."""
+    world = ChangingWorld(2)
+    data = world.prove()
+    end = len(data) - len(encode(bundle_from_bytes(data)[3:])) + 1
+    flipped = bytearray(data)
+    for anchor in (anchor_of(world), world.anchors[2]):
+        assert assess(data, anchor, now_ms=world.now_ms).status == Word.CONSISTENT
+        proven = []
+        for place in range(end):
+            for difference in differences(place):
+                flipped[place] = data[place] ^ difference
+                if assess(bytes(flipped), anchor, now_ms=world.now_ms).exit_code not in (1, 5):
+                    proven.append((place, difference))
+            flipped[place] = data[place]
+        assert proven == []
