@@ -259,4 +259,13 @@ MUTANTS: Final = (
         "",
         _T_ATTACKS + "test_a_ruling_on_something_else_confirms_no_taking",
     ),
+    Mutant(
+        "restored-parent-not-certified",
+        "Records that an event reads without naming them are not certified before it, so a restored parent proves nothing.",
+        "CUSTODY_RULES, model 4; DESIGN §4 Related root",
+        "ledger/state/item.py",
+        "for key, record in sorted(view.reads.items(), key=_by_key)\n",
+        "for key, record in sorted(view.reads.items(), key=_by_key) if view.role(key) != ANCESTOR or not record.children\n",
+        _T_ALTERED + "test_a_restored_parent_is_in_the_proof",
+    ),
 )

@@ -72,6 +72,16 @@ def test_a_journey_that_came_back_cannot_be_left_out(monkeypatch: pytest.MonkeyP
         verify(without, forgery.anchor_of(world))
 
 
+def test_a_restored_parent_is_in_the_proof(world: World) -> None:
+    """A correction that puts the item back reads the case that no subject names: it is certified before the event, too."""
+    world.do("maker", Action.UNPACK, [(Role.PARENT, CASE), (Role.CHILD, ITEM)])
+    unpacked = world.rows[-1].changes.item
+    assert unpacked is not None
+    world.do("maker", Action.CORRECT, [(Role.CHILD, ITEM)], cites=unpacked.event_hash)
+    assert world.record(KEY).parent == CASE
+    assert forgery.check(world, KEY).nested.proven[KEY].replayed.containers == (CASE,)
+
+
 # --- one part
 
 
