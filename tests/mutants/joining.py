@@ -148,4 +148,13 @@ MUTANTS: Final = (
         "",
         _T_AUDIT + "test_the_first_height_that_differs_is_named",
     ),
+    Mutant(
+        "lacking-history-is-no-history",
+        "A node that lacks part of a history answers as if there were none, and goods with a past look unknown.",
+        "DESIGN §6; CONSENSUS 28",
+        "node/gateway/problems.py",
+        "        Code.HISTORY_INCOMPLETE: 503,\n",
+        "        Code.HISTORY_INCOMPLETE: 404,\n",
+        "tests/api/test_subjects.py::test_a_history_that_is_not_whole_is_never_answered_with_less",
+    ),
 )
