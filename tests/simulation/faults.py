@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 Fault = Callable[["Faults", int], None]
-RESTART_US = 20_000
 UNTRUSTWORTHY = frozenset({"bit_flip", "lost_write", "misdirected_write"})
 """Faults after which a node may have to stay away: it then counts as one of f."""
 

@@ -80,11 +80,14 @@ class Machine:
         for backend in self.tables.values():
             backend.crash()
 
-    def wipe(self) -> None:
-        """An operator clears the folder."""
-        self.disk = MemoryFileSystem()
+    def wipe(self, *kept: str) -> None:
+        """An operator clears all but some folders."""
+        before, self.disk = self.disk, MemoryFileSystem()
         for folder in ("", *FOLDERS):
             self.disk.make_folder(folder)
+        for path, inode in before.names.items():
+            if path.partition("/")[0] in kept:
+                self.disk.names[path] = inode
         self.tables = {}
 
     # ---- the disk

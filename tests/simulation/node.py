@@ -25,6 +25,7 @@ from tests.simulation.wires import Caller, VirtualDoorway, VirtualMesh, open_mes
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+RESTART_US = 20_000
 __all__ = ["Node", "SimulatedValidator", "is_signed", "open_stores"]
 _PROPOSAL, _VOTE = 1, 2
 """Kinds of messages (WIRE_CONSENSUS §6): what carries a claim of its sender."""
@@ -121,6 +122,7 @@ class Node:
         self.mesh: VirtualMesh | None = None
         self.door: VirtualDoorway | None = None
         self.callers: list[Caller] = []
+        self.is_rebuilt = False
         self.is_spent = False
         """Its disk was not to be trusted: its key must never vote again."""
         self.wants_restart = True
@@ -232,8 +234,18 @@ class Node:
         """The validator does not start, with one documented error."""
         self.refusals.append(error)
         self.world.oracles.refused(self, error)
-        if self.machine.is_suspect and error.code is not Code.DISK_FULL and not self.machine.failing_syncs:
+        if not self.machine.is_suspect or error.code is Code.DISK_FULL or self.machine.failing_syncs:
+            return
+        if "votes" in error.message or self.is_rebuilt:
             self.spend()
+        else:
+            self.rebuild()
+
+    def rebuild(self) -> None:
+        """What an operator does when anything but the vote log is damaged: the rest is fetched from the others."""
+        self.is_rebuilt = True
+        self.machine.wipe("votes", "keys")
+        self.world.loop.after(RESTART_US, self.start)
 
     def spend(self) -> None:
         """What an operator does with a node whose data is not to be trusted: its key is spent, it stays away."""

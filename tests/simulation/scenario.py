@@ -35,6 +35,7 @@ class Result:
     acknowledged: int = 0
     bundles: int = 0
     spent: int = 0
+    rebuilt: int = 0
     epochs: int = 0
     settled_ms: int = 0
     forks: list[str] = field(default_factory=list)
@@ -141,6 +142,7 @@ class Scenario:
         result.frames = world.wires.frames
         result.acknowledged = len(world.oracles.acknowledged)
         result.spent = sum(node.is_spent for node in world.nodes)
+        result.rebuilt = sum(node.is_rebuilt for node in world.nodes)
         result.faults = self.faults.happened
         result.notes = world.oracles.notes
         result.trace = world.trace()
