@@ -32,6 +32,9 @@ class ValidatorKeys(Protocol):
     def load(self, epoch: int) -> SigningKey:
         """The key of an epoch. StorageError unknown_key if there is none."""
 
+    def has_later(self, epoch: int) -> bool:
+        """Whether there is a key of an epoch after this one."""
+
     def destroy_before(self, epoch: int) -> None:
         """Destroy the keys of all epochs before this one. StorageError."""
 
@@ -63,6 +66,11 @@ class StoredKeys:
         self.close()
         self._lock = self._keystore.lock(name)
         return key
+
+    def has_later(self, epoch: int) -> bool:
+        """Whether there is a key of an epoch after this one."""
+        found = [epoch_of_key(name) for name in self._keystore.names()]
+        return any(number is not None and number > epoch for number in found)
 
     def destroy_before(self, epoch: int) -> None:
         """Destroy the keys of all epochs before this one."""
@@ -113,12 +121,20 @@ def _number(value: Any, default: int) -> int:
 def own_key(epoch: Epoch, organisation: str, keys: ValidatorKeys, transport: SigningKey) -> SigningKey | None:
     """The key this node signs with in the epoch, None if its organisation has no seat.
 
+    None too where only keys of later epochs are left: one that lost its chain fetches it again from the beginning, and
+    follows through the epochs whose keys it destroyed in time.
+
     StorageError unknown_key; bad_key if it is not the key that was delivered, or the seat pins another transport key.
     """
     seat = epoch.seat_of(organisation)
     if seat is None:
         return None
-    key = keys.load(epoch.number)
+    try:
+        key = keys.load(epoch.number)
+    except StorageError as error:
+        if error.code is Code.UNKNOWN_KEY and keys.has_later(epoch.number):
+            return None
+        raise
     if key.public_key != seat.public_key or transport_pin(transport.public_key) != seat.tls_pin:
         raise StorageError(
             Code.BAD_KEY,

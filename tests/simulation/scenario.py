@@ -75,7 +75,7 @@ class Scenario:
         faulty = world.validators.faulty
         if adversaries is None:
             adversaries = tuple(random.choice(list(KINDS)) for _ in range(random.randint(0, faulty)))
-        seats = tuple(world.slot_of(member.organisation) for member in world.validators)
+        seats = world.seats
         liars = random.sample(seats, len(adversaries))
         newcomer = world.slot_of(NEWCOMER.identifier)
         is_changing = random.random() < 0.3

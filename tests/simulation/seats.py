@@ -34,6 +34,9 @@ class DiskKeys:
             raise StorageError(Code.UNKNOWN_KEY, f"expected the key of epoch {epoch}, there is none")
         return SigningKey.from_seed(self._disk.open(key_path(epoch)).read_at(0, SEED_BYTES))
 
+    def has_later(self, epoch: int) -> bool:
+        return any(self._disk.exists(key_path(later)) for later in range(epoch + 1, epoch + 10))
+
     def destroy_before(self, epoch: int) -> None:
         for earlier in range(epoch):
             overwrite(self._disk, key_path(earlier))

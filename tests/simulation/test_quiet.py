@@ -24,8 +24,8 @@ class Quiet:
 
     def __init__(self, count: int, *, dead: tuple[int, ...] = ()) -> None:
         self.world = world = World(5, found(count))
-        for index in range(count):
-            world.place(index)
+        for slot in world.seats:
+            world.place(slot)
         self.up = [node for node in world.nodes if node.index not in dead]
         for node in world.nodes:
             node.wants_restart = node in self.up

@@ -13,7 +13,7 @@ from tests.simulation.run import traces
 from tests.simulation.scenario import HEIGHTS, Scenario, run_seed
 
 SEEDS_OF_FINDINGS = [
-    (int(line[:8]), tuple(filter(None, (name.strip() for name in line[8:31].split(",")))))
+    (int(line[:8]), tuple(name.strip() for name in line[8:31].split(",") if name.strip()))
     for line in (Path(__file__).with_name("seeds.txt")).read_text(encoding="utf-8").splitlines()
     if line and not line.startswith("#")
 ]

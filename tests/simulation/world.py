@@ -66,6 +66,11 @@ class World:
     def node_with(self, transport_key: bytes) -> Node:
         return next(node for node in self.nodes if node.transport_key == transport_key)
 
+    @property
+    def seats(self) -> tuple[int, ...]:
+        """The slots that validate at first."""
+        return tuple(self.slot_of(member.organisation) for member in self.validators)
+
     def slot_of(self, organisation: str) -> int:
         return self.founding.organisations.index(organisation)
 

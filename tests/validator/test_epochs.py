@@ -333,6 +333,26 @@ def test_a_seat_without_its_key_stops_and_says_so(tmp_path: Path) -> None:
     with_changing(tmp_path, scenario)
 
 
+def test_one_that_lost_its_chain_follows_through_past_epochs_and_votes_again(tmp_path: Path) -> None:
+    async def scenario(network: Changing) -> None:
+        await record(network, 1)
+        await network.close_epoch(network.change(1, FOUR))
+        await network.in_epoch(1)
+        await network.stop("customs")
+        for name in ("chain", "payload", "state"):
+            shutil.rmtree(network.made.folders["customs"] / name)
+            (network.made.folders["customs"] / name).mkdir(mode=0o700)
+        assert network.key_files("customs") == ["validator-1"]
+        await network.start("customs")
+        assert network.running["customs"].key is None
+        await record(network, 2)
+        await network.in_epoch(1)
+        await until(lambda: network.running["customs"].key is not None)
+        await network.same_height()
+
+    with_changing(tmp_path, scenario)
+
+
 def test_what_one_without_a_seat_pushes_is_not_taken(tmp_path: Path) -> None:
     async def scenario(network: Changing) -> None:
         await network.start("broker")
