@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ledger.base.errors import StorageError
+from ledger.base.errors import Code, StorageError
 from node.storage.pending_store import PendingStore
 from tests.simulation.clients import Clients
 from tests.simulation.founding import found
@@ -36,14 +36,14 @@ def hand_in(world: World, clients: Clients, slot: int, count: int) -> None:
 def test_a_disk_that_fails_under_a_pushed_batch_stops_the_node_and_blames_no_peer(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The batch begins a segment: the disk fails while it is stored, before any vote."""
+    """As when the batch begins a segment: the disk fails while it is stored, before any vote."""
     bad = world.nodes[0].machine
     put = PendingStore.put
 
     def failing(store: PendingStore, kind: int, key: bytes, data: bytes) -> None:
         if world.loop.current is bad.process:
-            bad.failing_syncs = bad.had_faults = True
-            store.sync()
+            bad.had_faults = True
+            raise StorageError(Code.DAMAGED, "expected the disk to work")
         put(store, kind, key, data)
 
     monkeypatch.setattr(PendingStore, "put", failing)
@@ -63,6 +63,8 @@ def test_a_batch_whose_open_bytes_are_lost_is_neither_held_nor_served(world: Wor
     world.wires.add_cut(others)
     hand_in(world, clients, 0, 3)
     node = world.nodes[0]
+    assert node.validator is not None
+    node.validator.stores.sync_before_sending()
     node.crash(power=False)
     for path in [path for path in node.machine.disk.names if path.startswith("payload/")]:
         del node.machine.disk.names[path]
