@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -72,6 +73,8 @@ async def dead_validator(
             made = [
                 (subjects[n % _SUBJECTS], recorder.prepare(subjects[n % _SUBJECTS])) for n in range(count)
             ]
+            gc.collect()
+            gc.freeze()  # what was made is no garbage: looking through it would hold up the clients
             running = asyncio.create_task(_at_rate(recorder, gateways, made, per_second))
             await asyncio.sleep(before_s)
             cluster.kill(victim, *PARTS)
