@@ -120,29 +120,20 @@ def _when_parent_ends(stop: Callable[[], object]) -> None:
 
 
 def _run_validator(folder: Path, passphrase: bytes | None, log_level: str, *, with_parent: bool) -> None:
-    from node.logs import set_up_logs
-    from node.validator.validator import Validator, open_member
+    from node.logs import Log, set_up_logs
+    from node.validator.running import run_validator
+    from node.validator.validator import Member, open_member
+
+    def log_of(member: Member) -> Log:
+        return set_up_logs(log_level, node=member.config.organisation, role="validator")
 
     async def serve() -> None:
-        member = open_member(folder, passphrase)
-        log = set_up_logs(log_level, node=member.config.organisation, role="validator")
-        try:
-            validator = Validator(member, log)
-        except BaseException:
-            member.folder.close()
-            raise
-        loop = asyncio.get_running_loop()
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, validator.stop)
+            loop.add_signal_handler(number, stop.set)
         if with_parent:
-            _when_parent_ends(partial(loop.call_soon_threadsafe, validator.stop))
-        try:
-            await validator.start()
-            await validator.stopped.wait()
-        finally:
-            await validator.close()
-        if validator.failure is not None:
-            raise validator.failure
+            _when_parent_ends(partial(loop.call_soon_threadsafe, stop.set))
+        await run_validator(lambda: open_member(folder, passphrase), log_of, stop)
 
     _collect_rarely()
     asyncio.run(serve())

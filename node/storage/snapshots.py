@@ -23,6 +23,8 @@ from ledger.state.snapshot import Changes, Manifest, WindowBlock
 from node.storage.filesystem import FileSystem, read_whole, storage_error, write_atomically
 
 FOLDER: Final = "snapshots"
+KEPT: Final = 2
+"""How many snapshots a node keeps."""
 _CHECKSUM_BYTES: Final = 4
 _HEIGHT_DIGITS: Final = 19
 _INDEX_DIGITS: Final = 7
@@ -35,6 +37,7 @@ class PartKind(IntEnum):
     STATE = 1
     REGISTRY = 2
     WINDOW = 3
+    PLAN = 4  # the manifest of a snapshot that is being fetched
 
 
 class Part(NamedTuple):
@@ -50,6 +53,7 @@ class Part(NamedTuple):
 
 
 MANIFEST: Final = Part(PartKind.MANIFEST)
+PLAN: Final = Part(PartKind.PLAN)
 
 
 def parts_of(manifest: Manifest) -> tuple[Part, ...]:
@@ -89,6 +93,22 @@ class SnapshotStore:
         """The heights of whole snapshots, ascending."""
         ending = f"-{MANIFEST.name}"
         return tuple(int(name[:_HEIGHT_DIGITS]) for name in self._names() if name.endswith(ending))
+
+    @property
+    def planned(self) -> int | None:
+        """The height of the snapshot that is being fetched and put in place, if one is."""
+        ending = f"-{PLAN.name}"
+        return max(
+            (int(name[:_HEIGHT_DIGITS]) for name in self._names() if name.endswith(ending)), default=None
+        )
+
+    def remove(self, height: int, part: Part) -> None:
+        """Remove one part, durably."""
+        try:
+            self._files.remove(self._path(height, part))
+            self._files.sync_folder(self._folder)
+        except OSError as error:
+            raise storage_error(error, f"removing {self._path(height, part)}") from error
 
     def has(self, height: int, part: Part) -> bool:
         """Whether a part is there, whole or not."""

@@ -290,6 +290,7 @@ class StateStore:
         self._flush: Flush | None = None
         self._depth = 0
         self._kept: list[Kept] = []
+        self._is_filled = False
         self.is_half_installed = backend.height == INSTALLING
         """Whether filling the tables from a snapshot was interrupted: they must be filled again."""
         self.height = backend.height or None
@@ -363,6 +364,7 @@ class StateStore:
     def fill(self, table: str, pairs: Iterable[tuple[bytes, bytes]]) -> None:
         """Put what was lacking of the past, keys that no block changes; durable with the next flush."""
         layer = self._tables[table].layers[1]
+        self._is_filled = True
         for key, value in pairs:
             layer.set(key, value)
             self.overlay_bytes += CHANGE_BYTES + len(key) + len(value)
@@ -417,13 +419,14 @@ class StateStore:
         """
         if self._flush is not None:
             raise StorageError(Code.USAGE, "expected one flush at a time, one is under way")
-        if self.height is None or self.height == self.durable_height:
+        if self.height is None or (self.height == self.durable_height and not self._is_filled):
             return None
         if synced_height is None or synced_height < self.height:
             return None
         for table in self._tables.values():
             table.layers[0], table.layers[1] = table.layers[1], _Layer()
         self.overlay_bytes = 0
+        self._is_filled = False
         self._flush = Flush(self, self._backend, self.height)
         return self._flush
 
@@ -455,6 +458,7 @@ class StateStore:
             frozen, overlay = table.layers[0], table.layers[1]
             table.layers[0] = _Layer()
             if error is not None:
+                self._is_filled = True
                 self.overlay_bytes += frozen.size
                 frozen.update(overlay)
                 table.layers[1] = frozen

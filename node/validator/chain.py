@@ -132,6 +132,10 @@ class Chain:
             members.pop()
         return Range(tuple(members)) if members else None
 
+    def is_pruned(self, height: int) -> bool:
+        """Whether there is a final block at that height whose body is not here any more."""
+        return 0 < height <= self.height and height not in self._executor.blocks
+
     def batch_place(self, digest: bytes) -> tuple[int, int] | None:
         """(height, place in it) of the final block that has a batch."""
         return self._executor.tables.batch_place(digest, self._executor.tables.final)
@@ -152,6 +156,8 @@ class Chain:
         if place is None:
             return None
         height, index = place
+        if height not in self._executor.blocks:
+            return None
         return batches_of(self._executor.blocks.get(height))[index]
 
 

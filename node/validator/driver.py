@@ -69,7 +69,7 @@ class Surroundings(Protocol):
     def send_closing(self, peer: int, epoch: int) -> None:
         """Send a peer the finalisation of the block that closed an epoch."""
 
-    def may_execute(self) -> bool:
+    def may_execute(self, block: Block) -> bool:
         """Whether to execute now, or to wait for `Driver.resume`."""
 
     def accuse(self, evidence: Evidence) -> None:
@@ -240,7 +240,11 @@ class Driver:
 
     def _execute_next(self) -> None:
         self._execution_scheduled = False
-        if self._is_stopped or not self._executions or not self._around.may_execute():
+        if (
+            self._is_stopped
+            or not self._executions
+            or not self._around.may_execute(self._executions[0].block)
+        ):
             return
         effect = self._executions.popleft()
         try:

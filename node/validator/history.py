@@ -18,18 +18,24 @@ from ledger.state.links import Link
 from ledger.trade.record import Record, SubjectKey
 from node.storage.payload_store import PayloadStore
 from node.validator.execution import Executor
+from node.validator.past import incomplete, read_progress
 
 
 class StoredHistory:
     """`ledger.proof.history.History` over an executor that stands at its checkpoint."""
 
     def __init__(self, executor: Executor, payload: PayloadStore) -> None:
-        """Raises UnavailableError unavailable while there is no checkpoint or a later block was executed."""
+        """Raises UnavailableError unavailable while there is no checkpoint or a later block was executed, and
+        history_incomplete while the past below the snapshot that the node joined from is.
+        """
         if executor.checkpoint is None or not executor.is_at_checkpoint:
             raise UnavailableError(
                 Code.UNAVAILABLE,
                 "expected a block that a quorum certified, there is none yet; try again in a moment",
             )
+        progress = read_progress(executor.tables)
+        if progress is not None:
+            raise incomplete(progress.height)
         self.network = executor.network
         self.depth = executor.depth
         self.registry = executor.state.registry

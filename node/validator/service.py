@@ -35,6 +35,7 @@ from node.validator.chain import Chain
 from node.validator.execution import Executor
 from node.validator.host import REAL, Host
 from node.validator.mempool import Mempool
+from node.validator.past import incomplete, read_progress
 from node.validator.proving import Prover
 
 HISTORY_BYTES: Final = 32_000_000
@@ -234,6 +235,9 @@ class Service:
 
     async def _history(self, request: protocol.GetHistory) -> Any:
         tables = self._executor.tables
+        progress = read_progress(tables)
+        if progress is not None:
+            raise incomplete(progress.height)
         rows: list[HistoryRow] = []
         size = 0
         for position in range(request.first, request.first + request.most):

@@ -28,13 +28,12 @@ from ledger.state import snapshot
 from ledger.state.links import entry_hash
 from ledger.state.snapshot import Manifest, WindowBlock
 from node.logs import Log
-from node.storage.snapshots import MANIFEST, Part, PartKind, SnapshotStore
+from node.storage.snapshots import KEPT, MANIFEST, Part, PartKind, SnapshotStore
 from node.storage.state_store import Flush, Kept
 from node.storage.stores import Stores
 from node.validator.execution import Executor, block_of, outcome_of
 from node.validator.host import REAL, Host
 
-KEPT: Final = 2
 PAUSE_S: Final = 0.002
 """Between two steps: the driver has most of the time."""
 FLUSH_STEP: Final = 400
@@ -89,6 +88,8 @@ class Snapshotter:
         if checkpoint is None or not self._is_due(checkpoint.header.height) or checkpoint.header.closes_epoch:
             return
         state, blocks = self._stores.state, self._stores.blocks
+        if self._executor.tables.lacks_history:  # the snapshot it joined from is still read
+            return
         if self.is_busy or state.is_flushing or state.height != checkpoint.header.height:
             return
         blocks.sync()

@@ -47,11 +47,12 @@ TABLES: Final = (
     "records", "versions", "rows", "links", "moves", "transactions", "failures", "batches", "headers", "remembered",
     "epochs", "meta",
 )  # fmt: skip
-_LOG: Final = b"log"
+LOG: Final = b"log"
 _ROW_BYTES: Final = limits.TRANSACTION_BYTES + 1_000_000
 
 CLOSINGS: Final = b"closings"
-_OLDEST: Final = b"oldest"
+HISTORY: Final = b"history"
+OLDEST: Final = b"oldest"
 _FORGOTTEN_PER_BLOCK: Final = 4
 _HEADERS_MS: Final = limits.EXPIRY_AHEAD_MS + 600_000
 """For how long the headers of transactions are kept: until all have expired, and a snapshot of then can be made."""
@@ -60,7 +61,8 @@ Getter = Callable[[str, bytes], bytes | None]
 """(table, key) -> value: of the state executed last, or of what is final."""
 
 
-def _height_key(height: int) -> bytes:
+def height_key(height: int) -> bytes:
+    """A height as a key."""
     return height.to_bytes(8, "big")
 
 
@@ -127,22 +129,22 @@ class Tables:
 
         Of these a snapshot proves which ids are remembered (`ledger.state.snapshot`).
         """
-        self.headers.put(_height_key(header.height), header.time_ms.to_bytes(8, "big") + encode(transactions))
-        oldest = int.from_bytes(self.meta.get(_OLDEST) or b"\1", "big")
+        self.headers.put(height_key(header.height), header.time_ms.to_bytes(8, "big") + encode(transactions))
+        oldest = int.from_bytes(self.meta.get(OLDEST) or b"\1", "big")
         reached = oldest
         while reached < header.height and reached < oldest + _FORGOTTEN_PER_BLOCK:
-            data = self.headers.get(_height_key(reached))
+            data = self.headers.get(height_key(reached))
             if data is not None:
                 if int.from_bytes(data[:8], "big") + _HEADERS_MS > header.time_ms:
                     break
-                self.headers.delete(_height_key(reached))
+                self.headers.delete(height_key(reached))
             reached += 1
         if reached != oldest:
-            self.meta.put(_OLDEST, _height_key(reached))
+            self.meta.put(OLDEST, height_key(reached))
 
     def headers_of(self, height: int) -> tuple[TransactionHeader, ...] | None:
         """The headers of the transactions of a final block, if it is of the last hour."""
-        data = self.final("headers", _height_key(height))
+        data = self.final("headers", height_key(height))
         if data is None:
             return None
         decoded = decode(data[8:], max_bytes=limits.BLOCK_BYTES)
@@ -150,7 +152,7 @@ class Tables:
 
     def write_log(self, log: LogFrontier) -> None:
         """Note the event log's frontier."""
-        self.meta.put(_LOG, encode((log.size, log.peaks)))
+        self.meta.put(LOG, encode((log.size, log.peaks)))
 
     def write_batch(self, digest: bytes, height: int, place: int) -> None:
         """Note in which block a batch stands."""
@@ -181,7 +183,7 @@ class Tables:
 
     def read_log(self) -> LogFrontier:
         """The event log's frontier."""
-        data = self.meta.get(_LOG)
+        data = self.meta.get(LOG)
         return LogFrontier() if data is None else LogFrontier(*decode(data, max_bytes=10_000))
 
     def joined_closings(self) -> tuple[Closing, ...]:
@@ -191,9 +193,14 @@ class Tables:
             return ()
         return tuple(parse_closing(value) for value in decode(data, max_bytes=limits.SNAPSHOT_PART_BYTES))
 
+    @property
+    def lacks_history(self) -> bool:
+        """Whether the past below the snapshot that this node joined from is not complete yet."""
+        return bool(self.final("meta", HISTORY))
+
     def final_log(self) -> LogFrontier:
         """The event log's frontier after the last final block."""
-        data = self.final("meta", _LOG)
+        data = self.final("meta", LOG)
         return LogFrontier() if data is None else LogFrontier(*decode(data, max_bytes=10_000))
 
     def read_remembered(self) -> dict[bytes, int]:
@@ -244,6 +251,11 @@ class Tables:
             tuple((SubjectKey(*owner), (SubjectKey(*key), code)) for owner, (key, code) in legs),
         )
 
+    def whole_row(self, sequence: int, get: Getter) -> tuple[Any, ...] | None:
+        """[entry, item | nil, related, legs] as decoded arrays of the item with that place in the event log."""
+        data = get("rows", sequence.to_bytes(8, "big"))
+        return None if data is None else tuple(decode(data, max_bytes=_ROW_BYTES))
+
     def bare_row(self, sequence: int, get: Getter) -> tuple[Entry, Any] | None:
         """(entry, item as decoded arrays or nil) with that place in the event log."""
         data = get("rows", sequence.to_bytes(8, "big"))
@@ -264,12 +276,22 @@ class Tables:
             )
         return RelatedLeaf(role, key, _record(data), hashed)
 
-    def link(self, key: SubjectKey, position: int, get: Getter, *, aside: bool) -> tuple[int, Link] | None:
-        """(sequence of its entry, link) number `position` of a subject's chain."""
-        data = get("links", link_key(state_key(self.network, key), position, aside=aside))
+    def stored_link(
+        self, state: bytes, position: int, get: Getter, *, aside: bool
+    ) -> tuple[int, int, str | None] | None:
+        """(sequence of its entry, code, custodian) of link number `position` of the record under a state key."""
+        data = get("links", link_key(state, position, aside=aside))
         if data is None:
             return None
         sequence, code, custodian = decode(data, max_bytes=10_000)
+        return sequence, code, custodian
+
+    def link(self, key: SubjectKey, position: int, get: Getter, *, aside: bool) -> tuple[int, Link] | None:
+        """(sequence of its entry, link) number `position` of a subject's chain."""
+        stored = self.stored_link(state_key(self.network, key), position, get, aside=aside)
+        if stored is None:
+            return None
+        sequence, code, custodian = stored
         entry = self.entry(sequence, get)
         if entry is None:
             return None

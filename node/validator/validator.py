@@ -49,8 +49,7 @@ from node.storage.folder import NodeFolder
 from node.storage.keystore import Keystore
 from node.storage.snapshots import SnapshotStore
 from node.storage.stores import Stores, open_stores
-from node.transport.connection import Lane
-from node.transport.mesh import FrameKind, Peer
+from node.transport.mesh import Peer
 from node.validator.batches import (
     OpenEvent,
     check_open_bytes,
@@ -65,23 +64,24 @@ from node.validator.clock import Clock
 from node.validator.driver import Driver
 from node.validator.epochs import Roster, StoredKeys, ValidatorKeys, epoch_under_way, own_key
 from node.validator.execution import Executor
+from node.validator.frames import (
+    ANSWER_FRAME,
+    ASK_FRAME,
+    BATCH_FRAME,
+    CONSENSUS_FRAME,
+    KINDS,
+    REPLY_FRAME,
+)
 from node.validator.host import REAL, Connections, Host
 from node.validator.housekeeping import BATCH, Housekeeper
 from node.validator.mempool import Mempool
 from node.validator.proving import Prover
 from node.validator.service import Service
 from node.validator.snapshotting import Snapshotter
+from node.validator.syncing import Sync
 from node.validator.tables import TABLES
 
 TRANSPORT_KEY: Final = "transport"
-CONSENSUS_FRAME: Final = 16
-BATCH_FRAME: Final = 17
-REPLY_FRAME: Final = 18
-KINDS: Final = {
-    CONSENSUS_FRAME: FrameKind(limits.CONSENSUS_MESSAGE_BYTES, Lane.URGENT),
-    BATCH_FRAME: FrameKind(limits.FRAME_BYTES, Lane.BULK),
-    REPLY_FRAME: FrameKind(limits.CONSENSUS_MESSAGE_BYTES, Lane.BULK),
-}
 _EVIDENCE_EXPIRY_MS: Final = 1_800_000
 _ALARMS: Final = 20
 
@@ -118,8 +118,11 @@ def open_member(path: Path, passphrase: bytes | None = None) -> Member:
 class Validator:
     """One running validator: `Driver`'s surroundings and `Service`'s node."""
 
-    def __init__(self, member: Member, log: Log, host: Host = REAL) -> None:
-        """Open the stores and redo the chain; nothing listens yet. Raises StorageError."""
+    def __init__(self, member: Member, log: Log, host: Host = REAL, *, may_join: bool = True) -> None:
+        """Open the stores and redo the chain; nothing listens yet. Raises StorageError.
+
+        `may_join`: whether to stop, for joining at a snapshot, when peers are far ahead.
+        """
         self.member = member
         self._host = host
         self.log = log
@@ -175,6 +178,21 @@ class Validator:
             host,
         )
         self.mesh = self._make_mesh()
+        self.sync = Sync(
+            member.genesis,
+            self.executor,
+            self.stores,
+            self.snapshots,
+            self.mempool,
+            log,
+            join_ahead=member.config.snapshots.join_ahead if may_join else 0,
+            connections=lambda: self.mesh,
+            ask=lambda peer, data: self.mesh.send(peer, ASK_FRAME, data),
+            name=lambda peer: self._name(self._index_of[peer]),
+            resume=self.driver.resume,
+            stop=self.stop,
+            fail=self.fail,
+        )
         self.alarms: deque[str] = deque(maxlen=_ALARMS)
         self.alarm_count = 0
         self.failure: CustodyError | None = None
@@ -279,6 +297,7 @@ class Validator:
         for digest in tuple(self.stores.pending.keys(BATCH)):
             self._take_up_pending(digest)
         self.housekeeper.start()
+        self.sync.start()
         self.phase = "ready"
         self.log.info(
             "ready",
@@ -311,6 +330,7 @@ class Validator:
             closing.callback(self.stores.close)
             closing.push_async_callback(self.housekeeper.close)
             closing.push_async_callback(self.snapshotter.close)
+            closing.push_async_callback(self.sync.close)
             closing.push_async_callback(self.mesh.close)
             closing.push_async_callback(self.service.close)
             self.driver.stop()
@@ -340,9 +360,11 @@ class Validator:
     def _peer_connected(self, key: bytes) -> None:
         self.log.info("connected", peer=self._name(self._index_of[key]))
         self.driver.post(Connected(self._index_of[key]))
+        self.sync.connected(key)
 
     def _peer_lost(self, key: bytes, reason: str) -> None:
         self.log.info("disconnected", peer=self._name(self._index_of[key]), reason=reason)
+        self.sync.lost(key)
 
     def _name(self, index: int) -> str:
         return self._roster.names[index]
@@ -354,6 +376,12 @@ class Validator:
                 self._batch_came(peer, body)
             except StorageError as error:
                 self.fail(error)  # it is this disk that is bad, not the peer
+            return
+        if kind == ASK_FRAME:
+            self.sync.ask_came(key, body)
+            return
+        if kind == ANSWER_FRAME:
+            self.sync.answer_came(key, body)
             return
         message = decode_message(body)
         if isinstance(message, Proposal) and message.block.header.proposer == peer:
@@ -488,6 +516,8 @@ class Validator:
             )
             if found:
                 self.mesh.send(key, REPLY_FRAME, encode_message(Blocks(found)))
+        elif self.chain.is_pruned(request.from_height):
+            self.sync.tell_pruned(key)
         else:
             members = self.chain.range(request.from_height)
             if members is not None:
@@ -517,9 +547,9 @@ class Validator:
                 events.append(open_event(self.network, payload.salt, context, payload.event))
         return tuple(events)
 
-    def may_execute(self) -> bool:
-        """Whether to execute now, or to wait until proofs are made."""
-        return self.prover.may_execute()
+    def may_execute(self, block: Block) -> bool:
+        """Whether to execute now, or to wait until proofs are made, or for an old item that the block reads."""
+        return self.prover.may_execute() and self.sync.may_execute(block)
 
     def execute(self, block_hash: bytes, block: Block) -> Outcome:
         """Execute a block on its parent's state."""
@@ -624,7 +654,9 @@ class Validator:
             for peer in self.member.config.peers
         )
         clock = self.clock.warning()
-        warnings = (*(() if clock is None else (clock,)), *self._roster.warnings, *self.alarms)
+        past = self.sync.completer.said()
+        said = (clock, past, *self._roster.warnings, *self.alarms)
+        warnings = tuple(sentence for sentence in said if sentence is not None)
         checkpoint = executor.checkpoint
         return NodeStatus(
             self.network,

@@ -72,6 +72,14 @@ from node.storage.segment_format import HEADER_BYTES, decode_header, encode_head
 from node.transport.framing import FrameReader
 from node.transport.framing import encode_header as frame_header
 from node.validator.batches import check_frame
+from node.validator.sync_wire import (
+    decode_answer,
+    decode_ask,
+    encode_answer,
+    encode_ask,
+    offer_from_wire,
+    slice_from_wire,
+)
 from tests.chain import consensus_samples
 from tests.fuzz import samples
 
@@ -402,6 +410,14 @@ DECODERS: tuple[Decoder, ...] = (
             limits.SNAPSHOT_PART_BYTES, (ProofError,)),
     Decoder("links of a subject", ("ledger.state.backfill:links_from_wire",), _value(links_from_wire), samples.subject_links,
             "msgpack", limits.SNAPSHOT_PART_BYTES, FORM),
+    Decoder("ask of a joiner", ("node.validator.sync_wire:decode_ask",), lambda d: encode_ask(*decode_ask(d)), samples.asks, "msgpack",
+            limits.SYNC_REQUEST_BYTES, FORM),
+    Decoder("answer to an ask", ("node.validator.sync_wire:decode_answer",), lambda d: encode_answer(*decode_answer(d)), samples.answers_to_asks,
+            "msgpack", limits.FRAME_BYTES, FORM),
+    Decoder("offer of a past", ("node.validator.sync_wire:offer_from_wire",), _value(offer_from_wire), samples.offers, "msgpack",
+            limits.FRAME_BYTES, FORM),
+    Decoder("slice of a part", ("node.validator.sync_wire:slice_from_wire",), _value(slice_from_wire), samples.slices, "msgpack",
+            limits.FRAME_BYTES, FORM),
     Decoder("owner of links", ("ledger.state.backfill:owner_from_wire",), _value(owner_from_wire), samples.owners, "msgpack",
             10_000, FORM),
     Decoder("key file", ("ledger.base.keyfile:inspect_key", "ledger.base.keyfile:open_key"), _key_file, samples.key_files,

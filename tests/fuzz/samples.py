@@ -27,8 +27,22 @@ from ledger.state.backfill import StoredLink
 from ledger.trade.record import SubjectKey
 from node.local import protocol as local
 from node.storage.segment_format import SegmentHeader, encode_header
+from node.storage.snapshots import Part, PartKind
 from node.transport.framing import encode_header as frame_header
 from node.validator.batches import encode_frame, open_event
+from node.validator.sync_wire import (
+    Ask,
+    AskEntries,
+    AskItems,
+    AskLinks,
+    AskOffer,
+    AskPart,
+    AskVersions,
+    Offer,
+    WantedLinks,
+    encode_answer,
+    encode_ask,
+)
 from tests.chain.consensus_samples import BLOCK, CHECKPOINT, FINAL, OUTCOME, VALIDATORS, digest, vote
 from tests.chain.test_epoch import CHANGE, DRAFT
 from tests.client.ledger_files import CONTAINER, DECLARATION, ITEM, PALLET, Ledger, shipped
@@ -373,6 +387,32 @@ def subject_links() -> tuple[bytes, ...]:
 
 def owners() -> tuple[bytes, ...]:
     return (encode(SubjectKey(0, ITEM)), encode(None))
+
+
+def asks() -> tuple[bytes, ...]:
+    """What a node that joins asks, one of each."""
+    wanted = WantedLinks(bytes(32), (1, 4), (1, 0), (1, 2), has_legs=True)
+    each: tuple[Ask, ...] = (
+        AskOffer(),
+        AskPart(10, Part(PartKind.STATE, 3), 0),
+        AskEntries(0, 64),
+        AskItems(5, 64),
+        AskVersions((bytes(32),)),
+        AskLinks((wanted,)),
+    )
+    return tuple(encode_ask(number, ask) for number, ask in enumerate(each, 1))
+
+
+def answers_to_asks() -> tuple[bytes, ...]:
+    return (encode_answer(1, None), encode_answer(0, Offer(40, (20, 30), 11, has_history=True)))
+
+
+def offers() -> tuple[bytes, ...]:
+    return (encode(Offer(40, (20, 30), 11, has_history=True)), encode(Offer(0, (), 1, has_history=False)))
+
+
+def slices() -> tuple[bytes, ...]:
+    return (encode((2_000_000, bytes(64))), encode((3, b"abc")))
 
 
 def changes() -> tuple[bytes, ...]:

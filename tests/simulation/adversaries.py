@@ -27,7 +27,7 @@ from ledger.consensus.messages import (
     encode_message,
 )
 from node.validator.batches import encode_frame
-from node.validator.validator import BATCH_FRAME, CONSENSUS_FRAME
+from node.validator.frames import BATCH_FRAME, CONSENSUS_FRAME
 from tests.simulation.node import Node, SimulatedValidator
 
 

@@ -15,8 +15,9 @@ from ledger.chain.transaction import Kind
 from ledger.consensus.interface import Commit
 from node.logs import Log
 from node.storage.stores import open_stores
+from node.validator.frames import CONSENSUS_FRAME
 from node.validator.host import OpenDoorway
-from node.validator.validator import CONSENSUS_FRAME, Member, Validator
+from node.validator.validator import Member, Validator
 from tests.simulation.founding import EPOCHS, epoch_key
 from tests.simulation.machine import Machine
 from tests.simulation.seats import DiskKeys, deliver

@@ -13,6 +13,7 @@ from ledger.chain import batch
 from ledger.consensus import messages
 from ledger.trade.extract import extract
 from node.validator import mempool, validator
+from node.validator.frames import BATCH_FRAME
 from tests.simulation.founding import Founding, found
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.node import Node, SimulatedValidator
@@ -100,7 +101,7 @@ class World:
 
     def describe(self, kind: int, body: bytes) -> str:
         """A frame in words."""
-        if kind == validator.BATCH_FRAME:
+        if kind == BATCH_FRAME:
             return f"batch frame of {len(body)} bytes"
         try:
             return str(_decode_message(body))

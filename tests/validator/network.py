@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -17,7 +18,8 @@ from node.storage.keystore import Keystore
 from node.validator.validator import Validator, open_member
 from tests.bench.load import Author, serial
 
-PORTS = iter(range(24_000, 32_000, 5))
+PORTS = iter(range(24_000 + os.getpid() % 350 * 20, 32_000, 5))
+"""Runs beside each other begin at different places: a port that is free for a moment is not taken by another run."""
 
 
 def free_port_base() -> int:

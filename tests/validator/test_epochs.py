@@ -27,7 +27,7 @@ from node.local.protocol import State, Submission, TransactionStatus
 from node.storage.keystore import Keystore
 from node.validator.batches import encode_frame, open_event
 from node.validator.epochs import StoredKeys
-from node.validator.validator import BATCH_FRAME
+from node.validator.frames import BATCH_FRAME
 from tests.validator.network import Network, item, until
 
 BROKER = OrganisationPlan("broker", "Broker", "NL", ("logistics",), (party(9),), is_validator=False)

@@ -1,0 +1,357 @@
+"""A node without a chain joins at a snapshot, before its validator runs (CONSENSUS 28; PROTOCOL.md §9; STORAGE.md §9).
+
+    choose    the newest snapshot that peers offer and whose manifest a quorum's certificate proves; it becomes the *plan*
+    fetch     every part, from all peers that have it at once; each is proven when it is whole, and only then kept
+    install   blocks and tables are replaced by what the parts say, then the plan becomes this node's own snapshot
+
+While the plan is on disk, joining goes on: after a crash the parts that are there are proven again and the rest is fetched;
+installing is repeated from the parts. The vote log is not touched: what this validator said stays said. Memory holds one
+part per peer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from ledger.base.errors import Code, FormError, ProofError, StorageError, UnavailableError
+from ledger.chain.validators import ValidatorSet
+from ledger.state import snapshot
+from ledger.state.snapshot import Anchor, Manifest
+from node.local import protocol
+from node.local.protocol import NodeStatus, PeerStatus
+from node.logs import Log
+from node.storage.block_store import BlockStore, clear_blocks
+from node.storage.snapshots import (
+    MANIFEST,
+    PLAN,
+    Part,
+    PartKind,
+    SnapshotReader,
+    SnapshotStore,
+    parts_of,
+)
+from node.storage.state_store import StateStore
+from node.transport.mesh import Peer
+from node.validator.frames import ANSWER_FRAME, ASK_FRAME, KINDS
+from node.validator.host import REAL, Host
+from node.validator.past import heads_of, tables_of
+from node.validator.peers import Crew, Peers
+from node.validator.sync_wire import (
+    AskOffer,
+    AskPart,
+    Offer,
+    decode_answer,
+    decode_ask,
+    encode_answer,
+    offer_from_wire,
+    slice_from_wire,
+)
+from node.validator.tables import TABLES
+
+if TYPE_CHECKING:
+    from node.transport.local_service import LocalConnection
+    from node.validator.validator import Member
+
+OFFERS_S: Final = 10.0
+"""How long offers are waited for."""
+MOST_S: Final = 1.0
+"""How long, when most peers have made theirs."""
+PATIENCE_S: Final = 60.0
+"""How long a snapshot that nobody can give parts of is waited for before another is chosen."""
+TELL_S: Final = 5.0
+
+
+async def join(member: Member, log: Log, host: Host = REAL) -> bool:
+    """Join at a snapshot, or go on joining; whether the chain begins at one now. Raises StorageError.
+
+    Nothing else may use the folder's chain, state and network meanwhile. Where no peer has a snapshot that is proven, or
+    all have less than is there, nothing is changed.
+    """
+    joining = Joining(member, log, host)
+    try:
+        return await joining.run()
+    finally:
+        await joining.close()
+
+
+def is_joining(member: Member) -> bool:
+    """Whether joining was begun and not finished: it must be, before the validator is started."""
+    return SnapshotStore(member.folder.files).planned is not None
+
+
+class Joining:
+    """One node on its way in."""
+
+    def __init__(self, member: Member, log: Log, host: Host = REAL) -> None:
+        self._member = member
+        self._log = log
+        self._host = host
+        self._genesis = member.genesis
+        self._validators: ValidatorSet = member.validators
+        self._store = SnapshotStore(member.folder.files)
+        self._names = {peer.transport_key: peer.organisation for peer in member.config.peers}
+        self._offers: dict[bytes, Offer] = {}
+        self._anchors: dict[int, Anchor] = {}
+        self._done = self._total = 0
+        self._bytes = 0
+        self._told_at = 0.0
+        self._started_ms = host.wall_ms()
+        self._mesh = host.connect(
+            member.transport,
+            member.genesis.network,
+            [
+                Peer(peer.transport_key, peer.address.host, peer.address.port, peer.organisation)
+                for peer in member.config.peers
+            ],
+            self._frame_came,
+            lambda _peer: None,
+            lambda peer, _reason: self.peers.lost(peer),
+            kinds=KINDS,
+            host=member.config.validator.host,
+            port=member.config.validator.port,
+            on_refused=lambda whom, reason: log.warning("refused a connection", whom=whom, reason=reason),
+        )
+        self.peers = Peers(
+            log,
+            lambda: self._mesh.connected,
+            lambda peer, data: self._mesh.send(peer, ASK_FRAME, data),
+            self._mesh.drop,
+            lambda peer: self._names.get(peer, peer.hex()[:16]),
+        )
+        self._doorway = host.open_doorway(
+            member.folder.validator_socket, protocol.REQUEST_CAPS, self._request_came, requests=64
+        )
+
+    async def run(self) -> bool:
+        """See `join`."""
+        await self._mesh.start()
+        await self._doorway.start()
+        while True:
+            height = self._store.planned
+            if height is None:
+                height = await self._choose()
+            if height is None:
+                self._log.warning("no snapshot to join at", peers=len(self._offers))
+                return False
+            reader = SnapshotReader(partial(self._part, height), self._genesis)
+            if await self._fetch(reader):
+                await self._install(reader)
+                return True
+            self._log.warning("nobody has this snapshot any more, choosing another", height=height)
+            self._store.clean(())
+
+    async def close(self) -> None:
+        """Leave the network."""
+        await self._doorway.close()
+        await self._mesh.close()
+
+    def _part(self, height: int, part: Part) -> bytes:
+        return self._store.read(height, PLAN if part == MANIFEST else part)
+
+    # ---- frames
+
+    def _frame_came(self, peer: bytes, kind: int, body: bytes) -> None:
+        if kind == ANSWER_FRAME:
+            self.peers.answered(peer, *decode_answer(body))
+        elif kind == ASK_FRAME:
+            self._mesh.send(peer, ANSWER_FRAME, encode_answer(decode_ask(body)[0], None))
+
+    def _request_came(self, connection: LocalConnection, kind: int, body: bytes) -> None:
+        """The gateway, or `custody node status`, wants something: say how far it is."""
+        if kind == protocol.CANCEL:
+            return
+        number, request = protocol.decode_request(body)
+        if isinstance(request, protocol.GetStatus):
+            connection.send_or_end(protocol.ANSWER, protocol.encode_answer(number, self.status()))
+        else:
+            message = f"expected a running validator, it is joining: {self.progress}"
+            connection.send_or_end(protocol.FAULT, protocol.encode_fault(number, Code.UNAVAILABLE, message))
+
+    @property
+    def progress(self) -> str:
+        """How far it is, for people."""
+        return f"{self._done} of {self._total} parts of a snapshot, {self._bytes} bytes"
+
+    def status(self) -> NodeStatus:
+        """How the node is doing."""
+        connected = set(self._mesh.connected)
+        peers = tuple(
+            PeerStatus(peer.organisation, str(peer.address), peer.transport_key in connected)
+            for peer in self._member.config.peers
+        )
+        return NodeStatus(
+            self._genesis.network,
+            self._genesis.name,
+            self._member.config.organisation,
+            "catching up",
+            0,
+            self._genesis.time_ms,
+            0,
+            0,
+            "",
+            0,
+            0,
+            peers,
+            (f"joining at a snapshot: {self.progress}",),
+            os.getpid(),
+            self._started_ms,
+            0,
+            False,  # noqa: FBT003 - whether it has a seat is seen when it has joined
+        )
+
+    # ---- choosing
+
+    async def _choose(self) -> int | None:
+        """Take the newest snapshot that is proven; its manifest becomes the plan."""
+        await self._hear_offers()
+        heights = sorted(
+            {height for offer in self._offers.values() for height in offer.snapshots}, reverse=True
+        )
+        for height in heights:
+            for peer in self.peers.free():
+                if not self._has(peer, height):
+                    continue
+                try:
+                    data = await self._fetch_part(peer, height, MANIFEST)
+                    SnapshotReader(lambda _part, data=data: data, self._genesis)  # type: ignore[misc]
+                except (ProofError, FormError) as error:
+                    self.peers.accuse(peer, f"snapshot {height}", error)
+                    continue
+                except UnavailableError:
+                    continue
+                self._store.clean(())
+                self._store.put(height, PLAN, data)
+                return height
+        return None
+
+    async def _hear_offers(self) -> None:
+        """Ask everybody; enough are the offers of all, of most after a moment, or of those who came in time."""
+        self._offers.clear()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while len(self._offers) < len(self._names) and loop.time() < began + OFFERS_S:
+            if 2 * len(self._offers) > len(self._names) and loop.time() > began + MOST_S:
+                return
+            for peer in self.peers.free():
+                if peer not in self._offers:
+                    try:
+                        self._offers[peer] = offer_from_wire(await self.peers.ask(peer, AskOffer()))
+                    except (FormError, UnavailableError):
+                        self.peers.rest(peer)
+            await asyncio.sleep(0.1)
+
+    def _has(self, peer: bytes, height: int) -> bool:
+        offer = self._offers.get(peer)
+        return offer is not None and height in offer.snapshots
+
+    # ---- fetching
+
+    async def _fetch(self, reader: SnapshotReader) -> bool:
+        """Fetch what is missing; False if nobody has it any more."""
+        manifest = reader.manifest
+        height = manifest.height
+        if not self._offers:
+            await self._hear_offers()
+        parts = parts_of(manifest)
+        self._total = len(parts)
+        self._anchors = {0: snapshot.first_anchor(manifest)}
+        missing = [part for part in parts if not self._is_kept(reader, part)]
+        self._done = len(parts) - len(missing)
+        self._log.info("joining at a snapshot", height=height, parts=len(parts), missing=len(missing))
+        waiting = [part for part in missing if part.kind != PartKind.WINDOW or part.number in self._anchors]
+        crew: Crew[Part] = Crew(
+            self.peers,
+            partial(self._work, manifest),
+            lambda part: f"{part.name} of snapshot {height}",
+            lambda peer: self._has(peer, height),
+        )
+        crew.add(waiting)
+        return await crew.run(PATIENCE_S)
+
+    def _is_kept(self, reader: SnapshotReader, part: Part) -> bool:
+        """Whether a part was fetched before and is still proven; one that is not is removed."""
+        height = reader.manifest.height
+        if not self._store.has(height, part):
+            return False
+        try:
+            self._check(reader.manifest, part, self._store.read(height, part))
+        except (ProofError, StorageError) as error:
+            self._log.warning("fetching a part again", part=part.name, reason=error.message)
+            self._store.remove(height, part)
+            return False
+        return True
+
+    def _check(self, manifest: Manifest, part: Part, data: bytes) -> None:
+        """Raise ProofError unless the part is what the checkpoint proves."""
+        network = self._genesis.network
+        if part.kind == PartKind.STATE:
+            snapshot.check_state_part(network, self._genesis.state_depth, manifest, part.number, data)
+        elif part.kind == PartKind.REGISTRY:
+            snapshot.check_registry_part(self._genesis, manifest, data)
+        else:
+            anchor = self._anchors.get(part.number)
+            if anchor is None:
+                raise ProofError(Code.NOT_PROVEN, f"{part.name}: expected the windows after it first")
+            blocks, following = snapshot.check_window_part(manifest, anchor, data)
+            if part.number + 1 == manifest.windows:
+                snapshot.check_window_whole(blocks[-1].block.header, manifest)
+            self._anchors[part.number + 1] = following
+
+    async def _work(self, manifest: Manifest, peer: bytes, part: Part) -> Iterable[Part]:
+        data = await self._fetch_part(peer, manifest.height, part)
+        self._check(manifest, part, data)
+        await self._host.in_thread(partial(self._store.put, manifest.height, part, data))
+        self._done += 1
+        self._tell()
+        if part.kind == PartKind.WINDOW:
+            following = Part(PartKind.WINDOW, part.number + 1)
+            if following.number < manifest.windows and not self._store.has(manifest.height, following):
+                return (following,)
+        return ()
+
+    async def _fetch_part(self, peer: bytes, height: int, part: Part) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        while True:
+            total, piece = slice_from_wire(await self.peers.ask(peer, AskPart(height, part, size)))
+            pieces.append(piece)
+            size += len(piece)
+            self._bytes += len(piece)
+            if size > total:
+                raise FormError(Code.MALFORMED, f"expected {total} bytes of {part.name}, got {size}")
+            if size == total:
+                return b"".join(pieces)
+
+    def _tell(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now >= self._told_at + TELL_S:
+            self._told_at = now
+            self._log.info("joining", done=self._done, parts=self._total, bytes=self._bytes)
+
+    # ---- installing
+
+    async def _install(self, reader: SnapshotReader) -> None:
+        """Replace chain and state by the snapshot; begun again from the start after a crash."""
+        folder, manifest = self._member.folder, reader.manifest
+        self._log.info("putting the snapshot in place", height=manifest.height)
+        heads = heads_of(reader)
+        state = StateStore(self._host.open_tables(folder.state, folder.network, TABLES), TABLES)
+        try:
+            clear_blocks(folder.files)
+            blocks = BlockStore(folder.files, folder.network, random_bytes=self._host.random_bytes)
+            try:
+                blocks.append_heads(heads)
+            finally:
+                blocks.close()
+            for _ in state.install(tables_of(reader), manifest.height):
+                await asyncio.sleep(0)
+        finally:
+            state.close()
+        self._store.put(manifest.height, MANIFEST, manifest.to_bytes())
+        self._store.remove(manifest.height, PLAN)
+        self._store.clean((manifest.height,))
+        self._log.info("joined", height=manifest.height)

@@ -1,0 +1,68 @@
+"""Running a validator until it is asked to stop: joining at a snapshot first where it must, then taking part."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from node.logs import Log
+from node.validator.host import REAL, Host
+from node.validator.joining import is_joining, join
+from node.validator.validator import Member, Validator
+
+
+async def run_validator(
+    open_member: Callable[[], Member],
+    make_log: Callable[[Member], Log],
+    stop: asyncio.Event,
+    host: Host = REAL,
+) -> None:
+    """Run until `stop` is set or the validator fails; raises the CustodyError it failed with.
+
+    `open_member` opens the folder, which is given up again in the end.
+    """
+    may_join = True
+    wants_to_join = False
+    while not stop.is_set():
+        member = open_member()
+        log = make_log(member)
+        try:
+            if wants_to_join or is_joining(member):
+                may_join = await _join(member, log, stop, host)
+            if stop.is_set():
+                member.folder.close()
+                return
+            validator = Validator(member, log, host, may_join=may_join)
+        except BaseException:
+            member.folder.close()
+            raise
+        wants_to_join = await _take_part(validator, stop)
+
+
+async def _join(member: Member, log: Log, stop: asyncio.Event, host: Host) -> bool:
+    """Join, unless asked to stop meanwhile; whether trying again may be worth it."""
+    joining = asyncio.create_task(join(member, log, host), name="joining")
+    stopping = asyncio.create_task(stop.wait(), name="stopping")
+    try:
+        await asyncio.wait((joining, stopping), return_when=asyncio.FIRST_COMPLETED)
+        return not joining.done() or joining.result()
+    finally:
+        for task in (joining, stopping):
+            task.cancel()
+        await asyncio.gather(joining, stopping, return_exceptions=True)
+
+
+async def _take_part(validator: Validator, stop: asyncio.Event) -> bool:
+    """Run one validator; whether it ended because it must join at a snapshot."""
+    stopping = asyncio.create_task(stop.wait(), name="stopping")
+    ended = asyncio.create_task(validator.stopped.wait(), name="ended")
+    try:
+        await validator.start()
+        await asyncio.wait((stopping, ended), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (stopping, ended):
+            task.cancel()
+        await validator.close()
+    if validator.failure is not None:
+        raise validator.failure
+    return validator.sync.must_join
