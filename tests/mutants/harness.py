@@ -66,6 +66,13 @@ class Run(NamedTuple):
     seconds: float
 
 
+def _surroundings() -> dict[str, str]:
+    """This process's environment, less what would make runs differ."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "COV_"))}
+    kept.pop("PYTHONOPTIMIZE", None)
+    return {**kept, "PYTHONHASHSEED": "0"}
+
+
 class Copy:
     """A scratch copy of the sources, and a process that runs tests over it."""
 
@@ -78,7 +85,7 @@ class Copy:
                 )
             elif (source / name).exists():
                 shutil.copy2(source / name, root / name)
-        environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT)}
+        environment = {**_surroundings(), "PYTHONPATH": str(ROOT)}
         self._warm = subprocess.Popen(
             [sys.executable, "-m", "tests.mutants.warm"], cwd=ROOT, env=environment, bufsize=0,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -123,15 +130,7 @@ class Copy:
         arguments = ["-q", "-x", "-p", "tests.mutants.judge", "-p", "no:xdist", "-p", "no:cov"]
         arguments += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
         arguments += [f"--rootdir={self.root}", f"--basetemp={temporary}", f"{self.root}/{test}"]
-        environment = {
-            key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "COV_"))
-        }
-        environment |= {
-            "CUSTODY_JUDGE": str(said),
-            "HYPOTHESIS_PROFILE": "ci",
-            "PYTHONHASHSEED": "0",
-            "CI": "",
-        }
+        environment = {**_surroundings(), "CUSTODY_JUDGE": str(said), "HYPOTHESIS_PROFILE": "ci", "CI": ""}
         environment.setdefault("CUSTODY_TEST_DATA", str(ROOT.parent / "shared" / "data"))
         order = {"arguments": arguments, "environment": environment, "folder": str(self.root)}
         assert self._warm.stdin is not None
