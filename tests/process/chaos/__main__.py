@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +38,7 @@ TARGETS: Final = {
 }
 SUBJECTS: Final = 200
 _SHOWN: Final = 20
+_SHOWN_CHARACTERS: Final = 1_000
 
 
 def _options() -> argparse.Namespace:
@@ -65,6 +66,10 @@ class Run:
         self._began = time.monotonic()
         self._load_before = round(os.getloadavg()[0], 1)
         self._findings: list[Finding] = []
+        self._stuck: list[str] = []
+        self._recoveries: list[Recovery] = []
+        self._dead_validator: dict[str, Any] | None = None
+        self._storms: dict[str, Any] | None = None
         self._submitted = self._acknowledged = self._reads = self._behind = self._unreadable = 0
         self._refused: Counter[str] = Counter()
 
@@ -74,16 +79,27 @@ class Run:
 
     async def all(self) -> dict[str, Any]:
         """Every part; the result."""
-        dead = await self._dead() if self._options.dead_seconds else None
-        recoveries = await self._kills() if self._options.kills else []
-        storm = await self._storm() if self._options.storm_seconds else None
-        return self._result(dead, recoveries, storm)
+        if self._options.dead_seconds:
+            await self._part(self._dead())
+        if self._options.kills:
+            await self._part(self._kills())
+        if self._options.storm_seconds:
+            await self._part(self._storm())
+        return self._result()
 
-    async def _dead(self) -> dict[str, Any]:
+    async def _part(self, part: Coroutine[Any, Any, None]) -> None:
+        """Run a part; one that got stuck, or a node that ended by itself, does not keep the next from running."""
+        try:
+            await part
+        except AssertionError as error:
+            self.say(f"STUCK {error}")
+            self._stuck.append(str(error)[:_SHOWN_CHARACTERS])
+
+    async def _dead(self) -> None:
         self.say("one dead validator: starting four nodes")
         async with Cluster(self._root / "dead") as cluster:
             victims = (cluster.names[self._options.seed % 4], cluster.names[(self._options.seed + 2) % 4])
-            measured, history = await dead_validator(
+            self._dead_validator, history = await dead_validator(
                 cluster,
                 victims,
                 per_second=self._options.rate,
@@ -92,18 +108,18 @@ class Run:
                 say=self.say,
             )
             await self._check(cluster, history)
-        return measured
 
-    async def _kills(self) -> list[Recovery]:
+    async def _kills(self) -> None:
         options = self._options
         self.say("kill -9: starting four nodes")
         async with Cluster(self._root / "kills") as cluster:
             load = self._load(cluster)
             try:
                 await load.reaches(SUBJECTS + 50)
-                recoveries = await kill_all_through(
+                await kill_all_through(
                     cluster,
                     load,
+                    self._recoveries,
                     seconds=60 * options.minutes,
                     kills=options.kills,
                     seed=options.seed,
@@ -114,9 +130,8 @@ class Run:
                 await load.cancel()
             self._refused.update(load.recorder.refused)
             await self._check(cluster, history)
-        return recoveries
 
-    async def _storm(self) -> dict[str, Any]:
+    async def _storm(self) -> None:
         options = self._options
         self.say("storm: starting four nodes behind a faulty network")
         async with StormyCluster(self._root / "storm", options.seed) as stormy:
@@ -125,13 +140,17 @@ class Run:
             load = self._load(stormy.cluster)
             try:
                 await load.reaches(SUBJECTS + 50)
-                gusts = await rage(stormy.storm, load, seconds=options.storm_seconds, say=self.say)
+                await rage(stormy.storm, load, seconds=options.storm_seconds, say=self.say)
                 history = await load.stop()
             finally:
                 await load.cancel()
+                self._storms = {
+                    "gusts": stormy.storm.gusts,
+                    "faults": dict(stormy.storm.counted),
+                    "skipped": stormy.skipped,
+                }
             self._refused.update(load.recorder.refused)
             await self._check(stormy.cluster, history)
-            return {"gusts": gusts, "faults": dict(stormy.storm.counted), "skipped": stormy.skipped}
 
     def _load(self, cluster: Cluster) -> Load:
         options = self._options
@@ -153,9 +172,8 @@ class Run:
     def _count(self, *kinds: Wrong) -> int:
         return sum(finding.kind in kinds for finding in self._findings)
 
-    def _result(
-        self, dead: dict[str, Any] | None, recoveries: list[Recovery], storm: dict[str, Any] | None
-    ) -> dict[str, Any]:
+    def _result(self) -> dict[str, Any]:
+        recoveries = self._recoveries
         kinds = {"+".join(one.parts) for one in recoveries}
         return {
             "seconds": round(time.monotonic() - self._began, 1),
@@ -173,6 +191,7 @@ class Run:
             "forks": self._count(Wrong.FORK),
             "nonlinear": self._count(Wrong.ORDER, Wrong.READ),
             "faults_in_logs": self._count(Wrong.FAULT),
+            "stuck": self._stuck,
             "recovery_ms": spread([one.ms for one in recoveries]),
             "recovery_ms_by_victim": {
                 kind: spread([one.ms for one in recoveries if "+".join(one.parts) == kind])
@@ -180,8 +199,8 @@ class Run:
             },
             "validator_ready_ms": spread([one.ready_ms for one in recoveries if one.ready_ms]),
             "restart_cpu_ms": spread([one.cpu_ms for one in recoveries]),
-            "dead_validator_ms": dead,
-            "storm": storm,
+            "dead_validator_ms": self._dead_validator,
+            "storm": self._storms,
             "targets": TARGETS,
             "broken": [f"{one.kind}: {one.says}" for one in self._findings[:_SHOWN]],
         }
@@ -206,9 +225,6 @@ def main() -> int:
     except asyncio.CancelledError:
         run.say("interrupted; every process was ended")
         return 130
-    except AssertionError as error:
-        run.say(str(error))
-        return 1
     finally:
         if options.keep is None:
             shutil.rmtree(root, ignore_errors=True)
@@ -217,7 +233,7 @@ def main() -> int:
         print()
     else:
         print(json.dumps(found, indent=2))
-    return int(bool(found["broken"]))
+    return int(bool(found["broken"] or found["stuck"]))
 
 
 if __name__ == "__main__":

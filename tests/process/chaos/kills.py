@@ -89,13 +89,19 @@ async def kill_once(cluster: Cluster, load: Load, draw: random.Random) -> Recove
 
 
 async def kill_all_through(
-    cluster: Cluster, load: Load, *, seconds: float, kills: int, seed: int, say: Callable[[str], Any]
-) -> list[Recovery]:
-    """So many kills at random moments of so many seconds, one after another."""
+    cluster: Cluster,
+    load: Load,
+    found: list[Recovery],
+    *,
+    seconds: float,
+    kills: int,
+    seed: int,
+    say: Callable[[str], Any],
+) -> None:
+    """So many kills at random moments of so many seconds, one after another; adds to `found` as they come."""
     draw = random.Random(seed)
     began = time.monotonic()
     slot_s = seconds / kills
-    found = []
     for number in range(kills):
         at = began + (number + 0.5 * draw.random()) * slot_s
         await asyncio.sleep(max(0.0, at - time.monotonic()))
@@ -107,4 +113,3 @@ async def kill_all_through(
             f"{recovery.ms:.0f} ms, {recovery.cpu_ms:.0f} ms of a processor ({load.acknowledged} acknowledged so far)"
         )
     await asyncio.sleep(max(0.0, began + seconds - time.monotonic()))
-    return found

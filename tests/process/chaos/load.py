@@ -74,6 +74,8 @@ class Recorder:
         self._cluster = cluster
         self._floor = 0
         self._known: dict[str, int] = {}
+        self._open: dict[str, Write] = {}
+        """Writes handed in and not acknowledged, by transaction."""
         self.refused: dict[str, int] = {}
         """Writes that were answered with a problem, by its code."""
 
@@ -96,13 +98,17 @@ class Recorder:
         return self._pen.write(about)
 
     async def hand_in(self, gateway: AsyncGateway, about: str, submission: Submission) -> Write:
-        """As `write`, with a submission made before."""
-        write = Write(submission.signed[0].transaction.id.hex(), about, time.monotonic_ns())
-        self.history.writes.append(write)
+        """As `write`, with a submission made before; handed in again, it is the same write, called when it first was."""
+        transaction = submission.signed[0].transaction.id.hex()
+        write = self._open.pop(transaction, None)
+        if write is None:
+            write = Write(transaction, about, time.monotonic_ns())
+            self.history.writes.append(write)
         try:
             (standing,) = await gateway.submit(submission)
         except CustodyError as error:
             self.refused[error.code.value] = self.refused.get(error.code.value, 0) + 1
+            self._open[transaction] = write
             return write
         if standing.status == "final":
             assert standing.height is not None
@@ -113,6 +119,7 @@ class Recorder:
         else:
             code = standing.code or standing.status
             self.refused[code] = self.refused.get(code, 0) + 1
+            self._open[transaction] = write
         return write
 
     async def read(self, node: str, about: str) -> None:
