@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from ledger.base import limits
-from ledger.base.errors import Code, ConsensusError, CustodyError, StorageError
+from ledger.base.errors import Code, ConsensusError, CustodyError, StorageError, UnavailableError
 from ledger.base.keys import SigningKey
 from ledger.chain.batch import Batch, batch_digest, batch_from_bytes
 from ledger.chain.block import Block, Outcome
@@ -384,10 +384,15 @@ class Validator:
             self.sync.answer_came(key, body)
             return
         message = decode_message(body)
-        if isinstance(message, Proposal) and message.block.header.proposer == peer:
+        if isinstance(message, Proposal) and self._is_of_its_proposer(peer, message):
             self.clock.saw(peer, message.block.header.time_ms)
             self._warn_of_clock()
         self.driver.post(Received(peer, message))
+
+    def _is_of_its_proposer(self, peer: int, proposal: Proposal) -> bool:
+        """Whether a proposal is a validator's own fresh one of this epoch: its time is that of the peer's clock."""
+        is_validator = peer < len(self.epoch.validators) and proposal.epoch == self.epoch.number
+        return is_validator and proposal.block.header.proposer == peer
 
     def _batch_came(self, peer: int, body: bytes) -> None:
         """A batch was pushed, or fetched: take it if it is new and there is room, once it is whole and checked."""
@@ -449,7 +454,10 @@ class Validator:
     def send_closing(self, peer: int, epoch: int) -> None:
         """Send a peer the finalisation of the block that closed an epoch, if it is here."""
         key = self._key_of.get(peer)
-        closings = self.executor.closings(epoch, epoch + 1)
+        try:
+            closings = self.executor.closings(epoch, epoch + 1)
+        except UnavailableError:  # another peer has it
+            return
         if key is not None and closings:
             message = encode_message(closings[0].checkpoint.certificate)
             self.mesh.send(key, CONSENSUS_FRAME, message)

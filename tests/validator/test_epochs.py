@@ -11,13 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from ledger.base.errors import Code, StorageError
+from ledger.base.errors import Code, StorageError, UnavailableError
 from ledger.chain.batch import make_batch
+from ledger.chain.block import Block
+from ledger.chain.closing import Closing
 from ledger.chain.epoch import EpochChange
 from ledger.chain.evidence import make_evidence
 from ledger.chain.genesis import LEADER_TIMEOUT_MS
 from ledger.chain.transaction import Transaction, transaction_from_bytes
-from ledger.chain.votes import notarise
+from ledger.chain.votes import Proposal, notarise
+from ledger.consensus.messages import encode_message
 from ledger.proof.anchor import anchor_from_genesis
 from ledger.proof.verify import verify
 from node.changes import Delivered, approved, carry, compose, deliver_key
@@ -27,7 +30,7 @@ from node.local.protocol import State, Submission, TransactionStatus
 from node.storage.keystore import Keystore
 from node.validator.batches import encode_frame, open_event
 from node.validator.epochs import StoredKeys
-from node.validator.frames import BATCH_FRAME
+from node.validator.frames import BATCH_FRAME, CONSENSUS_FRAME
 from tests.validator.network import Network, item, until
 
 BROKER = OrganisationPlan("broker", "Broker", "NL", ("logistics",), (party(9),), is_validator=False)
@@ -155,6 +158,10 @@ def test_a_replaced_key_is_used_from_the_next_epoch_on_and_the_old_one_is_gone(t
         old = {name: network.key(name, "validator-0") for name in FOUR}
         await network.close_epoch(network.change(1, FOUR))
         await network.in_epoch(1)
+        assert {v.machine.final_view for v in network.running.values()} == {0}, "views start again"
+        await network.stop("customs")
+        await network.start("customs")
+        assert network.running["customs"].machine.final_view == 0, "also for one that woke up on the anchor"
         assert (await record(network, 1)).state is State.FINAL
         for name in FOUR:
             seat = network.running[name].epoch.seat_of(name)
@@ -449,5 +456,43 @@ def test_one_key_is_used_by_one_process(tmp_path: Path) -> None:
         assert keys.load(0).public_key == network.key("maker", "validator-0").public_key
         keys.close()
         await network.start("maker")
+
+    with_changing(tmp_path, scenario)
+
+
+def test_only_proposals_of_validators_of_this_epoch_tell_the_time(tmp_path: Path) -> None:
+    """A node without a seat, and one that proposes in another epoch, must not make clocks look wrong."""
+
+    async def scenario(network: Changing) -> None:
+        await network.start("broker")
+        await network.connected()
+        maker = network.running["maker"]
+        header = maker.executor.final_header._replace(time_ms=maker.clock.wall_ms() + 90_000, height=1)
+        for name in ("broker", "carrier", "customs"):
+            key = network.key(name, "transport").public_key
+            epoch = 0 if name == "broker" else 1
+            block = Block(header._replace(proposer=maker._index_of[key]), ())
+            proposal = Proposal(epoch, 1, 0, block, bytes(64))
+            maker._message_came(key, CONSENSUS_FRAME, encode_message(proposal))
+        assert maker.clock.offset_ms() is None
+
+    with_changing(tmp_path, scenario)
+
+
+def test_an_end_of_an_epoch_that_is_not_here_is_not_sent_and_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(network: Changing) -> None:
+        await network.close_epoch(network.change(1, FOUR))
+        await network.in_epoch(1)
+        maker = network.running["maker"]
+
+        def missing(first: int, end: int) -> tuple[Closing, ...]:
+            raise UnavailableError(Code.HISTORY_INCOMPLETE, f"expected {first} .. {end}, joined later")
+
+        monkeypatch.setattr(maker.executor, "closings", missing)
+        maker.send_closing(0, 0)
+        maker.send_closing(0, 7)
+        assert (await record(network, 1)).state is State.FINAL
 
     with_changing(tmp_path, scenario)
