@@ -59,7 +59,7 @@ class Oracles:
     # ---- no honest key signs a contradiction, after restarts as well
 
     def said(self, node: Node, data: bytes) -> None:
-        if not node.kind.is_honest:
+        if not self.world.is_honest(node.index):
             return
         claim = _claim(data)
         said = self._said.setdefault((node.index, claim.epoch, claim.view), {})

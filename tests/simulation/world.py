@@ -79,7 +79,13 @@ class World:
         return [node for node in self.nodes if node.is_honest]
 
     def is_honest(self, index: int) -> bool:
-        return all(node.kind.is_honest for node in self.nodes if node.index == index)
+        """Whether nothing but the truth may be expected of that slot's key.
+
+        A disk that says it wrote and did not can make anybody vote twice: no log can tell the last record it lost from one
+        that was never written. Such a node counts as one of f.
+        """
+        nodes = [node for node in self.nodes if node.index == index]
+        return all(node.kind.is_honest and not node.machine.is_suspect for node in nodes)
 
     # ---- running
 
