@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from tests.process.chaos import machine
-from tests.process.chaos.cluster import Cluster
+from tests.process.chaos.cluster import PARTS, Cluster
 from tests.process.chaos.load import Load
 from tests.process.chaos.machine import Machine
 from tests.process.chaos.proxy import Behaviour, FaultyNetwork
@@ -91,7 +91,7 @@ class Storm:
     # ---- processes
 
     def _pause(self, victim: str) -> None:
-        self._cluster.pause(victim, "validator")
+        self._cluster.pause(victim, *self._draw.choice((("validator",), ("gateway",), PARTS)))
 
     def _kill(self, victim: str) -> None:
         if self._cluster.is_running(victim, "validator"):
