@@ -87,6 +87,33 @@ def test_ids_of_transactions_that_were_refused_as_a_whole_are_not_remembered() -
     assert found == world.state.remembered == {fine.id: fine.header.expiry_ms}
 
 
+def test_a_snapshot_of_a_later_epoch_leads_there_from_genesis() -> None:
+    names = ("maker", "forwarder", "carrier", "customs", "rival")
+    world = World(names)
+    first = world.validators
+    for number, organisations in enumerate((names, names[1:], names[:4])):
+        world.do("maker", Action.MAKE, [(Role.OBJECT, serial("9521234", 1, number))])
+        world.close_epoch(organisations)
+    world.do("maker", Action.MAKE, [(Role.OBJECT, serial("9521234", 1, 9))])
+    made = Taken(world, windows=2)
+    sets = check_manifest(made.manifest, made.depth, first)
+    assert sets == world.state.sets
+    registry, changes = check_registry_part(world.genesis, made.manifest, made.registry)
+    assert registry.root == world.state.registry.root != world.genesis.registry().root
+    assert [change.epoch for _, change in changes] == [0, 1, 2]
+    now_ms = made.manifest.checkpoint.header.time_ms
+    assert dict(remembered_ids(made.window(), registry, sets, now_ms)) == world.state.remembered
+    for row in world.rows:
+        related = tuple((leaf.role, leaf.key, leaf.record_hash) for leaf in row.changes.related)
+        assert check_item(made.network, row.changes.entry, *plain((row.changes.item, related)))[1] == related
+    fewer = made.manifest._replace(closings=made.manifest.closings[1:])
+    with pytest.raises(ProofError):
+        check_manifest(fewer, made.depth, first)
+    for wrong in (changes[1:], changes[::-1], ((changes[0][0] + 1, changes[0][1]), *changes[1:])):
+        with pytest.raises(ProofError):
+            check_registry_part(world.genesis, made.manifest, snapshot.registry_part(registry, wrong))
+
+
 # ---- what does not hold
 
 

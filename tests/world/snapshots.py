@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ledger.base import merkle
 from ledger.base.encoding import decode, encode
 from ledger.chain.block import Block
+from ledger.chain.epoch import EpochChange, parse_change
 from ledger.state import snapshot
 from ledger.state.backfill import StoredLink, SubjectLinks
 from ledger.state.links import entry_hash
@@ -29,11 +30,11 @@ class Taken:
         self.level = snapshot.state_level(size, self.depth)
         self.state = [self._below(index) for index in range(1 << 2 * self.level)]
         self.state_parts = [snapshot.state_part(pairs) for pairs in self.state]
-        self.registry = snapshot.registry_part(world.state.registry)
+        self.registry = snapshot.registry_part(world.state.registry, self._changes())
         self.window_parts = self._windows(windows)
         self.manifest = Manifest(
             world.checkpoints[-1],
-            (),
+            tuple(world.closings),
             tuple(self.node(index, pairs) for index, pairs in enumerate(self.state)),
             tuple(self._log_node(index) for index in range(snapshot.log_parts(size))),
             tuple(world.state.log.peaks),
@@ -42,6 +43,14 @@ class Taken:
 
     def node(self, index: int, pairs: Sequence[tuple[bytes, bytes]]) -> bytes:
         return snapshot.state_node(self.network, self.depth, self.level, index, pairs)
+
+    def _changes(self) -> tuple[tuple[int, EpochChange], ...]:
+        """(height, change) of every epoch that was closed."""
+        return tuple(
+            (checkpoint.header.height, parse_change(transactions[0].items[0]))
+            for checkpoint, transactions in zip(self.world.checkpoints, self.world.blocks, strict=True)
+            if checkpoint.header.closes_epoch
+        )
 
     def _below(self, index: int) -> Pairs:
         shift = 32 - 2 * self.level
