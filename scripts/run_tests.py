@@ -245,7 +245,7 @@ def _interop_run(options: argparse.Namespace) -> list[Result]:
     results = [
         _pytest(
             f"Python {version} -O, hash seed 1, locale C",
-            [*arguments, "-W", "ignore::pytest.PytestConfigWarning"],
+            arguments,
             interpreter=(sys.executable, "-O"),
             environment={"PYTHONHASHSEED": "1", "PYTHONOPTIMIZE": "1", "LC_ALL": "C"},
             selective=selective,

@@ -9,8 +9,8 @@ final already is answered with its receipts.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -34,7 +34,50 @@ BODIES_BYTES: Final = 64_000_000
 """Of all bodies in memory together; beyond it 429."""
 WAITING: Final = 2_000
 """Requests that may wait for finality at a time; beyond it 429."""
+LARGE_BYTES: Final = 65_536
+"""A body above this is large: reading it is work that others wait for, so it is done by turns."""
+PENANCE: Final = 4.0
+"""For each second that refused large bodies cost, large ones wait so many: they get a fifth of this process at most."""
+READ_S_PER_BYTE: Final = 3e-8
+"""What taking in a byte costs, about; for bodies that are refused before they are parsed."""
 _OPENNESS_FIELD: Final = 11
+
+
+class Turns:
+    """Large bodies are read one at a time, and after one that was refused the next wait some times its cost.
+
+    Nobody needs a key to send bytes, so those that are worth nothing must not hold up small requests; honest large bodies
+    wait with them while that goes on.
+    """
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._paid_at = 0.0
+
+    async def paid(self) -> None:
+        """Wait until what refused bodies cost is paid off."""
+        while (left_s := self._paid_at - asyncio.get_running_loop().time()) > 0:  # noqa: ASYNC110 - time is waited for
+            await asyncio.sleep(left_s)
+
+    def charge(self, seconds: float) -> None:
+        """A refused body cost that much."""
+        now = asyncio.get_running_loop().time()
+        self._paid_at = max(self._paid_at, now) + PENANCE * seconds
+
+    @asynccontextmanager
+    async def turn(self, size: int) -> AsyncIterator[None]:
+        """Time to read a body of `size` bytes."""
+        if size <= LARGE_BYTES:
+            yield
+            return
+        async with self._lock:
+            await self.paid()
+            began = asyncio.get_running_loop().time()
+            try:
+                yield
+            except CustodyError:
+                self.charge(asyncio.get_running_loop().time() - began)
+                raise
 
 
 class Intake:
@@ -48,6 +91,7 @@ class Intake:
         waiting: int = WAITING,
         body_s: float = BODY_S,
     ) -> None:
+        self.turns = Turns()
         self._metrics = metrics
         self._body_s = body_s
         self._bytes_left = bodies_bytes
@@ -120,10 +164,14 @@ class Body:
                 async with asyncio.timeout(self._within_s) as self._timeout:
                     self._began = asyncio.get_running_loop().time()
                     async for chunk in request.stream():
+                        if self.held + len(chunk) > limits.SUBMISSION_BYTES:
+                            self._intake.turns.charge(self.held * READ_S_PER_BYTE)
                         self._check(self.held + len(chunk))
                         self._intake._take(len(chunk))  # noqa: SLF001
                         self.held += len(chunk)
                         chunks.append(chunk)
+                        if self.held > LARGE_BYTES:
+                            await self._intake.turns.paid()
         except TimeoutError:
             raise UnavailableError(
                 Code.TIMED_OUT,

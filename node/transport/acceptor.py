@@ -2,6 +2,7 @@
 
 A handshake is work and memory given to somebody unknown. So a bounded number is under way at a time, each with a deadline;
 when one more comes, the one longest under way gives way: an honest handshake takes milliseconds, so it is hardly ever that.
+After many that failed, the next ones are taken at a bounded rate: strangers may delay who connects anew, nothing else.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from ledger.base.errors import Code, UnavailableError
 _BACKLOG: Final = 128
 _PAUSE_S: Final = 0.2
 """After an accept failed (no descriptors left): rather than spin."""
+_REFUSALS: Final = 20
+_REFUSAL_S: Final = 0.05
+"""A handshake that failed cost about 5 ms; of more than a few in a row, the next connections wait so long for each."""
 
 
 class Acceptor:
@@ -42,6 +46,7 @@ class Acceptor:
         self._handshake_s = handshake_timeout_ms / 1000
         self._shutdown_s = shutdown_timeout_ms / 1000
         self._under_way: dict[asyncio.Task[None], socket.socket] = {}
+        self._paid_at = 0.0
         self._listener: socket.socket | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -68,6 +73,9 @@ class Acceptor:
     async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         while True:
+            owed_s = self._paid_at - loop.time() - _REFUSALS * _REFUSAL_S
+            if owed_s > 0:
+                await asyncio.sleep(owed_s)
             try:
                 connection, address = await loop.sock_accept(listener)
             except OSError as error:
@@ -93,6 +101,7 @@ class Acceptor:
             )
         except OSError as error:  # also ssl.SSLError and TimeoutError
             connection.close()
+            self._paid_at = max(self._paid_at, asyncio.get_running_loop().time()) + _REFUSAL_S
             self._on_refused(whom, f"expected a finished handshake: {error}")
 
     def _settle(self, task: asyncio.Task[None]) -> None:

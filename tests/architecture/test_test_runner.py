@@ -9,7 +9,7 @@ import pytest
 import run_tests
 from run_tests import Result, Tier
 
-ALONE = ["-p", "no:cacheprovider", "-p", "no:cov", "--rootdir"]
+ALONE = ["-p", "no:cacheprovider", "-p", "no:cov", "-W", "ignore::pytest.PytestConfigWarning", "--rootdir"]
 
 
 def _folder(tmp_path: Path, source: str) -> list[str]:

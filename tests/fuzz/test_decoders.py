@@ -75,8 +75,8 @@ def test_what_was_found_once_is_refused(name: str) -> None:
 
 
 def test_bombs_within_bounded_memory() -> None:
-    """Of 50 kB here; of the most that each decoder takes in the command."""
-    found = defused(50_000)
+    """Of 20 kB here; of the most that each decoder takes in the command."""
+    found = defused(20_000)
     assert found["findings"] == []
     assert found["bombs"] > 2_000
 

@@ -69,7 +69,9 @@ def router(gateway: Gateway) -> APIRouter:
         """
         check_media_type(request.headers.get("content-type"))
         with gateway.intake.waiting(), gateway.intake.body() as body:
-            submissions, ids = parse_submissions(await body.read(request), gateway.network)
+            data = await body.read(request)
+            async with gateway.intake.turns.turn(len(data)):
+                submissions, ids = parse_submissions(data, gateway.network)
             statuses = await _submit(gateway, submissions, ids, WaitFor[wait.upper()])
         return _submitted(gateway, statuses)
 
