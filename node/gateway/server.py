@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
 import h11
+import structlog
 from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
@@ -30,6 +32,9 @@ LINGER_S: Final = 5
 HEAD_BYTES: Final = 32_768
 CONNECTIONS: Final = 1_000
 BACKLOG: Final = 1_024
+REPORT_S: Final = 1.0
+"""Between lines that say that no connection can be taken."""
+_SHORT_OF: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 class Connection(H11Protocol):
@@ -170,6 +175,22 @@ class GatewayServer(Server):
     def __init__(self, config: Config, on_stop: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_stop = on_stop
+        self._log = structlog.get_logger("gateway")
+        self._reported_at = -REPORT_S
+
+    async def startup(self, sockets: list[Any] | None = None) -> None:
+        """Listen, and say in lines of our own what the event loop has to say."""
+        asyncio.get_running_loop().set_exception_handler(self._report)
+        await super().startup(sockets)
+
+    def _report(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An error outside of any request. Short of descriptors asyncio reports as often as the backlog is long."""
+        error = context.get("exception")
+        if not isinstance(error, OSError) or error.errno not in _SHORT_OF:
+            self._log.error("fault", reason=context.get("message"), exc_info=error)
+        elif loop.time() >= self._reported_at + REPORT_S:
+            self._reported_at = loop.time()
+            self._log.error("cannot take connections", reason=error.strerror)
 
     async def shutdown(self, sockets: list[Any] | None = None) -> None:
         """Stop listening, let streams say goodbye, wait for requests under way."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from node.gateway.server import HEAD_BYTES
+from node.gateway.server import HEAD_BYTES, GatewayServer, connection_class, server_config
 from tests.gateway.listening import Listening, play_listening, problem_code
 from tests.gateway.stage import BEARER, MSGPACK, body_of, until
 
@@ -163,3 +165,22 @@ def test_stopping_answers_submissions_that_wait(tmp_path: Path) -> None:
             assert response.json()["transactions"][0]["status"] == "accepted"
 
     play_listening(tmp_path, act)
+
+
+def test_short_of_descriptors_is_said_once_in_a_while_and_anything_else_each_time() -> None:
+    async def app(*_: object) -> None:
+        """Never called."""
+
+    async def report() -> None:
+        server = GatewayServer(
+            server_config(app, connection_class(lambda: None), stop_s=1), on_stop=lambda: None
+        )
+        loop = asyncio.get_running_loop()
+        for _ in range(2_048):
+            server._report(loop, {"exception": OSError(errno.EMFILE, "Too many open files")})
+        for _ in range(2):
+            server._report(loop, {"message": "what nobody foresaw"})
+
+    with capture_logs() as lines:
+        asyncio.run(report())
+    assert [line["event"] for line in lines] == ["cannot take connections", "fault", "fault"]
