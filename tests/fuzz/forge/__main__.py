@@ -38,9 +38,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="one line of JSON and nothing else")
     options = parser.parse_args()
     started_s = time.monotonic()
-    digests: set[bytes] = set()
-    by_stage: Counter[str] = Counter()
-    by_kind: Counter[str] = Counter()
+    digests: dict[bytes, tuple[str, str]] = {}
     honest = number = 0
     found = []
     accepted = crashed = 0
@@ -52,19 +50,18 @@ def main() -> int:
             number += shares
             for task in tasks:
                 came = task.result()
-                digests |= came.digests
-                by_stage += came.by_stage
-                by_kind += came.by_kind
+                digests |= came.judged
                 honest += came.honest
                 accepted, crashed = accepted + len(came.accepted), crashed + len(came.crashed)
                 found += [
                     {"kind": one.kind, "repair": one.repair, "data": one.data.hex()}
                     for one in (*came.accepted, *came.crashed)
                 ]
-    judged = sum(by_stage.values())
+    by_stage = Counter(stage for stage, _ in digests.values())
+    by_kind = Counter(kind for _, kinds in digests.values() for kind in kinds.split("+"))
     result = {
         "forged": len(digests), "accepted": accepted, "crashed": crashed, "by_stage": dict(by_stage.most_common()),
-        "by_kind": dict(sorted(by_kind.items())), "deep_share": round(1 - by_stage["decoding"] / max(1, judged), 3),
+        "by_kind": dict(sorted(by_kind.items())), "deep_share": round(1 - by_stage["decoding"] / max(1, len(digests)), 3),
         "honest_again": honest, "seed": options.seed, "seconds": round(time.monotonic() - started_s), "found": found[:20],
     }  # fmt: skip
     print(

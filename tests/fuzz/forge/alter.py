@@ -21,7 +21,7 @@ from tests.proof.histories import DOCUMENTS, ORGANISATIONS, THINGS
 from tests.world.world import party, place
 
 Alteration = Callable[[Scene, Bundle, random.Random], Bundle | None]
-LISTS: Final = ("asked", "records", "registry", "chains", "entries", "legs", "payloads")
+LISTS: Final = ("closings", "asked", "records", "registry", "chains", "entries", "legs", "payloads")
 _OUTCOMES: Final = tuple(int(code) for code in Outcome)
 _ACTIONS: Final = tuple(int(action) for action in Action)
 
@@ -484,15 +484,15 @@ def splice_list(scene: Scene, bundle: Bundle, draw: random.Random) -> Bundle | N
 
 def splice_part(scene: Scene, bundle: Bundle, draw: random.Random) -> Bundle | None:
     """One record, look-up, chain or entry as another proof has it, in the place of the same one where there is one."""
-    other, field = draw.choice(scene.bundles), draw.choice(LISTS[1:-1])
+    other, field = draw.choice(scene.bundles), draw.choice(("closings", *LISTS[2:-1]))
     found = _one(getattr(other, field), draw)
     if found is None or found[1] in getattr(bundle, field):
         return None
     new = found[1]
-    width = {"records": 1, "registry": 3, "chains": 3, "entries": 0, "legs": 1}[field]
+    width = {"records": 1, "registry": 3, "chains": 3, "entries": 0, "legs": 1, "closings": 0}[field]
 
     def name(one: Any) -> Any:
-        return one[:width] if width else one.entry.sequence
+        return one[:width] if width else one.epoch if field == "closings" else one.entry.sequence
 
     kept = [one for one in getattr(bundle, field) if name(one) != name(new)]
     return _with(bundle, **{field: tuple(sorted((*kept, new), key=name))})

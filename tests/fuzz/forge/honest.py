@@ -20,6 +20,7 @@ from ledger.proof.bundle import Bundle, bundle_from_bytes
 from ledger.trade.record import SubjectKey
 from tests.client.ledger_files import CONTAINER, DECLARATION, ITEM, PALLET, Ledger, shipped
 from tests.proof.histories import Author, new_world, subjects_of
+from tests.world.epochs import ChangingWorld
 from tests.world.past import Past
 from tests.world.world import World
 
@@ -46,9 +47,15 @@ class Scene(NamedTuple):
 
 
 def core_of(bundle: Bundle) -> bytes:
-    """What a proof says, less what may differ between honest ones: which q validators signed, which bytes go with it."""
+    """What a proof says, less what may differ between honest ones.
+
+    That is: which q validators signed, which bytes go with it, and how far back it proves changes of validators. `is_honest`
+    sees to it that those are true.
+    """
     certificate = bundle.checkpoint.certificate._replace(signers=b"", signatures=b"")
-    core = bundle._replace(checkpoint=bundle.checkpoint._replace(certificate=certificate), payloads=())
+    core = bundle._replace(
+        checkpoint=bundle.checkpoint._replace(certificate=certificate), payloads=(), closings=()
+    )
     return tagged_hash(Tag.EVENT, bytes(32), encode(core))
 
 
@@ -88,13 +95,28 @@ def _shipment() -> Scene:
     return _scene(ledgers[-1].world, bundles, ())
 
 
+def _epochs() -> Scene:
+    """Validators changed four times; whoever has the keys of all former sets stands before an anchor of the last epoch."""
+    world = ChangingWorld(4)
+    bundles = [
+        bundle_from_bytes(data) for data in (*world.bundles, *(world.prove(epoch) for epoch in range(5)))
+    ]
+    scene = _scene(world, bundles, ())
+    former = tuple(key for keys in world.epoch_keys[:-1] for key in keys)
+    return scene._replace(
+        anchor=world.anchors[-1],
+        member_keys=(*scene.member_keys, *former),
+        corrupt=(2, world.epoch_keys[-1][2]),
+    )
+
+
 @cache
 def scenes(seed: int = 1, count: int = 4) -> tuple[Scene, ...]:
-    """`count` networks of random histories, and the shipment."""
+    """`count` networks of random histories, the shipment, and one whose validators changed."""
     made = []
     for number in range(count):
         name = f"network {number}".replace(" ", "-")
         world, bundles = _played(seed * 1_000 + number, name)
         _, twins = _played(seed * 1_000 + 500 + number, name)
         made.append(_scene(world, bundles, twins))
-    return (*made, _shipment())
+    return (*made, _shipment(), _epochs())

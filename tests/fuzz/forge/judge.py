@@ -107,9 +107,18 @@ class Verdicts(NamedTuple):
     accepted: tuple[Forgery, ...]
     crashed: tuple[Forgery, ...]
     """The verifier ended with something else than its documented errors."""
-    by_stage: Counter[str]
-    by_kind: Counter[str]
-    digests: frozenset[bytes]
+    judged: dict[bytes, tuple[str, str]]
+    """By digest: where it was refused, and its kind."""
+
+    @property
+    def by_stage(self) -> Counter[str]:
+        """How many were refused where."""
+        return Counter(stage for stage, _ in self.judged.values())
+
+    @property
+    def by_kind(self) -> Counter[str]:
+        """How many underwent each alteration."""
+        return Counter(kind for _, kinds in self.judged.values() for kind in kinds.split("+"))
 
 
 def is_honest(data: bytes, scene: Scene) -> bool:
@@ -119,17 +128,18 @@ def is_honest(data: bytes, scene: Scene) -> bool:
     except CustodyError:
         return False
     true = {payload for known in scene.bundles for payload in known.payloads}
+    closings = {closing for known in scene.bundles for closing in known.closings}
+    if not all(closing in closings for closing in bundle.closings):
+        return False
     return core_of(bundle) in scene.known and all(payload in true for payload in bundle.payloads)
 
 
 def judge(scenes: tuple[Scene, ...], seed: int, count: int) -> Verdicts:
     """Forge and verify `count` distinct files."""
-    seen: set[bytes] = set()
+    seen: dict[bytes, tuple[str, str]] = {}
     honest = 0
     accepted: list[Forgery] = []
     crashed: list[Forgery] = []
-    by_stage: Counter[str] = Counter()
-    by_kind: Counter[str] = Counter()
     for forgery in forgeries(scenes, seed):
         if len(seen) >= count:
             break
@@ -153,15 +163,12 @@ def judge(scenes: tuple[Scene, ...], seed: int, count: int) -> Verdicts:
         if stage == "accepted" and is_honest(forgery.data, scene):
             honest += 1
             continue
-        seen.add(digest)
-        by_stage[stage] += 1
-        for kind in forgery.kind.split("+"):
-            by_kind[kind] += 1
+        seen[digest] = (stage, forgery.kind)
         if stage == "accepted":
             accepted.append(forgery)
         elif stage == "crashed":
             crashed.append(forgery)
-    return Verdicts(len(seen), honest, tuple(accepted), tuple(crashed), by_stage, by_kind, frozenset(seen))
+    return Verdicts(len(seen), honest, tuple(accepted), tuple(crashed), seen)
 
 
 def _frames(trace: TracebackType | None) -> list[tuple[str, str]]:

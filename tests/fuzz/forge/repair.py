@@ -270,9 +270,11 @@ def resigned(bundle: Bundle, scene: Scene, draw: random.Random) -> Bundle:
     """The certificate as well as anybody can make it: with keys that do not validate, and one that does."""
     certificate, validators = bundle.checkpoint.certificate, scene.anchor.validators
     message = certificate.claim.signing_message(bundle.network)
+    known = scene.anchor.epochs[min(certificate.claim.epoch, scene.anchor.epoch)].validators
+    keys = [one for one in scene.member_keys if one.public_key not in {member.public_key for member in known}]
     place, key = scene.corrupt
     own = key.sign(message)
-    strangers = [draw.choice(scene.member_keys).sign(message) for _ in range(validators.quorum)]
+    strangers = [draw.choice(keys).sign(message) for _ in range(validators.quorum)]
     old = [
         certificate.signatures[at : at + SIGNATURE_BYTES]
         for at in range(0, len(certificate.signatures), SIGNATURE_BYTES)
