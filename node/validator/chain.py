@@ -150,6 +150,11 @@ class Chain:
                 return block
         return None
 
+    def is_batch_pruned(self, digest: bytes) -> bool:
+        """Whether a batch stands in a final block whose body was let go of."""
+        place = self.batch_place(digest)
+        return place is not None and self.is_pruned(place[0])
+
     def batch(self, digest: bytes) -> bytes | None:
         """A batch that stands in a final block."""
         place = self.batch_place(digest)

@@ -512,10 +512,15 @@ class Validator:
         """Answer from the stores what another validator lacks; what is not here is left out."""
         key = self._key_of[peer]
         if isinstance(request, FetchBatches):
+            is_pruned = False
             for digest in request.digests:
                 frame = self._batch_frame(digest)
-                if frame is not None and not self.mesh.send(key, BATCH_FRAME, frame):
+                if frame is None:
+                    is_pruned = is_pruned or self.chain.is_batch_pruned(digest)
+                elif not self.mesh.send(key, BATCH_FRAME, frame):
                     return
+            if is_pruned:
+                self.sync.tell_pruned(key)
         elif isinstance(request, FetchBlocks):
             found = tuple(
                 block

@@ -16,7 +16,8 @@ from ledger.consensus.interface import Commit
 from node.logs import Log
 from node.storage.stores import open_stores
 from node.validator.frames import CONSENSUS_FRAME
-from node.validator.host import OpenDoorway
+from node.validator.host import Host, OpenDoorway
+from node.validator.joining import is_joining, join
 from node.validator.validator import Member, Validator
 from tests.simulation.founding import EPOCHS, epoch_key
 from tests.simulation.machine import Machine
@@ -57,11 +58,10 @@ class SimulatedValidator(Validator):
 
     is_honest = True
 
-    def __init__(self, node: Node, member: Member, log: Log) -> None:
+    def __init__(self, node: Node, member: Member, log: Log, host: Host, may_join: bool) -> None:
         self.node = node
         self.world = node.world
-        machine = node.machine
-        super().__init__(member, log, machine.host(open_mesh(node), cast("OpenDoorway", node.open_doorway)))
+        super().__init__(member, log, host, may_join=may_join)
 
     def send(self, peer: int, data: bytes) -> None:
         if is_signed(data):
@@ -123,6 +123,7 @@ class Node:
         self.mesh: VirtualMesh | None = None
         self.door: VirtualDoorway | None = None
         self.callers: list[Caller] = []
+        self.joins = 0
         self.is_rebuilt = False
         self.is_spent = False
         """Its disk was not to be trusted: its key must never vote again."""
@@ -168,8 +169,11 @@ class Node:
         self.world.loop.run_as(process, self._boot)
 
     def _boot(self) -> None:
+        self.world.loop.create_task(self._live())
+
+    def _member(self) -> Member:
         founding, index = self.world.founding, self.index
-        member = Member(
+        return Member(
             self.machine.folder(),
             founding.configs[index],
             founding.genesis,
@@ -177,27 +181,36 @@ class Node:
             DiskKeys(self.machine.disk),
             founding.transport[index],
         )
-        try:
-            self.validator = self.kind(self, member, cast("Log", Journal(self)))
-        except CustodyError as error:
-            self.machine.kill()
-            self.refused(error)
-            return
-        self.world.loop.create_task(self._serve(self.validator))
 
-    async def _serve(self, validator: SimulatedValidator) -> None:
+    async def _live(self) -> None:
+        """What `node.validator.running` does, with this kind of validator."""
+        log = cast("Log", Journal(self))
+        may_join, wants_to_join = True, False
         try:
-            await validator.start()
+            while True:
+                member = self._member()
+                if wants_to_join or is_joining(member):
+                    self.joins += 1
+                    may_join = await join(member, log, self._host())
+                self.validator = validator = self.kind(self, member, log, self._host(), may_join)
+                await validator.start()
+                await validator.stopped.wait()
+                if validator.failure is not None or not validator.sync.must_join:
+                    break
+                wants_to_join = True
+                await validator.close()
         except CustodyError as error:
             self.machine.kill()
             self.refused(error)
             return
-        await validator.stopped.wait()
         try:
             await validator.close()
         except CustodyError as error:
             self.world.oracles.noted(self, f"closing: {error.code.value}")
         self.machine.kill()
+
+    def _host(self) -> Host:
+        return self.machine.host(open_mesh(self), cast("OpenDoorway", self.open_doorway))
 
     def open_doorway(self, *arguments: Any, **named: Any) -> VirtualDoorway:
         self.door = VirtualDoorway(*arguments, **named)

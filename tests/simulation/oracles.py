@@ -178,14 +178,13 @@ class Oracles:
             top = validator.executor.final_header.height
             self._check_blocks(node, top)
             for known, status in self.acknowledged.items():
+                found = validator.mempool.status(known)
+                if found == status or status.height is None or status.height > top:
+                    continue
                 if (
-                    status.height is not None
-                    and status.height <= top
-                    and validator.mempool.status(known) != status
-                ):
-                    self.lost.append(
-                        f"node {node.instance} says {validator.mempool.status(known)}, acknowledged was {status}"
-                    )
+                    not node.joins or found.state is not State.UNKNOWN
+                ):  # one that joined still completes its past
+                    self.lost.append(f"node {node.instance} says {found}, acknowledged was {status}")
         highest = max(self.chain, default=0)
         for known, status in self.acknowledged.items():
             if (status.height or 0) > highest:

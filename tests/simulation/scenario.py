@@ -36,6 +36,7 @@ class Result:
     bundles: int = 0
     spent: int = 0
     rebuilt: int = 0
+    joins: int = 0
     epochs: int = 0
     settled_ms: int = 0
     forks: list[str] = field(default_factory=list)
@@ -67,7 +68,8 @@ class Scenario:
         count = drawing.choice((4, 4, 4, 4, 4, 4, 5, 6, 7, 7))
         heartbeat_ms = drawing.choice((0, 1_000, 30_000))
         every = drawing.choice((0, 0, 5, 9))
-        self.world = world = World(seed, found(count, heartbeat_ms, SnapshotConfig(every, 0, 0)))
+        join, keep = drawing.choice(((0, 0), (6, 0), (6, 6))) if every else (0, 0)
+        self.world = world = World(seed, found(count, heartbeat_ms, SnapshotConfig(every, join, keep)))
         self.random = random = world.random
         if reads:
             world.wires.lines = []
@@ -142,6 +144,7 @@ class Scenario:
         result.frames = world.wires.frames
         result.acknowledged = len(world.oracles.acknowledged)
         result.spent = sum(node.is_spent for node in world.nodes)
+        result.joins = sum(node.joins for node in world.nodes)
         result.rebuilt = sum(node.is_rebuilt for node in world.nodes)
         result.faults = self.faults.happened
         result.notes = world.oracles.notes
