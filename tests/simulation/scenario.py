@@ -68,7 +68,7 @@ class Scenario:
         count = drawing.choice((4, 4, 4, 4, 4, 4, 5, 6, 7, 7))
         heartbeat_ms = drawing.choice((0, 1_000, 30_000))
         every = drawing.choice((0, 0, 5, 9))
-        join, keep = drawing.choice(((0, 0), (6, 0), (6, 6))) if every else (0, 0)
+        join, keep = drawing.choice(((0, 0), (6, 0), (6, 20))) if every else (0, 0)
         self.world = world = World(seed, found(count, heartbeat_ms, SnapshotConfig(every, join, keep)))
         self.random = random = world.random
         if reads:
