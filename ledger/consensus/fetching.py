@@ -2,7 +2,8 @@
 
 The machine says after each step what it needs; what is no longer needed is forgotten, what is needed is asked for at
 once from the likeliest peer, then every t_l / 2 from the next one; after each round through all peers twice as long passes,
-four t_l at most, so that a large answer that is on its way is not asked for again and again.
+four t_l at most, so that a large answer that is on its way is not asked for again and again. While much is missing, as when
+catching up from far behind, and answers keep coming, what was asked for is on its way and is not asked for again.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from ledger.consensus.messages import (
 
 _Member = TypeVar("_Member")
 _DOUBLINGS_MAX: Final = 3
+_MANY: Final = 32
+"""More needs than one view or proposal can have: this validator is far behind."""
 
 
 class NeedBatch(NamedTuple):
@@ -70,6 +73,7 @@ class Fetcher:
         self._validators = validators
         self._interval_ms = interval_ms
         self._attempts: dict[Need, _Attempt] = {}
+        self._answered_at_ms: int | None = None
 
     def is_wanted(self, need: Need) -> bool:
         """Whether an answer to this need is awaited."""
@@ -82,13 +86,21 @@ class Fetcher:
     def settle(self, needs: Mapping[Need, int], now_ms: int) -> list[tuple[int, Message]]:
         """Take over the needs (each with the peer to ask first) and return the questions that are due."""
         for need in [need for need in self._attempts if need not in needs]:
-            del self._attempts[need]
+            if self._attempts.pop(need).count:
+                self._answered_at_ms = now_ms
+        is_coming = (
+            len(needs) > _MANY
+            and self._answered_at_ms is not None
+            and now_ms < self._answered_at_ms + (self._interval_ms << _DOUBLINGS_MAX)
+        )
         due: dict[int, list[Need]] = {}
         for need, first in needs.items():
             attempt = self._attempts.get(need)
             if attempt is None:
                 attempt = self._attempts[need] = _Attempt(self._not_me(first), now_ms)
-            if attempt.at_ms <= now_ms:
+            if attempt.at_ms <= now_ms and attempt.count and is_coming:
+                attempt.at_ms = now_ms + self._interval_ms
+            elif attempt.at_ms <= now_ms:
                 due.setdefault(attempt.peer, []).append(need)
                 attempt.peer = self._not_me(attempt.peer + 1)
                 rounds = attempt.count // (self._validators - 1)

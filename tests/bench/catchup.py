@@ -146,6 +146,7 @@ async def _come_back(network: Validators, events: int, say: Say) -> dict[str, An
         status = await _status(client)
         if status is not None:
             seen.append((time.perf_counter() - began, status.height))
+    received = _received(await client.metrics())
     await client.close()
     start = next((at for at, height in seen if height > 0), 0.0)
     middle = next(at for at, height in seen if 2 * height >= goal)
@@ -159,12 +160,13 @@ async def _come_back(network: Validators, events: int, say: Say) -> dict[str, An
         "first_half_per_second": round(events / 2 / max(LOOK_S, middle - start)),
         "second_half_per_second": round(second_half),
         "memory_bytes": _memory(network.processes[LATE].pid),
+        "received_bytes_per_event": round(received / events),
         "million_seconds_extrapolated": round(_MILLION / second_half),
     }
     say(
         f"by certificates: {goal} blocks in {end:.1f} s, {found['events_per_second']} events a second (first half "
         f"{found['first_half_per_second']}, second {found['second_half_per_second']}), {found['memory_bytes']} bytes of "
-        f"memory; a million would take {found['million_seconds_extrapolated']} s at the second half's rate"
+        f"memory, {found['received_bytes_per_event']} bytes received an event; a million would take {found['million_seconds_extrapolated']} s at the second half's rate"
     )
     return found
 
@@ -199,6 +201,13 @@ async def _join(network: Validators, events: int, say: Say) -> dict[str, Any]:
         f"{found['complete_seconds']} s, {found['memory_bytes']} bytes of memory"
     )
     return found
+
+
+def _received(metrics: bytes) -> float:
+    """Bytes that came from peers, of Prometheus text."""
+    name = "custody_bytes_in"
+    lines = [line for line in metrics.decode().splitlines() if line.startswith(name)]
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 
 
 def _memory(process: int) -> int:
