@@ -1,7 +1,8 @@
 """Clients that mean harm, each kind in a process of its own: `python -m tests.api.attackers KIND SPEC`, until it is ended.
 
 SPEC is JSON: the gateway's and the validator's port, on the loopback interface only, and what a kind needs beside. Every kind
-is bounded in connections and in bytes under way; a line of JSON says what it had done so far, once a second.
+is bounded in connections and in bytes under way; a line of JSON says what it had done so far, once a second. Each connection
+rests a little before the next: this is about what one connection can do, a flood of new ones is for the packet filter before it.
 """
 
 from __future__ import annotations
@@ -44,9 +45,15 @@ class Spec(NamedTuple):
 
 
 Counts = Counter[str]
+_REST_S: Final = 0.25
+_AGAIN_S: Final = 10
+"""An idle connection that was sent away comes again after so long."""
+_EAGER_S: Final = 0.02
 
 
-async def _lasting(spec: Spec, counts: Counts, act: Callable[[int], Awaitable[None]]) -> None:
+async def _lasting(
+    spec: Spec, counts: Counts, act: Callable[[int], Awaitable[None]], rest_s: float = _REST_S
+) -> None:
     """`act` on every connection, again and again; a connection that ends is made anew, without spinning."""
 
     async def one(number: int) -> None:
@@ -57,7 +64,7 @@ async def _lasting(spec: Spec, counts: Counts, act: Callable[[int], Awaitable[No
                 counts["done"] += 1
             except (OSError, asyncio.IncompleteReadError, ssl.SSLError):
                 counts["cut"] += 1
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(rest_s)
 
     await asyncio.gather(*(one(number) for number in range(spec.connections)))
 
@@ -72,7 +79,7 @@ async def idle(spec: Spec, counts: Counts) -> None:
             await reader.read(1)
         finally:
             writer.close()
-        await asyncio.sleep(1)
+        await asyncio.sleep(_AGAIN_S)
 
     await _lasting(spec, counts, wait)
 
@@ -174,7 +181,7 @@ async def _pushed(spec: Spec, counts: Counts, wait: str) -> None:
     async def push(_: int) -> None:
         await _posted(spec, counts, ready[next(given) % len(ready)], wait=wait)
 
-    await _lasting(spec, counts, push)
+    await _lasting(spec, counts, push, _EAGER_S)
 
 
 async def strangers(spec: Spec, counts: Counts) -> None:

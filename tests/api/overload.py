@@ -47,6 +47,8 @@ TOLD: Final = ("member",)
 GATEWAY_MB: Final = 600
 VALIDATOR_MB: Final = 1_000
 _IDLE: Final = 10_000
+_SETTLE_S: Final = 4.0
+"""Until an attack is under way."""
 _SPARE: Final = 500
 """Descriptors left for everything else."""
 
@@ -202,7 +204,7 @@ class Overload:
         before = await self._honest.measured(self._seconds)
         helpers = asyncio.ensure_future(self._honest.run(connections if kind == "tenfold" else 0))
         async with attack(kind, self._spec(connections, **more), self._network.root) as told:
-            await asyncio.sleep(min(3.0, self._seconds))
+            await asyncio.sleep(_SETTLE_S)
             during = await self._honest.measured(self._seconds)
             lines = told.read_text(encoding="ascii").splitlines()
         helpers.cancel()
