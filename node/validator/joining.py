@@ -208,9 +208,9 @@ class Joining:
     async def _choose(self) -> int | None:
         """Take the newest snapshot that is proven; its manifest becomes the plan."""
         await self._hear_offers()
-        heights = sorted(
-            {height for offer in self._offers.values() for height in offer.snapshots}, reverse=True
-        )
+        own = self._own_height()
+        offered = {height for offer in self._offers.values() for height in offer.snapshots if height > own}
+        heights = sorted(offered, reverse=True)
         for height in heights:
             for peer in self.peers.free():
                 if not self._has(peer, height):
@@ -227,6 +227,15 @@ class Joining:
                 self._store.put(height, PLAN, data)
                 return height
         return None
+
+    def _own_height(self) -> int:
+        """The last block of the chain that is here."""
+        folder = self._member.folder
+        blocks = BlockStore(folder.files, folder.network, random_bytes=self._host.random_bytes)
+        try:
+            return blocks.last_height or 0
+        finally:
+            blocks.close()
 
     async def _hear_offers(self) -> None:
         """Ask everybody; enough are the offers of all, of most after a moment, or of those who came in time."""

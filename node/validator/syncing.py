@@ -66,6 +66,7 @@ class Sync:
         self._stop = stop
         self._fail = fail
         self._began_empty = executor.final_header.height == 0
+        self._pruned_at: dict[bytes, Offer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.must_join = False
         """Whether the validator stopped in order to join at a snapshot."""
@@ -132,7 +133,9 @@ class Sync:
         """An answer, or word that what was asked for as blocks is pruned. FormError drops the peer."""
         number, value = decode_answer(body)
         if number == UNASKED:
-            self._consider(peer, offer_from_wire(value), 0)
+            self._pruned_at[peer] = offer_from_wire(value)
+            if len(self._pruned_at) > self._executor.validators.faulty:  # one of them is honest
+                self._consider(peer, min(self._pruned_at.values(), key=_newest), 0)
         else:
             self.peers.answered(peer, number, value)
 
@@ -141,7 +144,7 @@ class Sync:
         self._answer(peer, encode_answer(UNASKED, self.provider.offer()))
 
     def _consider(self, peer: bytes, offer: Offer, ahead: int) -> None:
-        newest = max(offer.snapshots, default=0)
+        newest = _newest(offer)
         height = self._executor.final_header.height
         if not self._join_ahead or self.must_join or newest <= height + ahead:
             return
@@ -156,3 +159,8 @@ class Sync:
         return self.completer.progress is None or not self.completer.lacks(
             self._mempool.held_all(block.batches)
         )
+
+
+def _newest(offer: Offer) -> int:
+    """The height of the newest snapshot offered, 0 if there is none."""
+    return max(offer.snapshots, default=0)

@@ -20,7 +20,7 @@ from node.storage.filesystem import RealFileSystem
 from node.storage.snapshots import Part, PartKind, SnapshotStore
 from node.validator.completing import Completer
 from node.validator.provider import Provider
-from node.validator.sync_wire import AskEntries, AskItems, AskLinks, AskPart, AskVersions
+from node.validator.sync_wire import AskEntries, AskLinks, AskPart
 from tests.validator.joiners import Joined, bundles, feed, lose, snapshots_of, with_snapshots
 from tests.validator.network import Network, item, until
 
@@ -179,23 +179,10 @@ def _links(change: Callable[[list[Any]], list[Any]]) -> Callable[[Any, Any], Any
     return lied
 
 
-def _items(change: Callable[[list[Any]], list[Any]]) -> Callable[[Any, Any], Any]:
-    return lambda ask, value: change(list(value)) if isinstance(ask, AskItems) else value
-
-
 HISTORY_LIES: dict[str, Callable[[Any, Any], Any]] = {
     "entries cut": lambda ask, value: value[:-1] if isinstance(ask, AskEntries) else value,
-    "bytes of another event": _items(
-        lambda items: [(shown, related, items[-1][2]) for shown, related, _ in items[:-1]] or items
-    ),
-    "records altered": lambda ask, value: (
-        [_flip(one) for one in value] if isinstance(ask, AskVersions) else value
-    ),
     "links reordered": _links(
         lambda links: links[::-1] if len(links) > 1 else [(one[0], one[1] + 1, *one[2:]) for one in links]
-    ),
-    "moves altered": lambda ask, value: (
-        [(*one[:3], [place + 1 for place in one[3]]) for one in value] if isinstance(ask, AskLinks) else value
     ),
 }
 
@@ -230,7 +217,7 @@ def test_a_peer_that_lies_is_named_and_the_others_asked(
         for name, told in LIES.items():
             lie[:] = [told]
             refused: set[str] = set()
-            for _ in range(5):  # it may happen that others were faster and it never had to answer
+            for _ in range(10):  # it may happen that others were faster and it never had to answer
                 refused |= await joined_beside(network)
                 if refused:
                     break
