@@ -183,7 +183,7 @@ class BlockStore:
         if height in self._blocks:
             return self._blocks.read(height)
         held = f"{self.first_height} .. {self.last_height}" if self._blocks.positions else "none yet"
-        if 0 < height < (self.last_height or 0):
+        if 0 < height <= (self.last_height or 0):
             raise UnavailableError(
                 Code.PRUNED,
                 f"expected a height whose transactions this node still keeps ({held}), got {height}; ask a node that "

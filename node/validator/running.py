@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
 from node.logs import Log
 from node.validator.host import REAL, Host
 from node.validator.joining import is_joining, join
 from node.validator.validator import Member, Validator
+
+JOIN_AGAIN_S: Final = 60.0
+"""How long a node that found no snapshot to join at takes part as it is before it looks for one again."""
 
 
 async def run_validator(
@@ -21,18 +25,18 @@ async def run_validator(
 
     `open_member` opens the folder, which is given up again in the end.
     """
-    may_join = True
+    join_after_s = 0.0
     wants_to_join = False
     while not stop.is_set():
         member = open_member()
         log = make_log(member)
         try:
             if wants_to_join or is_joining(member):
-                may_join = await _join(member, log, stop, host)
+                join_after_s = 0.0 if await _join(member, log, stop, host) else JOIN_AGAIN_S
             if stop.is_set():
                 member.folder.close()
                 return
-            validator = Validator(member, log, host, may_join=may_join)
+            validator = Validator(member, log, host, join_after_s=join_after_s)
         except BaseException:
             member.folder.close()
             raise
@@ -40,7 +44,7 @@ async def run_validator(
 
 
 async def _join(member: Member, log: Log, stop: asyncio.Event, host: Host) -> bool:
-    """Join, unless asked to stop meanwhile; whether trying again may be worth it."""
+    """Join, unless asked to stop meanwhile; whether there was a snapshot to join at, as far as is known."""
     joining = asyncio.create_task(join(member, log, host), name="joining")
     stopping = asyncio.create_task(stop.wait(), name="stopping")
     try:

@@ -49,6 +49,7 @@ class Sync:
         log: Log,
         *,
         join_ahead: int,
+        join_after_s: float,
         connections: Callable[[], Connections],
         ask: Callable[[bytes, bytes], bool],
         name: Callable[[bytes], str],
@@ -56,11 +57,13 @@ class Sync:
         stop: Callable[[], None],
         fail: Callable[[CustodyError], None],
     ) -> None:
-        """`join_ahead` 0: never join. `ask` sends a question, `stop` ends the validator so that it may join."""
+        """`join_ahead` 0: never join; `join_after_s`: not before. `ask` sends a question, `stop` ends the validator so that it may join."""
         self._executor = executor
         self._mempool = mempool
         self._log = log
         self._join_ahead = join_ahead
+        self._loop = asyncio.get_running_loop()
+        self._may_join_at_s = self._loop.time() + join_after_s
         self._connections = connections
         self._name = name
         self._stop = stop
@@ -146,7 +149,9 @@ class Sync:
     def _consider(self, peer: bytes, offer: Offer, ahead: int) -> None:
         newest = _newest(offer)
         height = self._executor.final_header.height
-        if not self._join_ahead or self.must_join or newest <= height + ahead:
+        if not self._join_ahead or self.must_join or self._loop.time() < self._may_join_at_s:
+            return
+        if newest <= height + ahead:
             return
         self.must_join = True
         self._log.info("joining at a snapshot", height=height, offered=newest, by=self._name(peer))

@@ -118,10 +118,10 @@ def open_member(path: Path, passphrase: bytes | None = None) -> Member:
 class Validator:
     """One running validator: `Driver`'s surroundings and `Service`'s node."""
 
-    def __init__(self, member: Member, log: Log, host: Host = REAL, *, may_join: bool = True) -> None:
+    def __init__(self, member: Member, log: Log, host: Host = REAL, *, join_after_s: float = 0.0) -> None:
         """Open the stores and redo the chain; nothing listens yet. Raises StorageError.
 
-        `may_join`: whether to stop, for joining at a snapshot, when peers are far ahead.
+        `join_after_s`: how long from now on not to stop for joining at a snapshot, however far ahead peers are.
         """
         self.member = member
         self._host = host
@@ -185,7 +185,8 @@ class Validator:
             self.snapshots,
             self.mempool,
             log,
-            join_ahead=member.config.snapshots.join_ahead if may_join else 0,
+            join_ahead=member.config.snapshots.join_ahead,
+            join_after_s=join_after_s,
             connections=lambda: self.mesh,
             ask=lambda peer, data: self.mesh.send(peer, ASK_FRAME, data),
             name=lambda peer: self._name(self._index_of[peer]),

@@ -18,6 +18,7 @@ from node.storage.stores import open_stores
 from node.validator.frames import CONSENSUS_FRAME
 from node.validator.host import Host, OpenDoorway
 from node.validator.joining import is_joining, join
+from node.validator.running import JOIN_AGAIN_S
 from node.validator.validator import Member, Validator
 from tests.simulation.founding import EPOCHS, epoch_key
 from tests.simulation.machine import Machine
@@ -58,10 +59,10 @@ class SimulatedValidator(Validator):
 
     is_honest = True
 
-    def __init__(self, node: Node, member: Member, log: Log, host: Host, may_join: bool) -> None:
+    def __init__(self, node: Node, member: Member, log: Log, host: Host, join_after_s: float) -> None:
         self.node = node
         self.world = node.world
-        super().__init__(member, log, host, may_join=may_join)
+        super().__init__(member, log, host, join_after_s=join_after_s)
 
     def send(self, peer: int, data: bytes) -> None:
         if is_signed(data):
@@ -185,14 +186,15 @@ class Node:
     async def _live(self) -> None:
         """What `node.validator.running` does, with this kind of validator."""
         log = cast("Log", Journal(self))
-        may_join, wants_to_join = True, False
+        join_after_s, wants_to_join = 0.0, False
         try:
             while True:
                 member = self._member()
                 if wants_to_join or is_joining(member):
                     self.joins += 1
-                    may_join = await join(member, log, self._host())
-                self.validator = validator = self.kind(self, member, log, self._host(), may_join)
+                    joined = await join(member, log, self._host())
+                    join_after_s = 0.0 if joined else JOIN_AGAIN_S
+                self.validator = validator = self.kind(self, member, log, self._host(), join_after_s)
                 await validator.start()
                 await validator.stopped.wait()
                 if validator.failure is not None or not validator.sync.must_join:
