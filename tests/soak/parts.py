@@ -13,6 +13,8 @@ Figures = dict[str, Any]
 LEAST_MUTANTS: Final = 40
 RECOVERY_P99_MS: Final = 3_000
 DEAD_VALIDATOR_P99_MS: Final = 600
+SECONDS_PER_KILL: Final = 7.5
+WHOLE_DISK_S: Final = 1_800
 
 
 class Line(NamedTuple):
@@ -143,24 +145,56 @@ def _processes(found: Figures) -> list[Line]:
     ]
 
 
+def _api(found: Figures) -> list[Line]:
+    return [
+        Line(
+            "the HTTP API under requests drawn from its own document, with and without the token",
+            f"{found['requests']:,} requests",
+            f"{len(found['findings'])} findings",
+            found["requests"] > 0 and not found["findings"],
+        )
+    ]
+
+
+def _overload(found: Figures) -> list[Line]:
+    kept = ", ".join(f"{name} {one['kept']:.0%}" for name, one in found["attacks"].items())
+    return [
+        Line(
+            "a node under floods, slow and idle connections, bombs and a hostile validator",
+            f"{len(found['attacks'])} attacks, {found['idle_connections']:,} idle connections",
+            f"honest clients kept {kept}; gateway at most {found['gateway_peak_mb']} MB, validator "
+            f"{found['validator_peak_mb']} MB",
+            found["ok"],
+        )
+    ]
+
+
+def _disk_command(seconds: int) -> Sequence[str]:
+    """All of it in a long soak; else as much as there is time for."""
+    sample = () if seconds >= WHOLE_DISK_S else ("--sample", str(max(300, 2 * seconds)))
+    return ("tests.storage.exhaustive", *sample, "--json")
+
+
 PARTS: Final = (
     Part(
         "simulation",
-        0.4,
+        0.25,
         lambda seconds: ("tests.simulation.run", "--seconds", str(seconds), "--json"),
         _simulation,
     ),
     Part(
         "processes",
-        0.2,
+        0.25,
         lambda seconds: (
             *("tests.process.chaos", "--minutes", str(round(seconds / 60, 2))),
-            *("--kills", str(max(4, seconds // 8)), "--json"),
+            *("--kills", str(max(4, round(seconds / SECONDS_PER_KILL))), "--json"),
         ),
         _processes,
     ),
     Part("mutants", 0.0, lambda _: ("tests.mutants.run", "--json"), _mutants),
-    Part("disk", 0.0, lambda _: ("tests.storage.exhaustive", "--json"), _disk),
+    Part("disk", 0.1, _disk_command, _disk),
     Part("decoders", 0.1, lambda seconds: ("tests.fuzz", "--seconds", str(seconds), "--json"), _decoders),
     Part("proofs", 0.0, lambda _: ("tests.fuzz.forge", "--count", "100000", "--json"), _proofs),
+    Part("api", 0.0, lambda _: ("tests.api.exercise", "--examples", "60", "--json"), _api),
+    Part("overload", 0.0, lambda _: ("tests.api.overload", "--json"), _overload),
 )

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tests.soak.parts import PARTS, Figures, Part
+from tests.soak.parts import PARTS, Figures, Line, Part
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _GRACE_S: Final = 900
@@ -80,7 +80,7 @@ def _run(part: Part, seconds: int) -> dict[str, Any]:
     return result
 
 
-def _lines(part: Part, result: dict[str, Any]) -> list[Any]:
+def _lines(part: Part, result: dict[str, Any]) -> list[Line]:
     figures: Figures | None = result.get("figures")
     return [] if figures is None else part.lines(figures)
 
