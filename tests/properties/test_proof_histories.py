@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ledger.base.encoding import encode
 from ledger.base.errors import CustodyError
 from ledger.proof.build import build
+from ledger.proof.bundle import Bundle, ShownEntry
 from ledger.proof.verdict import Word, assess
 from ledger.proof.verify import verify
 from ledger.trade.rules.view import situation
@@ -26,6 +27,9 @@ from tests.world.past import Past
 from tests.world.world import World
 
 SEEDS = st.integers(0, 2**32)
+_ENTRIES = Bundle._fields.index("entries")
+_NAMED = ShownEntry._fields.index("named")
+_OPENINGS = (ShownEntry._fields.index("subjects"), ShownEntry._fields.index("related"))
 
 
 def refuses(world: World, data: bytes) -> bool:
@@ -91,13 +95,13 @@ def test_no_record_before_an_event_can_be_left_out_or_given_another_role(seed: i
     for key in random.Random(seed).sample(keys, min(2, len(keys))):
         data = build(Past(world), [key])
         value = unpacked(data)
-        for place, entry in enumerate(value[7]):
-            for part in (2, 5):
+        for place, entry in enumerate(value[_ENTRIES]):
+            for part in _OPENINGS:
                 for opening in range(len(entry[part])):
                     kept = (*entry[part][:opening], *entry[part][opening + 1 :])
-                    assert refuses(world, encode(replaced(value, (7, place, part), kept)))
+                    assert refuses(world, encode(replaced(value, (_ENTRIES, place, part), kept)))
             for number, role in enumerate((Role.PARENT, Role.DOCUMENT, Role.LOT)):
-                path = (7, place, 4, number)
+                path = (_ENTRIES, place, _NAMED, number)
                 assert all(refuses(world, made) for made in mutants(data, path, at(value, path))), role
 
 
