@@ -1,14 +1,14 @@
 """What proves a snapshot: the state after one checkpoint, in parts, each checked by itself (PROTOCOL.md §9).
 
     manifest   checkpoint, closings from genesis, hashes of a level of the state tree, hashes of a level of the event log
-               and its right edge, number of windows
+               and its right edge, number of windows (a hint: who fetches goes on until the last hour is whole)
     state      the records below one node of that level            proven by that node's hash
     registry   every entry                                         proven by the registry root
     window     blocks of the last hour, newest first, with the     proven by hash links from the checkpoint and by
                headers of their transactions                       the transactions roots
 
 Both levels are proven by the roots in the checkpoint's outcome, and the checkpoint by its certificate. Where the tree and
-the log are cut follows from the length of the log, so that honest validators cut one checkpoint alike and its parts can be
+the log are cut follows from the length of the log, and where the last hour is from its blocks, so that honest validators cut one checkpoint alike and its parts can be
 taken from several. Nothing else is needed to go on executing: the ids that must not be executed again are a function of
 the last hour's transactions, and the batches that must not be ordered again stand in the last blocks. (A mismatch reads an
 older item by its place in the event log; a node that has not got it yet waits for it, `ledger.state.backfill`.)
@@ -306,6 +306,27 @@ def is_window_whole(last: Header, checkpoint: Header) -> bool:
     """Whether blocks from the checkpoint down to `last` are all that execution may ask for."""
     is_long = checkpoint.height - last.height >= limits.BATCH_WINDOW_BLOCKS - 1
     return last.height <= 1 or (is_long and not may_matter(last, checkpoint.time_ms))
+
+
+def window_size(block: WindowBlock) -> int:
+    """What a block counts for where the window is cut: a part ends with the block that reaches the limit."""
+    return 500 + len(encode(block.transactions))
+
+
+def check_window_cut(blocks: Sequence[WindowBlock], checkpoint: Header) -> bool:
+    """Whether these blocks of a part are the last of the window. ProofError unless they are cut as every honest node does.
+
+    Otherwise one peer could cut so that the parts of all others do not fit to its own.
+    """
+    for block, _, transactions in blocks:
+        if transactions is not None and not may_matter(block.header, checkpoint.time_ms):
+            raise _refused("window", f"no transactions of block {block.header.height}, which have expired")
+    sizes = [window_size(block) for block in blocks]
+    is_full = sum(sizes) >= limits.SNAPSHOT_WINDOW_BYTES
+    ends = [is_window_whole(block.block.header, checkpoint) for block in blocks]
+    if any(ends[:-1]) or sum(sizes[:-1]) >= limits.SNAPSHOT_WINDOW_BYTES or not (is_full or ends[-1]):
+        raise _refused("window", "a part cut where it reaches its size, or at the end of the last hour")
+    return ends[-1]
 
 
 def check_window_whole(last: Header, manifest: Manifest) -> None:

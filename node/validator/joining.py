@@ -96,6 +96,9 @@ class Joining:
         self._names = {peer.transport_key: peer.organisation for peer in member.config.peers}
         self._offers: dict[bytes, Offer] = {}
         self._anchors: dict[int, Anchor] = {}
+        self._windows: int | None = None
+        """How many parts the last hour has, once it is whole; what the manifest says of it is not proven."""
+        self._chosen_from: bytes | None = None
         self._done = self._total = 0
         self._bytes = 0
         self._told_at = 0.0
@@ -225,6 +228,7 @@ class Joining:
                     continue
                 self._store.clean(())
                 self._store.put(height, PLAN, data)
+                self._chosen_from = peer
                 return height
         return None
 
@@ -267,11 +271,12 @@ class Joining:
             await self._hear_offers()
         parts = parts_of(manifest)
         self._total = len(parts)
-        self._anchors = {0: snapshot.first_anchor(manifest)}
-        missing = [part for part in parts if not self._is_kept(reader, part)]
+        self._begin_windows(manifest)
+        waiting = [part for part in parts if part.kind != PartKind.WINDOW and not self._is_kept(reader, part)]
+        waiting[:0] = self._next_window(reader)
+        missing = [part for part in parts if not self._store.has(height, part)]
         self._done = len(parts) - len(missing)
         self._log.info("joining at a snapshot", height=height, parts=len(parts), missing=len(missing))
-        waiting = [part for part in missing if part.kind != PartKind.WINDOW or part.number in self._anchors]
         crew: Crew[Part] = Crew(
             self.peers,
             partial(self._work, manifest),
@@ -279,7 +284,32 @@ class Joining:
             lambda peer: self._has(peer, height),
         )
         crew.add(waiting)
-        return await crew.run(PATIENCE_S)
+        if not await crew.run(PATIENCE_S):
+            return False
+        if self._windows is not None:
+            reader.manifest = manifest._replace(windows=self._windows)
+        return True
+
+    def _begin_windows(self, manifest: Manifest) -> None:
+        self._anchors = {0: snapshot.first_anchor(manifest)}
+        self._windows = None
+
+    def _next_window(self, reader: SnapshotReader) -> tuple[Part, ...]:
+        """The first window that was not fetched before; none if all were, and are still proven."""
+        number = 0
+        while self._is_kept(reader, Part(PartKind.WINDOW, number)):
+            number += 1
+            if number == self._windows:
+                return ()
+        return (Part(PartKind.WINDOW, number),)
+
+    def _window_is_whole(self, manifest: Manifest, windows: int) -> None:
+        """All of the last hour is here: now what the manifest said of it can be checked."""
+        self._windows = windows
+        self._total += windows - manifest.windows
+        if windows != manifest.windows and self._chosen_from is not None:
+            error = ProofError(Code.NOT_PROVEN, f"expected {windows} windows, got {manifest.windows}")
+            self.peers.accuse(self._chosen_from, f"{MANIFEST.name} of snapshot {manifest.height}", error)
 
     def _is_kept(self, reader: SnapshotReader, part: Part) -> bool:
         """Whether a part was fetched before and is still proven; one that is not is removed."""
@@ -306,9 +336,10 @@ class Joining:
             if anchor is None:
                 raise ProofError(Code.NOT_PROVEN, f"{part.name}: expected the windows after it first")
             blocks, following = snapshot.check_window_part(manifest, anchor, data)
-            if part.number + 1 == manifest.windows:
-                snapshot.check_window_whole(blocks[-1].block.header, manifest)
+            is_last = snapshot.check_window_cut(blocks, manifest.checkpoint.header)
             self._anchors[part.number + 1] = following
+            if is_last:
+                self._window_is_whole(manifest, part.number + 1)
 
     async def _work(self, manifest: Manifest, peer: bytes, part: Part) -> Iterable[Part]:
         data = await self._fetch_part(peer, manifest.height, part)
@@ -316,11 +347,8 @@ class Joining:
         await self._host.in_thread(partial(self._store.put, manifest.height, part, data))
         self._done += 1
         self._tell()
-        if part.kind == PartKind.WINDOW:
-            following = Part(PartKind.WINDOW, part.number + 1)
-            if following.number < manifest.windows and not self._store.has(manifest.height, following):
-                return (following,)
-        return ()
+        is_followed = part.kind == PartKind.WINDOW and self._windows is None
+        return (Part(PartKind.WINDOW, part.number + 1),) if is_followed else ()
 
     async def _fetch_part(self, peer: bytes, height: int, part: Part) -> bytes:
         pieces: list[bytes] = []

@@ -18,6 +18,7 @@ from ledger.state.snapshot import (
     check_manifest,
     check_registry_part,
     check_state_part,
+    check_window_cut,
     check_window_part,
     first_anchor,
     parse_manifest,
@@ -184,6 +185,28 @@ def test_a_window_that_leaves_a_block_or_a_transaction_out_is_refused(taken: Tak
     for wrong in (blocks[1:], (hidden, *blocks[1:]), (blocks[0], *blocks[2:]), (*blocks[:fewer], short), ()):
         with pytest.raises(ProofError):
             check_window_part(taken.manifest, anchor, snapshot.window_part(wrong))
+
+
+def test_a_window_is_cut_where_it_reaches_its_size_or_the_end_and_nowhere_else(
+    taken: Taken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    header = taken.manifest.checkpoint.header
+    blocks = [
+        one if snapshot.may_matter(one.block.header, header.time_ms) else one._replace(transactions=None)
+        for one in taken.window()
+        if one.block.header.height == 1 or not snapshot.is_window_whole(one.block.header, header)
+    ]
+    monkeypatch.setattr(limits, "SNAPSHOT_WINDOW_BYTES", sum(map(snapshot.window_size, blocks[:3])))
+    assert not check_window_cut(blocks[:3], header)
+    for wrong in (blocks[:1], blocks[:2], blocks[:4]):
+        with pytest.raises(ProofError):
+            check_window_cut(wrong, header)
+    assert check_window_cut(blocks[-1:], header)
+    shown = blocks[0]._replace(transactions=taken.window()[0].transactions)
+    late = header._replace(time_ms=header.time_ms + limits.EXPIRY_AHEAD_MS)
+    assert snapshot.may_matter(shown.block.header, header.time_ms)
+    with pytest.raises(ProofError, match="no transactions"):
+        check_window_cut((shown, *blocks[1:3]), late)
 
 
 def test_a_manifest_of_nodes_that_are_not_under_the_roots_is_refused(taken: Taken) -> None:

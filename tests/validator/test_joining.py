@@ -157,12 +157,36 @@ def _with_record(_self: Provider, ask: AskPart, value: Any) -> Any:
     return (len(data), data)
 
 
+def _windows(more: int) -> Callable[[Provider, AskPart, Any], Any]:
+    """A manifest with another number of windows, which no certificate proves."""
+
+    def lied(_self: Provider, ask: AskPart, value: Any) -> Any:
+        if ask.part.kind != PartKind.MANIFEST:
+            return value
+        *rest, windows = decode(value[1], max_bytes=10_000_000)
+        data = encode((*rest, windows + more))
+        return (len(data), data)
+
+    return lied
+
+
+def _cut_shorter(_self: Provider, ask: AskPart, value: Any) -> Any:
+    """A window whose blocks are true, but that the windows of others do not go on from."""
+    if ask.part.kind != PartKind.WINDOW:
+        return value
+    data = encode(decode(value[1], max_bytes=10_000_000)[:1])
+    return (len(data), data)
+
+
 PART_LIES: dict[str, Callable[[Provider, AskPart, Any], Any]] = {
     "flipped": lambda _self, _ask, value: (value[0], _flip(value[1])),
     "another part": _other_part,
     "an older snapshot's": _older_part,
     "a record missing": _without_record,
     "a record more": _with_record,
+    "a window more": _windows(1),
+    "a window less": _windows(-1),
+    "a window cut shorter": _cut_shorter,
 }
 
 
@@ -201,11 +225,16 @@ LIES: dict[str, Lie] = {
 def test_a_peer_that_lies_is_named_and_the_others_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Forwarder lies, in one way after another; customs joins all the same each time, and says who lied."""
+    """One lies, in one way after another; customs joins all the same each time, and says who lied.
+
+    It is the one whose key comes first, who is asked for the manifest.
+    """
 
     async def scenario(network: Network) -> None:
         await without_customs(network)
-        liar = network.running["forwarder"].sync.provider
+        keys = {name: network.running[name].member.transport.public_key for name in network.running}
+        first = min(keys, key=lambda name: keys[name])
+        liar = network.running[first].sync.provider
         honest = Provider.answer
         lie: list[Lie] = []
 
@@ -213,15 +242,30 @@ def test_a_peer_that_lies_is_named_and_the_others_asked(
             value = honest(self, ask)
             return lie[0](self, ask, value) if self is liar else value
 
+        bring = Completer._do
+        is_asked = asyncio.Event()
+        lied_about: list[bool] = []
+
+        async def after_the_liar(self: Completer, peer: bytes, unit: Any) -> Any:
+            """It dials, and may come when the others have brought all: they wait where it is to lie."""
+            if unit.is_links in lied_about:
+                if peer == keys[first]:
+                    is_asked.set()
+                await is_asked.wait()
+            return await bring(self, peer, unit)
+
         monkeypatch.setattr(Provider, "answer", answer)
+        monkeypatch.setattr(Completer, "_do", after_the_liar)
         for name, told in LIES.items():
             lie[:] = [told]
+            lied_about[:] = [name == "links reordered"] if name in HISTORY_LIES else []
             refused: set[str] = set()
-            for _ in range(10):  # it may happen that others were faster and it never had to answer
+            for _ in range(10):  # it may happen that what it was asked for was nothing to lie about
+                is_asked.clear()
                 refused |= await joined_beside(network)
                 if refused:
                     break
-            assert refused == {"forwarder"}, name
+            assert refused == {first}, name
 
     async def joined_beside(network: Network) -> set[str]:
         """Join once; who was named as a liar."""
