@@ -86,6 +86,15 @@ MUTANTS: Final = (
         _T_SNAPSHOT + "test_a_window_that_leaves_a_block_or_a_transaction_out_is_refused",
     ),
     Mutant(
+        "window-cut-anywhere",
+        "One peer cuts the last hour where it likes, and every honest peer's next part looks false.",
+        "CONSENSUS 28; PROTOCOL §9",
+        _SNAPSHOT,
+        "if any(ends[:-1]) or sum(sizes[:-1]) >= limits.SNAPSHOT_WINDOW_BYTES or not (is_full or ends[-1]):",
+        "if not sizes:",
+        _T_SNAPSHOT + "test_a_window_is_cut_where_it_reaches_its_size_or_the_end_and_nowhere_else",
+    ),
+    Mutant(
         "entries-unchecked",
         "The entries of a snapshot's history need not be those of the event log.",
         "CONSENSUS 28; DESIGN §4 Entry",

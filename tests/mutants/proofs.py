@@ -16,6 +16,15 @@ _T_ALTERED: Final = "tests/proof/test_altered.py::"
 
 MUTANTS: Final = (
     Mutant(
+        "unopened-inputs-are-fine",
+        "An output of inputs that the proof does not open reads as made by a grantee from attested goods.",
+        "PROOF §4.5",
+        "ledger/proof/checks.py",
+        "    clean = clean and not made.unopened and proven",
+        "    clean = clean and proven",
+        "tests/proof/test_verdict.py::test_inputs_that_are_not_opened_are_said_and_are_a_gap",
+    ),
+    Mutant(
         "container-head-not-checked",
         "A container's moves need not fold into its certified heads, so X -> Y -> X and back is left out of a proof.",
         "CUSTODY_RULES, model 1; PROOF §4",

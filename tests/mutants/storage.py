@@ -16,6 +16,15 @@ _T_PAYLOAD: Final = "tests/storage/test_payload_store.py::"
 
 MUTANTS: Final = (
     Mutant(
+        "executed-is-acknowledged",
+        "Whoever hands a transaction in again is told that it is final once it was executed, and the block may still lose.",
+        "DESIGN §6; CONSENSUS 17",
+        "node/validator/mempool.py",
+        'data = self._executor.tables.final("transactions", transaction_id)',
+        'data = self._executor.tables.latest("transactions", transaction_id)',
+        _T_EXECUTION + "test_what_is_executed_is_acknowledged_only_once_it_is_final",
+    ),
+    Mutant(
         "damage-cut-like-a-torn-tail",
         "Any bad record is cut off with all after it, so one flipped bit silently loses synced votes and blocks.",
         "CONSENSUS 25; STORAGE §2",

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.base import limits
 from ledger.proof.anchor import Anchor
 from ledger.proof.checks import span
 from ledger.proof.narrate import SENTENCES, display, instant
@@ -178,6 +179,15 @@ def test_transformations(world: World) -> None:
     assert "1 of them unattested" in gap
     nested = forgery.check(world, thing(mixed)).nested
     assert {thing(made), thing(ITEM)} <= set(nested.proven)
+
+
+def test_inputs_that_are_not_opened_are_said_and_are_a_gap(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = serial(MAKER, 3, 1)
+    world.do("maker", Action.TRANSFORM, [(Role.INPUT, ITEM), (Role.OUTPUT, made)])
+    monkeypatch.setattr(limits, "TRANSFORMATION_INPUTS", 0)
+    assert "1 not opened here" in said(one(world, made), "origin", "gap")[0]
 
 
 def test_an_output_of_a_contradicted_input_is_a_gap(world: World) -> None:

@@ -129,6 +129,15 @@ def test_what_is_undone_was_never_there_and_what_is_final_only_is_read(node: Nod
     assert state_of(node) != before
 
 
+def test_what_is_executed_is_acknowledged_only_once_it_is_final(node: Node) -> None:
+    batch = node.batch(1)
+    block = node.block(node.executor.final_header, batch)
+    node.execute(block, batch)
+    assert node.mempool.status(batch.ids[0]).state is not State.FINAL
+    node.commit(block, batch)
+    assert node.mempool.status(batch.ids[0]).state is State.FINAL
+
+
 def test_a_block_undone_for_another_branch_is_executed_again_when_it_becomes_final(node: Node) -> None:
     genesis = node.executor.state.tip.header
     left, right = node.batch(1), node.batch(2)
