@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results = {}
     for part in parts:
         results[part.name] = _run(part, round(options.minutes * 60))
-    found = {"machine": _machine(), "minutes": options.minutes, "parts": results}
+    found = {"machine": _machine(), "parts": results}
     if options.json:
         json.dump(found, sys.stdout, indent=1)
         print()

@@ -1,6 +1,6 @@
-"""`./scripts/scoreboard FILE`: tests/SCOREBOARD.md from what a soak printed. The table is never written by hand.
+"""`./scripts/scoreboard FILE ...`: tests/SCOREBOARD.md from what soaks printed. The table is never written by hand.
 
-The soak's own object is kept beside it as tests/scoreboard.json, and a test holds that one gives the other.
+Of several files, parts of later ones replace those of earlier ones: a part can be run again alone. The soak's own object is kept beside it as tests/scoreboard.json, and a test holds that one gives the other.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ TABLE: Final = _TESTS / "SCOREBOARD.md"
 _HEAD: Final = """# Scoreboard
 
 What was done to break the ledger, how much of it, and what broke. Written by `./scripts/scoreboard` from what
-`./scripts/soak --minutes {minutes:g} --json` printed on {cores} cores under CPython {python}; never by hand. Bugs that were found on
-the way are in the changelog.
+the parts of `./scripts/soak` printed on {cores} cores under CPython {python}; never by hand. How long each ran stands below. Bugs that
+were found on the way are in the changelog.
 
 | tried | how much | what came out | |
 |---|---|---|---|
@@ -29,7 +29,7 @@ the way are in the changelog.
 def table(found: dict[str, Any]) -> str:
     """The scoreboard of one soak. A part without figures is shown as failed, one that did not run as not run."""
     machine = found["machine"]
-    text = _HEAD.format(minutes=found["minutes"], cores=machine["cores"], python=machine["python"])
+    text = _HEAD.format(cores=machine["cores"], python=machine["python"])
     for part in PARTS:
         result = found["parts"].get(part.name)
         if result is None or "figures" not in result:
@@ -51,11 +51,14 @@ def table(found: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    """Take a soak's object from a file, keep it, and write the table."""
-    if len(sys.argv) != 2:
-        print("usage: ./scripts/scoreboard FILE   (what ./scripts/soak --json printed)", file=sys.stderr)
+    """Take soaks' objects from files, keep them as one, and write the table."""
+    if len(sys.argv) < 2:
+        print("usage: ./scripts/scoreboard FILE ...   (what ./scripts/soak --json printed)", file=sys.stderr)
         return 2
-    found = json.loads(Path(sys.argv[1]).read_text())
+    told = [json.loads(Path(name).read_text()) for name in sys.argv[1:]]
+    found = {"machine": told[-1]["machine"], "parts": {}}
+    for one in told:
+        found["parts"].update(one["parts"])
     TABLE.write_text(table(found))
     FIGURES.write_text(json.dumps(found, indent=1) + "\n")
     print(TABLE.read_text())
