@@ -32,7 +32,8 @@ FETCHES: Final = 4
 """Blocks asked for at a time by readers behind the memory."""
 _RETRY_MS: Final = 1_000
 _FIRST_PAUSE_S: Final = 0.05
-_LONGEST_PAUSE_S: Final = 2.0
+_LONGEST_PAUSE_S: Final = 0.2
+"""The validator is on this machine: trying costs next to nothing, and clients wait for it to be noticed."""
 _HEARTBEAT: Final = b": still here\n\n"
 
 
@@ -150,6 +151,7 @@ class Followers:
 
     async def _run(self) -> None:
         pause_s = _FIRST_PAUSE_S
+        was_said = False
         while True:
             try:
                 if self._tip is None:
@@ -159,8 +161,11 @@ class Followers:
                     async for block in blocks:
                         self._took(block)
                         pause_s = _FIRST_PAUSE_S
+                        was_said = False
             except CustodyError as error:
-                self._log.warning("follow broke", code=error.code.value, detail=error.message)
+                if not was_said:  # once for each time that it breaks
+                    self._log.warning("follow broke", code=error.code.value, detail=error.message)
+                was_said = True
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
