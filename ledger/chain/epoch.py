@@ -39,7 +39,7 @@ from ledger.base.keys import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, SigningKey, is_s
 from ledger.chain.block import COUNTER_MAX, PROTOCOL_VERSION, Header
 from ledger.chain.certificate import Verifier
 from ledger.chain.genesis import ALLOW_PERSONS, HEARTBEAT_MS, LEADER_TIMEOUT_MS, Seat
-from ledger.chain.transaction import Kind, Transaction
+from ledger.chain.transaction import Kind, Transaction, check_expiry
 from ledger.chain.validators import Validator, ValidatorSet, quorum
 from ledger.members.members import Use, key_from_data
 from ledger.members.registry import Entry, Registry
@@ -374,12 +374,4 @@ def check_carrier(transaction: Transaction, time_ms: int, approvers: Approvers) 
         raise EntitlementError(
             Code.NOT_ENTITLED, f"expected a change sent by an approver, got one by {signed.organisation}"
         )
-    if signed.expiry_ms <= time_ms:
-        raise RuleError(
-            Code.EXPIRED, f"expected an expiry after block time {time_ms}, got {signed.expiry_ms}"
-        )
-    if signed.expiry_ms > time_ms + limits.EXPIRY_AHEAD_MS:
-        raise RuleError(
-            Code.EXPIRY_TOO_FAR,
-            f"expected an expiry at most {limits.EXPIRY_AHEAD_MS} ms ahead of {time_ms}, got {signed.expiry_ms}",
-        )
+    check_expiry(signed, time_ms)

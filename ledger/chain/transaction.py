@@ -30,7 +30,7 @@ from ledger.base.encoding import (
     take_int,
     take_optional_bytes,
 )
-from ledger.base.errors import Code, FormError, SignatureError
+from ledger.base.errors import Code, FormError, RuleError, SignatureError
 from ledger.base.hashing import HASH_BYTES, Tag, tagged_hash
 from ledger.base.keys import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, SigningKey, is_signature
 from ledger.trade.statement import (
@@ -275,6 +275,19 @@ def header_from_wire(value: Any) -> Header:
         take_bytes(fields[8], "payload_root", HASH_BYTES),
         take_int(fields[9], "item_count", 1, limits.ITEMS_PER_TRANSACTION),
     )
+
+
+def check_expiry(header: Header, time_ms: int) -> None:
+    """Raise RuleError expired or expiry_too_far unless a transaction may be ordered at block time `time_ms`."""
+    if header.expiry_ms <= time_ms:
+        raise RuleError(
+            Code.EXPIRED, f"expected an expiry after block time {time_ms}, got {header.expiry_ms}"
+        )
+    if header.expiry_ms > time_ms + limits.EXPIRY_AHEAD_MS:
+        raise RuleError(
+            Code.EXPIRY_TOO_FAR,
+            f"expected an expiry at most {limits.EXPIRY_AHEAD_MS} ms ahead of {time_ms}, got {header.expiry_ms}",
+        )
 
 
 class Transaction:

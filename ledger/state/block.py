@@ -33,6 +33,7 @@ from ledger.chain.transaction import (
     Kind,
     Mode,
     Transaction,
+    check_expiry,
     event_hash,
     extract_hash_of,
     is_attested,
@@ -202,16 +203,7 @@ def check_standing(
                 "expected a change of epoch alone in the block that closes it, got one elsewhere",
             )
         return Key(signed.organisation, Use.APPROVER, None, None)
-    time_ms = header.time_ms
-    if signed.expiry_ms <= time_ms:
-        raise RuleError(
-            Code.EXPIRED, f"expected an expiry after block time {time_ms}, got {signed.expiry_ms}"
-        )
-    if signed.expiry_ms > time_ms + limits.EXPIRY_AHEAD_MS:
-        raise RuleError(
-            Code.EXPIRY_TOO_FAR,
-            f"expected an expiry at most {limits.EXPIRY_AHEAD_MS} ms ahead of {time_ms}, got {signed.expiry_ms}",
-        )
+    check_expiry(signed, header.time_ms)
     key = members.key(signed.public_key)
     seat = validators.index_of(signed.public_key) if signed.kind == Kind.EVIDENCE else None
     if seat is not None:

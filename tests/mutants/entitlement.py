@@ -7,6 +7,7 @@ from typing import Final
 from tests.mutants.mutant import Mutant
 
 _BLOCK: Final = "ledger/state/block.py"
+_TRANSACTION: Final = "ledger/chain/transaction.py"
 _TABLE: Final = "ledger/trade/rules/table.py"
 _T_BLOCK: Final = "tests/state/test_block.py::"
 _T_REGISTRY: Final = "tests/members/test_registry.py::"
@@ -35,18 +36,18 @@ MUTANTS: Final = (
         "expired-transaction-executed",
         "A transaction is executed at the very time at which it expires, when its id may be forgotten already.",
         "DESIGN §4 Transaction",
-        _BLOCK,
-        "if signed.expiry_ms <= time_ms:",
-        "if signed.expiry_ms < time_ms:",
+        _TRANSACTION,
+        "if header.expiry_ms <= time_ms:",
+        "if header.expiry_ms < time_ms:",
         _T_BLOCK + "test_expiry_is_block_time_and_at_most_an_hour_ahead",
     ),
     Mutant(
         "expiry-without-bound",
         "A transaction may expire in a year, so its id has to be remembered as long.",
         "DESIGN §4 Transaction",
-        _BLOCK,
-        "if signed.expiry_ms > time_ms + limits.EXPIRY_AHEAD_MS:",
-        "if signed.expiry_ms > time_ms + 2 * limits.EXPIRY_AHEAD_MS:",
+        _TRANSACTION,
+        "if header.expiry_ms > time_ms + limits.EXPIRY_AHEAD_MS:",
+        "if header.expiry_ms > time_ms + 2 * limits.EXPIRY_AHEAD_MS:",
         _T_BLOCK + "test_expiry_is_block_time_and_at_most_an_hour_ahead",
     ),
     Mutant(

@@ -15,7 +15,7 @@ from ledger.trade.record import SubjectKey
 from node.local.client import LocalClient
 from node.validator.running import run_validator
 from node.validator.validator import open_member
-from tests.validator.network import Network, item, until
+from tests.validator.network import Network, item, until, with_made
 
 SETTINGS = """
 [snapshots]
@@ -83,19 +83,14 @@ def with_snapshots(
 ) -> None:
     """Run a scenario on four validators that make snapshots every ten blocks."""
 
-    async def run() -> None:
+    def make() -> Network:
         network = Network(tmp_path)
         for folder in network.made.folders.values():
             settings = folder / "node.toml"
             settings.write_text(settings.read_text() + SETTINGS.format(ahead=ahead) + more)
-        try:
-            await network.start()
-            await network.connected()
-            await scenario(network)
-        finally:
-            await network.stop()
+        return network
 
-    asyncio.run(run())
+    with_made(make, scenario)
 
 
 async def feed(network: Network, numbers: range, *, by: str = "maker") -> None:

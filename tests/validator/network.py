@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
@@ -90,11 +91,19 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.005)
 
 
+Made = TypeVar("Made", bound=Network)
+
+
 def with_network(tmp_path: Path, scenario: Callable[[Network], Awaitable[None]]) -> None:
     """Run a scenario on four connected validators."""
+    with_made(lambda: Network(tmp_path), scenario)
+
+
+def with_made(make: Callable[[], Made], scenario: Callable[[Made], Awaitable[None]]) -> None:
+    """Run a scenario on the network that `make` makes, once its validators are connected."""
 
     async def run() -> None:
-        network = Network(tmp_path)
+        network = make()
         try:
             await network.start()
             await network.connected()

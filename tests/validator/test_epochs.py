@@ -31,7 +31,7 @@ from node.storage.keystore import Keystore
 from node.validator.batches import encode_frame, open_event
 from node.validator.epochs import StoredKeys
 from node.validator.frames import BATCH_FRAME, CONSENSUS_FRAME
-from tests.validator.network import Network, item, until
+from tests.validator.network import Network, item, until, with_made
 
 BROKER = OrganisationPlan("broker", "Broker", "NL", ("logistics",), (party(9),), is_validator=False)
 FOUR = ("carrier", "customs", "forwarder", "maker")
@@ -98,16 +98,7 @@ def _peer(name: str, port: int, key: bytes) -> str:
 
 
 def with_changing(tmp_path: Path, scenario: Callable[[Changing], Awaitable[None]]) -> None:
-    async def run() -> None:
-        network = Changing(tmp_path)
-        try:
-            await network.start()
-            await network.connected()
-            await scenario(network)
-        finally:
-            await network.stop()
-
-    asyncio.run(run())
+    with_made(lambda: Changing(tmp_path), scenario)
 
 
 async def record(network: Changing, number: int, via: str = "maker") -> TransactionStatus:
