@@ -126,6 +126,7 @@ def test_four_become_five_and_four_again_and_all_stays_provable(tmp_path: Path) 
         for number in range(2, 12):
             assert (await record(network, number, ("maker", "broker")[number % 2])).state is State.FINAL
         assert all(network.key_files(name) == ["validator-1"] for name in network.running)
+        assert await network.same_height() == 12
         proposers = {(await network.clients["maker"].block(h)).header.proposer for h in range(3, 13)}
         assert len(proposers) > 1
 
