@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,8 +20,13 @@ from node.storage.keystore import Keystore
 from node.validator.validator import Validator, open_member
 from tests.bench.load import Author, serial
 
-PORTS = iter(range(24_000 + os.getpid() % 350 * 20, 32_000, 5))
-"""Runs beside each other begin at different places: a port that is free for a moment is not taken by another run."""
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_BASES = range(24_000, 32_000, 5)[_WORKER::_WORKERS]
+_FIRST = os.getpid() % len(_BASES)
+PORTS = chain(_BASES[_FIRST:], _BASES[:_FIRST])
+"""No worker takes what is another's, also not while a node of it is stopped for a moment; runs beside each other begin at
+different places."""
 
 
 def free_port_base() -> int:
