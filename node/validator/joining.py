@@ -1,6 +1,7 @@
 """A node without a chain joins at a snapshot, before its validator runs (CONSENSUS 28; PROTOCOL.md §9; STORAGE.md §9).
 
-    choose    the newest snapshot that peers offer and whose manifest a quorum's certificate proves; it becomes the *plan*
+    choose    the newest snapshot that more than f peers offer, else that any does, and whose manifest a quorum's certificate
+              proves; it becomes the *plan*
     fetch     every part, from all peers that have it at once; each is proven when it is whole, and only then kept
     install   blocks and tables are replaced by what the parts say, then the plan becomes this node's own snapshot
 
@@ -213,8 +214,7 @@ class Joining:
         await self._hear_offers()
         own = self._own_height()
         offered = {height for offer in self._offers.values() for height in offer.snapshots if height > own}
-        heights = sorted(offered, reverse=True)
-        for height in heights:
+        for height in self._in_order(offered):
             for peer in self.peers.free():
                 if not self._has(peer, height):
                     continue
@@ -231,6 +231,14 @@ class Joining:
                 self._chosen_from = peer
                 return height
         return None
+
+    def _in_order(self, heights: Iterable[int]) -> list[int]:
+        """Newest first, those that more than f peers have before others: of one that a liar alone has, no part may come."""
+        faulty = self._validators.faulty
+        return sorted(heights, key=lambda height: (len(self._holders(height)) > faulty, height), reverse=True)
+
+    def _holders(self, height: int) -> list[bytes]:
+        return [peer for peer in self._offers if self._has(peer, height)]
 
     def _own_height(self) -> int:
         """The last block of the chain that is here."""
@@ -284,11 +292,15 @@ class Joining:
             lambda peer: self._has(peer, height),
         )
         crew.add(waiting)
-        if not await crew.run(PATIENCE_S):
+        if not await crew.run(PATIENCE_S, lambda: self._is_only_had_by_liars(height)):
             return False
         if self._windows is not None:
             reader.manifest = manifest._replace(windows=self._windows)
         return True
+
+    def _is_only_had_by_liars(self, height: int) -> bool:
+        holders = self._holders(height)
+        return bool(holders) and all(self.peers.is_refused(peer) for peer in holders)
 
     def _begin_windows(self, manifest: Manifest) -> None:
         self._anchors = {0: snapshot.first_anchor(manifest)}

@@ -112,6 +112,10 @@ class Peers:
         self._liars.clear()
         self._rests.clear()
 
+    def is_refused(self, peer: bytes) -> bool:
+        """Whether it sent something that did not hold."""
+        return peer in self._liars
+
     @property
     def are_all_refused(self) -> bool:
         """Whether every peer met so far sent something that did not hold."""
@@ -149,8 +153,8 @@ class Crew(Generic[Unit]):
             self._waiting.remove(unit)
             self._waiting.appendleft(unit)
 
-    async def run(self, patience_s: float | None = None) -> bool:
-        """Work until all is done; False if for `patience_s` nobody could do anything."""
+    async def run(self, patience_s: float | None = None, is_vain: Callable[[], bool] = lambda: False) -> bool:
+        """Work until all is done; False if for `patience_s` nobody could do anything, or at once where waiting `is_vain`."""
         loop = asyncio.get_running_loop()
         try:
             while self._waiting or self._tasks:
@@ -167,7 +171,7 @@ class Crew(Generic[Unit]):
                     continue
                 now = loop.time()
                 self._stuck_since = self._stuck_since or now
-                if patience_s is not None and now - self._stuck_since > patience_s:
+                if is_vain() or (patience_s is not None and now - self._stuck_since > patience_s):
                     return False
                 if self._peers.are_all_refused and now - self._stuck_since > ALL_BAD_S:
                     self._peers.forgive()

@@ -2,8 +2,8 @@
 
 When the height passes a multiple of `every`, the first block with its own finalisation is the one: in the same turn the
 block store is synced and a flush is begun, so that the disk will hold exactly the state of that checkpoint. Since this
-follows from the chain, validators make snapshots of the same heights, and a new node can fetch one from several at once.
-Where a flush is under way at that moment, the next such block will do.
+follows from the chain, validators mostly make snapshots of the same heights, and a new node can fetch one from several at once.
+Where a flush is under way at that moment, or a later finalisation is heard of first, the next such block will do.
 
 Then the records are read slowly as they were (`StateStore.keep`) while blocks go on, and written part by part. What was
 written must give the certified state root, or nothing is published. The last two snapshots are kept.

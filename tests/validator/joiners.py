@@ -103,16 +103,14 @@ async def feed(network: Network, numbers: range, *, by: str = "maker") -> None:
             await client.submit((author.submission((number,), is_first=False),))
 
 
-async def snapshots_of(network: Network, *names: str) -> int:
-    """Wait until these validators have the same newest snapshot; its height."""
-    running = [network.running[name] for name in names]
-    await until(
-        lambda: (
-            not any(one.snapshotter.is_busy for one in running)
-            and len({one.snapshotter.newest for one in running}) == 1
-        )
-    )
-    return running[0].snapshotter.newest
+async def snapshots_of(network: Network, least: int, *names: str) -> dict[str, int]:
+    """Wait until these validators have a snapshot of `least` or above; the height of each one's newest.
+
+    They are the same but where one had its state written just then, or heard of a later finalisation first.
+    """
+    makers = {name: network.running[name].snapshotter for name in names}
+    await until(lambda: all(one.newest >= least and not one.is_busy for one in makers.values()))
+    return {name: one.newest for name, one in makers.items()}
 
 
 async def bundles(client: LocalClient, numbers: range) -> dict[SubjectKey, bytes]:

@@ -35,14 +35,13 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "SNAPSHOT_WINDOW_BYTES", 3_000)
 
 
-async def without_customs(network: Network) -> int:
-    """Feed the network, let customs lose everything; the height of the snapshot to join at."""
+async def without_customs(network: Network) -> dict[str, int]:
+    """Feed the network, let customs lose everything; the height of each other's newest snapshot."""
     await feed(network, ITEMS)
     await network.stop("customs")
-    height = await snapshots_of(network, *(name for name in network.names if name != "customs"))
-    assert height >= 20
+    heights = await snapshots_of(network, 20, *(name for name in network.names if name != "customs"))
     lose(network, "customs")
-    return height
+    return heights
 
 
 async def same_bundles(network: Network, joined: Joined, numbers: range) -> None:
@@ -60,11 +59,12 @@ async def same_bundles(network: Network, joined: Joined, numbers: range) -> None
 @pytest.mark.usefixtures("small_parts")
 def test_a_node_without_anything_joins_takes_part_and_proves_the_same(tmp_path: Path) -> None:
     async def scenario(network: Network) -> None:
-        height = await without_customs(network)
+        heights = await without_customs(network)
         joined = Joined(network, "customs")
         try:
             await joined.is_in()
-            assert joined.events("joined")[0]["height"] == height
+            height = joined.events("joined")[0]["height"]
+            assert height in heights.values()
             assert joined.events("joining at a snapshot")[1]["parts"] >= 20
             await joined.completed()
             await same_bundles(network, joined, ITEMS)
@@ -278,6 +278,27 @@ def test_a_peer_that_lies_is_named_and_the_others_asked(
         finally:
             await joined.close()
         return {event["peer"] for event in joined.events("refused a peer's answer")}
+
+    with_snapshots(tmp_path, scenario)
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_newer_snapshot_that_one_peer_alone_has_is_not_waited_for(tmp_path: Path) -> None:
+    """It may be a liar's, who never gives all of it: what more than f peers have comes first."""
+
+    async def scenario(network: Network) -> None:
+        await network.stop("carrier")
+        settings = network.made.folders["carrier"] / "node.toml"
+        settings.write_text(settings.read_text().replace("every_blocks = 10", "every_blocks = 13"))
+        await network.start("carrier")
+        heights = await without_customs(network)
+        assert heights["carrier"] > max(heights["maker"], heights["forwarder"])
+        joined = Joined(network, "customs")
+        try:
+            await joined.completed()
+            assert joined.events("joined")[0]["height"] in (heights["maker"], heights["forwarder"])
+        finally:
+            await joined.close()
 
     with_snapshots(tmp_path, scenario)
 
