@@ -37,15 +37,12 @@ class Finality:
 
     def highest_notarised(self) -> tuple[View, Node] | None:
         """The highest view that notarised a block known here, and that block."""
-        best: tuple[View, Node] | None = None
-        for view in self._views:
-            if best is not None and view.number < best[0].number:
-                continue
+        for view in self._views.newest_first():
             block_hash = view.certified_block()
             node = None if block_hash is None else self._tree.get(block_hash)
             if node is not None:
-                best = (view, node)
-        return best
+                return view, node
+        return None
 
     def is_tip_unfinal(self) -> bool:
         """Whether the highest notarised block known is above the final one."""

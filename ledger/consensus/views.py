@@ -133,6 +133,10 @@ class Views:
     def __iter__(self) -> Iterator[View]:
         return iter(self._views.values())
 
+    def newest_first(self) -> Iterator[View]:
+        """The views by falling number."""
+        return map(self._views.__getitem__, sorted(self._views, reverse=True))
+
     def get(self, number: int) -> View | None:
         """The view, if anything is known about it."""
         return self._views.get(number)

@@ -74,7 +74,7 @@ def simulate(seconds: float, first: int, jobs: int, adversaries: tuple[str, ...]
     until = time.monotonic() + seconds
     seeds = itertools.count(first)
     results: list[Result] = []
-    with ProcessPoolExecutor(jobs) as pool:
+    with ProcessPoolExecutor(jobs, initializer=gc.freeze) as pool:  # what is imported is never garbage
         running: set[Future[Result]] = set()
         while time.monotonic() < until or running:
             while time.monotonic() < until and len(running) < 2 * jobs:
