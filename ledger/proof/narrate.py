@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ledger.members.members import Use
 from ledger.trade.record import Contradiction, Origin, Record, Space, SubjectKey
 from ledger.trade.rules import EXTERNAL, Outcome
 from ledger.trade.rules.outcomes import BOUND_TOO
@@ -217,6 +218,8 @@ class Narrator:
             said += ", and declared under a document"
         if step.act.delegation is not None:
             said += " (by a delegate's key)"
+        if step.signer.use == Use.CAPTURE:
+            said += " (signed by its gateway)"
         if step.opened.attested:
             said += " (attested by a device at capture)"
         return said

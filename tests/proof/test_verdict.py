@@ -286,6 +286,17 @@ def test_devices_and_ends(world: World) -> None:
     assert any("(attested by a device at capture)" in line for line in verdict.timeline)
 
 
+def test_who_captured_is_told() -> None:
+    """A gateway signs for clients that cannot: its organisation answers for it, and the history says so."""
+    world = World(gateways=("maker",))
+    made = world.item(Action.MAKE, [(Role.OBJECT, ITEM)])
+    world.commit(world.sign("maker", made, key=world.gateways["maker"]))
+    world.do("maker", Action.OBSERVE, [(Role.OBJECT, ITEM)])
+    captured, signed = one(world).timeline
+    assert captured.endswith("made by maker, holder of the prefix grant (signed by its gateway)")
+    assert "gateway" not in signed
+
+
 def test_simulated_parties_are_named() -> None:
     world = World(simulated=("maker",))
     world.do("maker", Action.MAKE, [(Role.OBJECT, ITEM)])

@@ -111,6 +111,7 @@ class World:
         delegates: dict[str, tuple[str, str, int]] | None = None,
         successors: dict[str, str] | None = None,
         simulated: Iterable[str] = (),
+        gateways: Iterable[str] = (),
         parties: dict[str, str] | None = None,
         persons: bool = False,
         depth: int = 8,
@@ -124,6 +125,7 @@ class World:
         }
         self.approvers = {o: SigningKey(seed(f"approver {o}")) for o in self.organisations[:4]}
         self.delegates = {name: SigningKey(seed(f"delegate {name}")) for name in delegates or {}}
+        self.gateways = {o: SigningKey(seed(f"capture {o}")) for o in gateways}
         seats = [(o, SigningKey(seed(f"validator {o}"))) for o in self.organisations[:4]]
         entries: list[tuple[int, str, Any]] = [(RegistryKind.PARAMETER, ALLOW_PERSONS, persons)]
         for number, organisation in enumerate(self.organisations, 1):
@@ -161,6 +163,10 @@ class World:
         entries += [
             (RegistryKind.KEY, key.public_key.hex(), (o, int(Use.APPROVER), None, None))
             for o, key in self.approvers.items()
+        ]
+        entries += [
+            (RegistryKind.KEY, key.public_key.hex(), (o, int(Use.CAPTURE), None, None))
+            for o, key in self.gateways.items()
         ]
         for key_name, (organisation, document, until_ms) in (delegates or {}).items():
             key = self.delegates[key_name]
