@@ -25,10 +25,15 @@ class Number(NamedTuple):
 
 
 class Slices(NamedTuple):
-    """The verbatim slices of one document: its `@context` value (None without one) and each event."""
+    """The verbatim slices of one document, its `@context` value (None without one) and each event, and what frames them.
+
+    `frame` is the document as a value in which the place of each slice holds None: of a list of events nothing but
+    their number, and None of a single event, which is a slice wholly.
+    """
 
     context: bytes | None
     events: tuple[bytes, ...]
+    frame: dict[str, Any] | list[None] | None
 
 
 class _Shape(NamedTuple):
@@ -88,7 +93,7 @@ def document_slices(data: bytes) -> Slices:
     if reader.space(end) != len(data):
         raise reader.refuse(end, "the end of the document")
     if type(value) is dict and "epcisBody" not in value and "eventList" not in value:
-        return Slices(None, (_capped(data[start:end], EVENT_BYTES, "an event"),))
+        return Slices(None, (_capped(data[start:end], EVENT_BYTES, "an event"),), None)
     if type(value) is not dict and type(value) is not list:
         raise reader.refuse(start, "an EPCIS document, a list of events or an event")
     events = tuple(
@@ -101,7 +106,7 @@ def document_slices(data: bytes) -> Slices:
             raise FormError(Code.MALFORMED, f"expected each event to be an object, got {event[:32]!a}")
     contexts = reader.marks.get(_CONTEXT, ())
     context = _capped(data[contexts[0][0] : contexts[0][1]], CONTEXT_BYTES, "a context") if contexts else None
-    return Slices(context, events)
+    return Slices(context, events, value)
 
 
 def parse(data: bytes, most: int) -> Any:

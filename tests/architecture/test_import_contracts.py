@@ -19,7 +19,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The skeleton of the house: its packages without their content, under the project's own contracts."""
     folder = tmp_path_factory.mktemp("house")
     shutil.copy(PROJECT_ROOT / "pyproject.toml", folder)
-    layers = ("base", "trade", "members", "chain", "state", "proof", "consensus")
+    layers = ("base", "trade", "members", "chain", "state", "proof", "consensus", "epcis")
     modules = [
         "node",
         "client",
@@ -61,6 +61,9 @@ def test_the_empty_house_keeps_every_contract(house: Path) -> None:
         ("ledger/trade/extra.py", "import ledger.members", "the layers inside ledger"),
         ("ledger/proof/extra.py", "import ledger.consensus", "the layers inside ledger"),
         ("ledger/state/extra.py", "def f():\n    from ledger import proof", "the layers inside ledger"),
+        ("ledger/epcis/extra.py", "import ledger.chain", "EPCIS documents"),
+        ("ledger/epcis/extra.py", "import ledger.proof", "the layers inside ledger"),
+        ("ledger/proof/extra.py", "import ledger.epcis", "the layers inside ledger"),
         ("ledger/state/extra.py", "import time", "ledger is pure"),
         ("ledger/chain/extra.py", "from os import path", "ledger is pure"),
         ("ledger/extra.py", "import httpx", "ledger is pure"),

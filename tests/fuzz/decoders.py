@@ -52,6 +52,7 @@ from ledger.chain.transaction import (
 from ledger.chain.validators import parse_validators
 from ledger.chain.votes import parse_claim, parse_proposal, parse_vote
 from ledger.consensus.messages import decode_message, decode_record, encode_message
+from ledger.epcis.document import Form, read_document
 from ledger.members.members import entry_from_wire as registry_entry_from_wire
 from ledger.proof.bundle import bundle_from_bytes
 from ledger.state import snapshot
@@ -274,6 +275,10 @@ def _slices(data: bytes) -> None:
             raise AssertionError("a slice that is not in the document")
 
 
+def _epcis_json(data: bytes) -> None:
+    read_document(data, Form.JSON)
+
+
 def _json_slice(data: bytes) -> None:
     parse(data, limits.EVENT_BYTES)
 
@@ -426,6 +431,7 @@ DECODERS: tuple[Decoder, ...] = (
     Decoder("event", ("ledger.trade.extract.event:extract",), _extract, samples.events, "json", limits.EVENT_BYTES),
     Decoder("context", ("ledger.trade.extract.event:extract",), _context, samples.contexts, "json", limits.CONTEXT_BYTES),
     Decoder("document", ("ledger.trade.slices:document_slices",), _slices, samples.documents, "json", limits.EVENT_BYTES),
+    Decoder("EPCIS document", ("ledger.epcis.document:read_document",), _epcis_json, samples.documents, "json", limits.EVENT_BYTES),
     Decoder("slice", ("ledger.trade.slices:parse",), _json_slice, samples.events, "json", limits.EVENT_BYTES),
     Decoder("identifier", ("ledger.trade.identifiers.links:from_link", "ledger.trade.identifiers.urns:from_urn",
                            "ledger.trade.identifiers.documents:from_own_urn"), _canonical, samples.spellings, "text", 100_000),

@@ -138,7 +138,18 @@ EVENT = b'{ "type" : "ObjectEvent",\n "x": [1.50, "\\u00e9"] }'
 )  # fmt: skip
 def test_slices_of_documents(document: bytes, expected: tuple[bytes | None, int]) -> None:
     context, count = expected
-    assert document_slices(document.replace(b"%b", EVENT)) == Slices(context, (EVENT,) * count)
+    slices = document_slices(document.replace(b"%b", EVENT))
+    assert slices[:2] == (context, (EVENT,) * count)
+
+
+def test_what_frames_the_slices_is_told_without_them() -> None:
+    document = b'{"@context":["c"],"id":"a:b","epcisBody":{"x":1,"eventList":[%b , %b]}}'.replace(
+        b"%b", EVENT
+    )
+    frame = {"@context": None, "id": "a:b", "epcisBody": {"x": Number("1"), "eventList": [None, None]}}
+    assert document_slices(document) == Slices(b'["c"]', (EVENT, EVENT), frame)
+    assert document_slices(b"[%b]" % EVENT).frame == [None]
+    assert document_slices(EVENT).frame is None
 
 
 @pytest.mark.parametrize(
