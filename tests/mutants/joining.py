@@ -8,8 +8,10 @@ from tests.mutants.mutant import Mutant
 
 _SNAPSHOT: Final = "ledger/state/snapshot.py"
 _BACKFILL: Final = "ledger/state/backfill.py"
+_COMPLETING: Final = "node/validator/completing.py"
 _AUDIT: Final = "ledger/state/audit.py"
 _T_SNAPSHOT: Final = "tests/state/test_snapshot.py::"
+_T_PASTS: Final = "tests/simulation/test_pasts.py::"
 _T_AUDIT: Final = "tests/state/test_audit.py::"
 
 MUTANTS: Final = (
@@ -120,6 +122,15 @@ MUTANTS: Final = (
         '("links", record.links, links), ("moves", record.moves, moves), ("asides", record.asides, asides)',
         '("links", record.links, links), ("asides", record.asides, asides)',
         _T_SNAPSHOT + "test_links_left_out_added_reordered_or_told_otherwise_are_refused",
+    ),
+    Mutant(
+        "past-complete-without-links",
+        "A node that joined takes its past for complete when it has the event log, and can never prove an old subject.",
+        "CONSENSUS 28",
+        _COMPLETING,
+        "        await self._work_off(self.progress.state_parts, len(self._manifest.state), is_links=True)\n",
+        "",
+        _T_PASTS + "test_one_that_completes_its_past_is_asked_again_until_it_proves",
     ),
     Mutant(
         "audit-overlooks-the-state-root",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ledger.base.errors import Code
 from ledger.trade.record import SubjectKey
 from node.local import protocol
 from node.local.protocol import State, Submission, TransactionStatus, WaitFor
@@ -23,6 +24,7 @@ HURRY = 0.2
 """How often a step is handed in before the one before is known to be final."""
 AGAIN = 0.1
 """How often something old is handed in again instead."""
+PROVE_AGAIN_US = 100_000
 
 
 @dataclass
@@ -152,11 +154,17 @@ class Clients:
         ]
 
     def prove(self, node: Node, keys: list[SubjectKey]) -> None:
-        """Ask a node for a bundle."""
+        """Ask a node for a bundle; one that joined may say that it lacks history, and is asked again as it says."""
 
         def answered(kind: int, body: bytes) -> None:
             if kind == protocol.ANSWER:
                 self.bundles[node.instance] = protocol.parse_bytes(protocol.decode_answer(body)[1])
+                return
+            _, code, message = protocol.decode_fault(body)
+            if code is Code.HISTORY_INCOMPLETE and node.joins:
+                self.world.loop.after(PROVE_AGAIN_US, self.prove, node, keys)
+                return
+            self.world.oracles.broken.append(f"node {node.instance} proves nothing: {code.value}: {message}")
 
         self._ask(node, protocol.Prove(tuple(keys), payloads=False), answered)
 

@@ -20,6 +20,7 @@ CHAOS_FROM_US = 100_000
 CHAOS_UNTIL_US = 1_500_000
 HEAL_US = 2_150_000
 LIMIT_US = 10_000_000  # progress within 10 simulated seconds of the heal
+PAST_US = 5_000_000
 HEIGHTS = 20
 FINDINGS = ("forks", "lost", "stuck", "evidence_missed", "broken")
 
@@ -134,6 +135,7 @@ class Scenario:
         world.loop.run_until(HEAL_US)
         self._check_progress()
         self._check_memory()
+        self._check_pasts()
         self._check_bundles()
         world.oracles.check_chains()
         result.forks += world.oracles.forks
@@ -235,6 +237,21 @@ class Scenario:
             for what, (size, most) in sizes.items():
                 if size > most:
                     self.result.broken.append(f"node {node.instance} keeps {what}: {size}, at most {most}")
+
+    def _check_pasts(self) -> None:
+        """Whoever joined at a snapshot has everything below it in the end; until then it may refuse to prove."""
+        if self.result.stuck:
+            return
+        loop = self.world.loop
+        if not loop.run_until(loop.now_us + PAST_US, lambda: not self._lacking()):
+            self.result.stuck += self._lacking()
+
+    def _lacking(self) -> list[str]:
+        return [
+            f"node {node.instance}: {said}"
+            for node in self.world.honest()
+            if node.validator is not None and (said := node.validator.sync.completer.said()) is not None
+        ]
 
     def _check_bundles(self) -> None:
         """Now and then: every honest node proves the same, and a stranger with the genesis alone believes it."""

@@ -10,6 +10,7 @@ import pytest
 from ledger.chain import validators
 from ledger.consensus import machine
 from node.storage.vote_log import VoteLog
+from node.validator.completing import Completer
 from node.validator.mempool import Mempool
 from node.validator.tables import Tables
 from node.validator.validator import Validator
@@ -95,3 +96,11 @@ def test_a_planted_bug_is_found(
         assert is_found(finding, range(1, 30), adversaries)
     finally:
         found.cache_clear()
+
+
+def test_a_past_that_is_never_completed_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a seed in which a node joins."""
+    monkeypatch.setattr(Completer, "start", lambda *_: None)
+    result = run_seed(10_351)
+    assert result.joins
+    assert "completes the past below" in result.stuck[0]

@@ -1,0 +1,86 @@
+"""A node that lost everything joins at a snapshot, completes its past, and only then proves; clients wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from ledger.proof.anchor import anchor_from_genesis
+from ledger.proof.verify import verify
+from node.config import SnapshotConfig
+from tests.simulation.clients import Clients
+from tests.simulation.founding import found, subject_of
+from tests.simulation.node import Node
+from tests.simulation.signatures import signatures
+from tests.simulation.world import World, shared_work
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with signatures(real=False), shared_work():
+        made = World(5, found(4, snapshots=SnapshotConfig(5, 6, 0)))
+        for slot in made.seats:
+            made.place(slot)
+        made.start()
+        made.loop.run_until(50_000)
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def clients(world: World) -> Clients:
+    """Who handed in as much as makes two snapshots."""
+    handing = Clients(world, is_real=False)
+    for _ in range(12):
+        handing.submit(handing.fresh(), world.nodes[0])
+        world.loop.run_until(world.loop.now_us + 30_000)
+    return handing
+
+
+def joined(world: World) -> Node:
+    """The last node, which lost everything but its key: up again, at the height of the others, its past not complete."""
+    node = world.nodes[3]
+    node.crash(power=True)
+    node.machine.wipe("votes", "keys")
+    world.loop.after(0, node.start)
+
+    def is_in() -> bool:
+        heights = world.oracles.heights
+        return node.joins == 1 and node.has_seat and heights[3] == heights[0]
+
+    assert world.loop.run_until(world.loop.now_us + 2_000_000, is_in, look_us=1_000)
+    assert node.validator is not None
+    assert node.validator.sync.completer.said() is not None
+    return node
+
+
+def ask_everybody(world: World, clients: Clients) -> None:
+    """Ask every node to prove the same, and wait five seconds for it."""
+    keys = clients.touched()[:3]
+    assert len(keys) == 3
+    for node in world.nodes:
+        clients.prove(node, keys)
+    world.loop.run_until(world.loop.now_us + 5_000_000, lambda: len(clients.bundles) == len(world.nodes))
+
+
+def test_one_that_completes_its_past_is_asked_again_until_it_proves(world: World, clients: Clients) -> None:
+    joined(world)
+    ask_everybody(world, clients)
+    assert sorted(clients.bundles) == [0, 1, 2, 3]
+    for bundle in clients.bundles.values():
+        verify(bundle, anchor_from_genesis(world.founding.genesis))
+    assert not world.oracles.broken
+
+
+def test_one_that_never_joined_has_no_reason_to_lack_history(world: World, clients: Clients) -> None:
+    joined(world).joins = 0
+    ask_everybody(world, clients)
+    assert sorted(clients.bundles) == [0, 1, 2]
+    assert "node 3 proves nothing: history_incomplete" in world.oracles.broken[0]
+
+
+def test_any_other_refusal_to_prove_is_a_finding(world: World, clients: Clients) -> None:
+    clients.prove(world.nodes[0], [subject_of(0)])
+    world.loop.run_until(world.loop.now_us + 1_000_000)
+    assert "node 0 proves nothing: unknown_subject" in world.oracles.broken[0]
