@@ -62,7 +62,7 @@ def run(
         if role is Role.VALIDATOR:
             _run_validator(folder, passphrase, log_level, with_parent=with_parent)
         else:
-            _run_gateway(folder, log_level, with_parent=with_parent)
+            _run_gateway(folder, passphrase, log_level, with_parent=with_parent)
     except CustodyError as error:
         raise ended(error) from None
 
@@ -150,7 +150,7 @@ def _collect_rarely() -> None:
     gc.set_threshold(100_000, 50, 1_000)
 
 
-def _run_gateway(folder: Path, log_level: str, *, with_parent: bool) -> None:
+def _run_gateway(folder: Path, passphrase: bytes | None, log_level: str, *, with_parent: bool) -> None:
     from node.gateway.run import run_gateway
 
     gc.freeze()
@@ -161,7 +161,7 @@ def _run_gateway(folder: Path, log_level: str, *, with_parent: bool) -> None:
 
     if with_parent:
         _when_parent_ends(stop)
-    run_gateway(folder, log_level=log_level)
+    run_gateway(folder, passphrase, log_level=log_level)
 
 
 def _run_both(folder: Path, passphrase_file: Path | None, log_level: str) -> int:
@@ -177,7 +177,7 @@ def _run_both(folder: Path, passphrase_file: Path | None, log_level: str) -> int
         for role in (Role.VALIDATOR, Role.GATEWAY):
             command = [sys.executable, "-m", "node.cli", "run", "--folder", str(folder), "--role", role.value]
             command += ["--log-level", log_level, "--with-parent"]
-            if passphrase_file is not None and role is Role.VALIDATOR:
+            if passphrase_file is not None:
                 command += ["--passphrase-file", str(passphrase_file)]
             children.append(subprocess.Popen(command, stdin=subprocess.PIPE))  # noqa: S603 - our own command
         while not ended.wait(0.2) and all(child.poll() is None for child in children):

@@ -17,6 +17,8 @@ from starlette.responses import HTMLResponse, Response
 
 from ledger.base.errors import CustodyError
 from node.gateway import contract, edge, reference
+from node.gateway.epcis import routes as epcis_routes
+from node.gateway.epcis.service import EpcisService
 from node.gateway.routes import chain, operations, subjects, transactions
 from node.gateway.service import Gateway
 
@@ -31,13 +33,19 @@ came. 429 and 503 carry `Retry-After`; the same request may be sent again.
 """
 
 
-def create_app(gateway: Gateway) -> FastAPI:
-    """The ASGI application over a gateway."""
+def create_app(gateway: Gateway, epcis: EpcisService | None = None) -> FastAPI:
+    """The ASGI application over a gateway; with `epcis`, which it opens and closes, at `/epcis` too."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        await gateway.close()
+        try:
+            if epcis is not None:
+                await epcis.open()
+            yield
+        finally:
+            if epcis is not None:
+                await epcis.close()
+            await gateway.close()
 
     app = FastAPI(
         title="Custody ledger",
@@ -57,6 +65,8 @@ def create_app(gateway: Gateway) -> FastAPI:
     routers = [part.router(gateway) for part in (transactions, subjects, chain, operations)]
     for router in routers:
         app.include_router(router)
+    if epcis is not None:
+        app.include_router(epcis_routes.router(epcis))
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:

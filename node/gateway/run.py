@@ -13,22 +13,30 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from ledger.base.errors import Code, UnavailableError
+import structlog
+
+from ledger.base.errors import Code, CustodyError, UnavailableError
+from ledger.base.keys import SigningKey
 from node.config import Address, load_config, load_genesis
 from node.gateway.access import TOKEN_FILE, make_token, read_token
 from node.gateway.app import create_app
+from node.gateway.epcis.access import load_tokens
+from node.gateway.epcis.service import EpcisService, Identity
 from node.gateway.server import BACKLOG, GatewayServer, connection_class, server_config
 from node.gateway.service import Gateway
 from node.logs import set_up_logs
 from node.storage.folder import NodeFolder
+from node.storage.keystore import Keystore
 
 STOP_S: Final = 5
+CAPTURE_KEY: Final = "capture"
+"""Name and use of the key file."""
 
 
-def run_gateway(folder: Path, *, log_level: str = "info") -> None:
+def run_gateway(folder: Path, passphrase: bytes | None = None, *, log_level: str = "info") -> None:
     """Serve the gateway of the node in `folder` until a signal ends it.
 
-    A reader's token is made where there is none. Raises FormError or StorageError for a folder that is not in order, of
+    `passphrase`: of a sealed capture key. Tokens are made where there are none. Raises FormError or StorageError for a folder that is not in order, of
     another network, or with a token that others may read; UnavailableError port_in_use.
     """
     config = load_config(folder)
@@ -40,19 +48,33 @@ def run_gateway(folder: Path, *, log_level: str = "info") -> None:
     _silence_uvicorn()
     listener = listen(config.gateway)
     gateway = Gateway(network, token, opened.validator_socket)
-    server = make_server(gateway)
+    identity = Identity(config.organisation, _capture_key(opened.keys, passphrase))
+    epcis = EpcisService(gateway, opened.index, identity, load_tokens(opened.keys))
+    server = make_server(gateway, epcis)
     log.info("listening", address=str(config.gateway), network=network.hex())
     with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
     log.info("stopped")
 
 
-def make_server(gateway: Gateway) -> GatewayServer:
+def make_server(gateway: Gateway, epcis: EpcisService) -> GatewayServer:
     """The server over a gateway; to be run with its listening sockets."""
     connections = connection_class(gateway.metrics.slow_readers.inc)
-    return GatewayServer(
-        server_config(create_app(gateway), connections, stop_s=STOP_S), gateway.followers.stop
-    )
+
+    def stop() -> None:
+        gateway.stop()
+        epcis.stop()
+
+    return GatewayServer(server_config(create_app(gateway, epcis), connections, stop_s=STOP_S), stop)
+
+
+def _capture_key(keys: Path, passphrase: bytes | None) -> SigningKey | None:
+    """The key that signs what clients capture; without it the gateway serves everything else, and says so once."""
+    try:
+        return Keystore(keys).load(CAPTURE_KEY, passphrase, use=CAPTURE_KEY)
+    except CustodyError as error:
+        structlog.get_logger("gateway").warning("no capture", code=error.code.value, detail=error.message)
+        return None
 
 
 def listen(address: Address) -> socket.socket:

@@ -1,0 +1,68 @@
+"""A gateway with the EPCIS interface on a stage: capture key and tokens of the world's maker, a local store in a folder."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+
+from node.gateway.access import ReaderToken
+from node.gateway.app import create_app
+from node.gateway.epcis.access import CaptureTokens
+from node.gateway.epcis.service import EpcisService, Identity
+from node.gateway.service import Gateway
+from tests.gateway.fake_validator import FakeValidator
+from tests.gateway.stage import TOKEN
+from tests.world.chain import ChainedWorld
+
+CAPTURE_TOKEN = "c" * 43
+ERP_TOKEN = "e" * 43
+CAPTURER = {"Authorization": f"Bearer {CAPTURE_TOKEN}"}
+READER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+class EpcisStage(NamedTuple):
+    world: ChainedWorld
+    validator: FakeValidator
+    epcis: EpcisService
+    http: httpx.AsyncClient
+    """At `/epcis`; bears the capture token."""
+
+
+@asynccontextmanager
+async def staged_epcis(
+    folder: Path, world: ChainedWorld | None = None, *, has_key: bool = True
+) -> AsyncIterator[EpcisStage]:
+    """`world`: what an earlier stage left, for starting again over it."""
+    world = world or ChainedWorld()
+    validator = FakeValidator(world, folder / "validator.sock")
+    await validator.start()
+    gateway = Gateway(world.network, ReaderToken(TOKEN), validator.socket)
+    identity = Identity("maker", world.keys["maker"] if has_key else None)
+    tokens = CaptureTokens({"capture": ReaderToken(CAPTURE_TOKEN), "erp": ReaderToken(ERP_TOKEN)})
+    epcis = EpcisService(gateway, folder, identity, tokens)
+    transport = httpx.ASGITransport(create_app(gateway, epcis), raise_app_exceptions=False)
+    await epcis.open()
+    try:
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://gateway/epcis", headers=CAPTURER
+        ) as http:
+            yield EpcisStage(world, validator, epcis, http)
+    finally:
+        await epcis.close()
+        await gateway.close()
+        await validator.stop()
+
+
+def play_epcis(folder: Path, act: Callable[[EpcisStage], Awaitable[None]], *, has_key: bool = True) -> None:
+    """Run one act on a fresh stage."""
+
+    async def run() -> None:
+        async with staged_epcis(folder, has_key=has_key) as stage:
+            await act(stage)
+
+    asyncio.run(run())
