@@ -20,7 +20,7 @@ from ledger.base.keys import SigningKey
 from node.config import Address, load_config, load_genesis
 from node.gateway.access import TOKEN_FILE, make_token, read_token
 from node.gateway.app import create_app
-from node.gateway.epcis.access import load_tokens
+from node.gateway.epcis.access import tokens_in
 from node.gateway.epcis.service import EpcisService, Identity
 from node.gateway.server import BACKLOG, GatewayServer, connection_class, server_config
 from node.gateway.service import Gateway
@@ -49,7 +49,7 @@ def run_gateway(folder: Path, passphrase: bytes | None = None, *, log_level: str
     listener = listen(config.gateway)
     gateway = Gateway(network, token, opened.validator_socket)
     identity = Identity(config.organisation, _capture_key(opened.keys, passphrase))
-    epcis = EpcisService(gateway, opened.index, identity, load_tokens(opened.keys))
+    epcis = EpcisService(gateway, opened.index, identity, tokens_in(opened.keys))
     server = make_server(gateway, epcis)
     log.info("listening", address=str(config.gateway), network=network.hex())
     with suppress(KeyboardInterrupt):

@@ -42,7 +42,7 @@ class CaptureTokens:
         return name
 
 
-def load_tokens(keys: Path) -> CaptureTokens:
+def tokens_in(keys: Path) -> CaptureTokens:
     """The tokens in a node's keys folder; the first is made where there is none. StorageError for one that is not in order."""
     make_token(keys / TOKEN_FILE)
     tokens = {_FIRST: read_token(keys / TOKEN_FILE)}

@@ -38,11 +38,11 @@ async def staged_epcis(
     folder: Path, world: ChainedWorld | None = None, *, has_key: bool = True
 ) -> AsyncIterator[EpcisStage]:
     """`world`: what an earlier stage left, for starting again over it."""
-    world = world or ChainedWorld()
+    world = world or ChainedWorld(gateways=["maker"])
     validator = FakeValidator(world, folder / "validator.sock")
     await validator.start()
     gateway = Gateway(world.network, ReaderToken(TOKEN), validator.socket)
-    identity = Identity("maker", world.keys["maker"] if has_key else None)
+    identity = Identity("maker", world.gateways["maker"] if has_key else None)
     tokens = CaptureTokens({"capture": ReaderToken(CAPTURE_TOKEN), "erp": ReaderToken(ERP_TOKEN)})
     epcis = EpcisService(gateway, folder, identity, tokens)
     transport = httpx.ASGITransport(create_app(gateway, epcis), raise_app_exceptions=False)

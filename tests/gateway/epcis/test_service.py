@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ledger.base.errors import Code, EntitlementError, StorageError, UnavailableError
-from node.gateway.epcis.access import load_tokens
+from node.gateway.epcis.access import tokens_in
 from node.gateway.epcis.store import LocalStore
 from tests.gateway.epcis.epcis_stage import CAPTURER, READER, EpcisStage, play_epcis
 
@@ -74,13 +74,13 @@ def test_a_store_of_a_later_version_or_of_other_bytes_is_refused(tmp_path: Path)
 
 
 def test_tokens_are_made_named_and_refused_when_others_may_read_them(tmp_path: Path) -> None:
-    load_tokens(tmp_path)
+    tokens_in(tmp_path)
     first = (tmp_path / "capture.token").read_text().strip()
     assert stat.S_IMODE((tmp_path / "capture.token").stat().st_mode) == 0o600
     more = tmp_path / "capture-warehouse.token"
     more.write_text("w" * 40)
     more.chmod(0o600)
-    tokens = load_tokens(tmp_path)
+    tokens = tokens_in(tmp_path)
     assert tokens.check(f"Bearer {first}") == "capture"
     assert tokens.check(f"Bearer {'w' * 40}") == "warehouse"
     for wrong in (None, "Bearer " + "x" * 40, f"Basic {first}", ""):
@@ -88,7 +88,7 @@ def test_tokens_are_made_named_and_refused_when_others_may_read_them(tmp_path: P
             tokens.check(wrong)
     more.chmod(0o640)
     with pytest.raises(StorageError, match="0640"):
-        load_tokens(tmp_path)
+        tokens_in(tmp_path)
 
 
 def test_the_top_asks_for_a_token_and_says_what_there_is(tmp_path: Path) -> None:
