@@ -12,9 +12,9 @@ import os
 from pathlib import Path
 from typing import Final
 
-from client.prepare import Prepared
 from ledger.base.errors import Code, StorageError
 from ledger.base.keys import SigningKey
+from ledger.chain.signing import Prepared
 from ledger.chain.transaction import Attestation, attestation_message, extract_hash_of
 
 SUFFIX: Final = ".counter"

@@ -1,22 +1,21 @@
 """From an event's bytes to what a transaction carries: the item, and the bytes beside it (DESIGN §4 Item, Bytes).
 
-Two salts are drawn for every event. The event's salt hides its bytes behind the event hash and is erased with them; the
-subject salt lets one subject be shown without the others. Both are drawn here and nowhere else, from the system.
+Salts are drawn here and nowhere else in the client, from the system.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 from client.events.draft import Draft
 from ledger.base.encoding import take_array, take_bytes
 from ledger.base.errors import Code, FormError
 from ledger.base.limits import CONTEXT_BYTES, EVENT_BYTES
+from ledger.chain.signing import Payload, Prepared, RandomBytes, prepare_event
 from ledger.chain.transaction import (
     SALT_BYTES,
-    Item,
     context_hash,
     event_hash,
     extract_hash_of,
@@ -27,37 +26,10 @@ from ledger.trade.extract import extract
 from ledger.trade.slices import document_slices
 from ledger.trade.statement import EXTRACTOR_VERSION, Openness
 
-RandomBytes = Callable[[int], bytes]
-
-
-class Payload(NamedTuple):
-    """The bytes behind an event hash. Wire form: an array of these fields."""
-
-    salt: bytes
-    context: bytes | None
-    event: bytes
-
-
-class Prepared(NamedTuple):
-    """An event ready to be attested or signed."""
-
-    network: bytes
-    item: Item
-    payload: Payload
-
 
 def prepare(network: bytes, draft: Draft, *, random_bytes: RandomBytes = os.urandom) -> Prepared:
     """The item and payload of a draft on the network with that id (32 bytes)."""
-    salt, subject_salt = random_bytes(SALT_BYTES), random_bytes(SALT_BYTES)
-    item = Item(
-        draft.extract.statement,
-        draft.extract.subjects,
-        subject_salt,
-        event_hash(network, salt, draft.context, draft.event),
-        context_hash(network, draft.context),
-        None,
-    )
-    return Prepared(network, item, Payload(salt, draft.context, draft.event))
+    return prepare_event(network, draft.event, draft.context, draft.extract, random_bytes)
 
 
 def prepare_document(

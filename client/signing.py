@@ -16,29 +16,19 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from client.prepare import (
-    Payload,
-    Prepared,
-    RandomBytes,
-    check_prepared,
-    payload_from_wire,
-    prepared_from_wire,
-    wire_of,
-)
+from client.prepare import check_prepared, payload_from_wire, prepared_from_wire, wire_of
 from ledger.base import limits
 from ledger.base.encoding import decode, encode, take_array, take_ascii, take_bytes, take_int
 from ledger.base.errors import Code, FormError, SignatureError
 from ledger.base.hashing import HASH_BYTES
 from ledger.base.keys import SigningKey
+from ledger.chain.signing import Payload, Prepared, RandomBytes, Signed, sign_events
 from ledger.chain.transaction import (
-    NONCE_BYTES,
     ORGANISATION_BYTES,
     Kind,
     Mode,
-    Transaction,
     is_open,
     item_from_wire,
-    sign_transaction,
     transaction_from_bytes,
 )
 
@@ -48,20 +38,7 @@ FILE_BYTES: Final = 256_000_000
 PREPARED: Final = "custody prepared"
 SUBMISSION: Final = "custody submission"
 _VERSION: Final = 1
-_PAYLOAD_BYTES: Final = 40  # salt and heads of a payload's members
 _HEADER_BYTES: Final = 1_000  # more than header, signature and array heads of a transaction take
-
-
-class Signed(NamedTuple):
-    """A transaction and the payloads of its items, in order."""
-
-    transaction: Transaction
-    payloads: tuple[Payload, ...]
-
-    def prepared(self, network: bytes) -> tuple[Prepared, ...]:
-        """Its events as they were before they were signed. FormError where an item is of the wrong form."""
-        pairs = zip(self.transaction.items, self.payloads, strict=True)
-        return tuple(Prepared(network, item_from_wire(item), payload) for item, payload in pairs)
 
 
 class Submission(NamedTuple):
@@ -91,7 +68,7 @@ class Submission(NamedTuple):
         held: list[Signed] = []
         size = 0
         for one in self.signed:
-            weight = one.transaction.size + sum(_weight(payload) for payload in one.payloads)
+            weight = one.weight
             is_full = size + weight > limits.SUBMISSION_BYTES - _HEADER_BYTES
             if held and (is_full or len(held) == limits.SUBMISSION_TRANSACTIONS):
                 yield Submission(self.network, tuple(held))
@@ -103,7 +80,7 @@ class Submission(NamedTuple):
 
     def prepared(self) -> tuple[Prepared, ...]:
         """All events, in order."""
-        return tuple(event for one in self.signed for event in one.prepared(self.network))
+        return tuple(event for one in self.signed for event in one.prepared())
 
     def request_body(self) -> bytes:
         """The body of a POST to /v1/transactions: `[[transaction, [payload | nil ...]] ...]`, restricted bytes left out."""
@@ -128,11 +105,6 @@ def _pairs(signed: Signed) -> Iterator[tuple[Any, Payload]]:
     return zip(signed.transaction.items, signed.payloads, strict=True)
 
 
-def _weight(payload: Payload) -> int:
-    """At least what a payload adds to a request."""
-    return _PAYLOAD_BYTES + len(payload.event) + len(payload.context or b"")
-
-
 def travelling(item: Any, payload: Payload) -> Payload | None:
     """The payload that goes with an item of a transaction: none where the author keeps the bytes back."""
     return payload if is_open(item_from_wire(item)) else None
@@ -152,57 +124,10 @@ def sign(
 
     Raises FormError: usage for none, too_large where all-or-nothing events do not fit into one transaction.
     """
-    if not events:
-        raise FormError(Code.USAGE, "expected at least one event to sign, got none")
-    network = events[0].network
-    groups = list(_grouped(events))
-    if mode == Mode.ALL_OR_NOTHING and len(groups) > 1:
-        raise FormError(
-            Code.TOO_LARGE,
-            f"expected events of one all-or-nothing transaction within {limits.ITEMS_PER_TRANSACTION} items, "
-            f"{limits.SUBJECTS_PER_TRANSACTION} subjects and {limits.TRANSACTION_BYTES} bytes, got more",
-        )
-    signed = []
-    for group in groups:
-        made = sign_transaction(
-            key,
-            network,
-            organisation,
-            decode(encode([prepared.item for prepared in group]), max_bytes=limits.TRANSACTION_BYTES),
-            nonce=random_bytes(NONCE_BYTES),
-            expiry_ms=now_ms + lifetime_ms,
-            mode=mode,
-        )
-        # Read back from its bytes: what is checked and sent is what was encoded.
-        transaction = transaction_from_bytes(made.to_bytes(), network)
-        signed.append(Signed(transaction, tuple(prepared.payload for prepared in group)))
-    return Submission(network, tuple(signed))
-
-
-def _grouped(events: Sequence[Prepared]) -> Iterator[list[Prepared]]:
-    group: list[Prepared] = []
-    subjects = size = carried = 0
-    for prepared in events:
-        if prepared.network != events[0].network:
-            raise SignatureError(Code.WRONG_NETWORK, "expected events of one network, got several")
-        more = len(prepared.item.subjects)
-        weight = len(encode(prepared.item))
-        beside = _weight(prepared.payload)
-        is_full = (
-            len(group) == limits.ITEMS_PER_TRANSACTION
-            or subjects + more > limits.SUBJECTS_PER_TRANSACTION
-            or size + weight > limits.TRANSACTION_BYTES - _HEADER_BYTES
-            or size + weight + carried + beside > limits.SUBMISSION_BYTES - 2 * _HEADER_BYTES
-        )
-        if group and is_full:
-            yield group
-            group, subjects, size, carried = [], 0, 0, 0
-        group.append(prepared)
-        subjects += more
-        size += weight
-        carried += beside
-    if group:
-        yield group
+    signed = sign_events(
+        key, organisation, events, expiry_ms=now_ms + lifetime_ms, mode=mode, random_bytes=random_bytes
+    )
+    return Submission(events[0].network, signed)
 
 
 def read_file(data: bytes, network: bytes) -> Submission | PreparedFile:
@@ -236,6 +161,6 @@ def _signed(value: Any, network: bytes) -> Signed:
     transaction.check_signature()
     taken = take_array(payloads, "payloads", len(transaction.items))
     signed = Signed(transaction, tuple(payload_from_wire(payload) for payload in taken))
-    for prepared in signed.prepared(network):
+    for prepared in signed.prepared():
         check_prepared(prepared, transaction.header.organisation)
     return signed

@@ -36,12 +36,13 @@ from client.cli.output import data, note
 from client.events import Circumstances, Draft
 from client.files import write_over
 from client.keys import DEVICE, load_key
-from client.prepare import Prepared, prepare
+from client.prepare import prepare
 from client.signing import PreparedFile, Submission, sign
 from client.spelling import Thing, place, subject, thing
 from client.summary import summary
 from ledger.base.errors import Code, FormError, UnavailableError
 from ledger.base.limits import DOCUMENT_BYTES
+from ledger.chain.signing import Prepared
 from ledger.trade.statement import Openness
 
 if TYPE_CHECKING:

@@ -13,10 +13,11 @@ from client.cli.main import CANNOT_READ, USAGE, Stop
 from client.cli.options import instant, length_ms, readable
 from client.events import Draft
 from client.events.goods import ENDS
-from client.prepare import Prepared, prepare_document
+from client.prepare import prepare_document
 from client.signing import FILE_BYTES, PreparedFile, read_file
 from client.spelling import subject
 from ledger.base.errors import CustodyError
+from ledger.chain.signing import Prepared
 from ledger.trade.identifiers import Identifier
 
 app = typer.Typer(

@@ -27,11 +27,12 @@ from client.cli.options import (
 )
 from client.cli.output import counted, data, json_data, note, progress
 from client.files import write_over
-from client.prepare import Prepared, prepare_document
+from client.prepare import prepare_document
 from client.protocol import Standing, Wait
 from client.report import display_text
 from client.signing import FILE_BYTES, PreparedFile, Submission, read_file, sign
 from ledger.base.errors import CustodyError, SignatureError
+from ledger.chain.signing import Prepared
 from ledger.chain.transaction import Mode
 from ledger.trade.statement import Action, Openness
 
@@ -148,7 +149,7 @@ def _rows(submission: Submission, standings: Sequence[Standing]) -> list[dict[st
     for signed in submission.signed:
         standing = by_id.get(signed.transaction.id.hex())
         receipts = {} if standing is None else {receipt.place: receipt for receipt in standing.receipts}
-        for number, prepared in enumerate(signed.prepared(submission.network)):
+        for number, prepared in enumerate(signed.prepared()):
             item = prepared.item
             first, more = item.subjects[0], len(item.subjects) - 1
             receipt = receipts.get(number)

@@ -295,17 +295,30 @@ class Transaction:
 
     __slots__ = ("header", "id", "item_hashes", "items", "signature", "size")
 
-    def __init__(self, header: Header, items: tuple[Any, ...], signature: bytes, size: int = 0) -> None:
-        """`size`: bytes of the encoding, 0 if not known. Raises FormError if the payload root is not that of `items`."""
+    def __init__(
+        self,
+        header: Header,
+        items: tuple[Any, ...],
+        signature: bytes,
+        size: int = 0,
+        *,
+        item_hashes: list[bytes] | None = None,
+    ) -> None:
+        """`size`: bytes of the encoding, 0 if not known. Raises FormError if the payload root is not that of `items`.
+
+        `item_hashes`: of its maker, who has just made the payload root from them.
+        """
         self.header = header
         self.items = items
         self.signature = signature
         self.id = header.id()
-        self.item_hashes = payload_leaves(header.network, header.kind, items)
-        if merkle.root(self.item_hashes) != header.payload_root:
-            raise FormError(
-                Code.MALFORMED, "payload root: expected the root over the items that came, got another"
-            )
+        if item_hashes is None:
+            item_hashes = payload_leaves(header.network, header.kind, items)
+            if merkle.root(item_hashes) != header.payload_root:
+                raise FormError(
+                    Code.MALFORMED, "payload root: expected the root over the items that came, got another"
+                )
+        self.item_hashes = item_hashes
         self.size = size or len(self.to_bytes())
 
     def to_bytes(self) -> bytes:
@@ -380,11 +393,12 @@ def sign_transaction(
     mode: Mode = Mode.EACH_ON_ITS_OWN,
 ) -> Transaction:
     """Build and sign a transaction over the given items (EVENTS: `Item`s; other kinds: their wire arrays)."""
-    root = merkle.root(payload_leaves(network, kind, items))
+    leaves = payload_leaves(network, kind, items)
+    root = merkle.root(leaves)
     header = Header(
         VERSION, network, organisation, key.public_key, nonce, expiry_ms, kind, mode, root, len(items)
     )
-    return Transaction(header, items, key.sign(header.id()))
+    return Transaction(header, items, key.sign(header.id()), item_hashes=leaves)
 
 
 def is_open(item: Item) -> bool:

@@ -17,7 +17,7 @@ import httpx
 from client.attest import attest, next_counter
 from client.events.draft import Draft
 from client.gateway import Gateway
-from client.prepare import Prepared, prepare
+from client.prepare import prepare
 from client.protocol import Address, Standing, Wait
 from client.signing import sign
 from demonstration import cast
@@ -25,6 +25,7 @@ from demonstration.stage import Played
 from demonstration.story import shipment
 from ledger.base.errors import Code, CustodyError, UnavailableError
 from ledger.base.keys import SigningKey
+from ledger.chain.signing import Prepared
 from ledger.proof.history import Payload
 from ledger.trade.identifiers import Identifier
 from ledger.trade.statement import Openness

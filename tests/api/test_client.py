@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from client.gateway import AsyncGateway
-from client.prepare import Payload
 from client.protocol import Address, Wait
-from client.signing import Signed, Submission
+from client.signing import Submission
 from ledger.base.encoding import decode
 from ledger.base.errors import Code, CustodyError
 from ledger.chain.certificate import check_checkpoint, parse_checkpoint
 from ledger.chain.genesis import genesis_from_bytes
+from ledger.chain.signing import Payload, Signed
 from ledger.proof.build import build
 from ledger.trade.record import Space, SubjectKey
 from tests.gateway.listening import Listening, play_listening

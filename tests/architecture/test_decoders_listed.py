@@ -70,6 +70,7 @@ ELSEWHERE = {
     "node.validator.tables:transaction_result": OWN,
     "node.transport.mesh:Mesh._check_hello": "two fields through the checks of the others (tests/transport)",
     "ledger.chain.batch:take_apart": OWN,
+    "ledger.chain.signing:_signed": "reads back what it has just encoded",
     "node.validator.batches:open_items": "judges items of transactions that were read already: the batch frame",
     "node.validator.batches:open_event": VALUES,
     "node.validator.validator:open_member": FILES,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from client.events import Circumstances, Draft, accept, bind, hold, make, offer, pack
-from client.prepare import Payload, prepare
+from client.prepare import prepare
 from client.signing import sign
 from client.spelling import Thing, subject
+from ledger.chain.signing import Payload
 from ledger.proof import history
 from ledger.proof.build import build
 from ledger.trade.identifiers import canonical

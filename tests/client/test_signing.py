@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from client import signing
 from client.attest import attest, counter_path, next_counter
 from client.events import Circumstances, Draft, make, observe
-from client.prepare import Prepared, prepare, prepare_document
+from client.prepare import prepare, prepare_document
 from client.signing import PreparedFile, Submission, read_file, sign
 from client.spelling import Thing
 from ledger.base import limits
 from ledger.base.encoding import decode, encode
 from ledger.base.errors import CustodyError, FormError, SignatureError, StorageError
 from ledger.base.keys import SigningKey
+from ledger.chain.signing import Prepared
 from ledger.chain.transaction import Mode, extract_hash_of, is_attested, item_from_wire
 from ledger.trade.identifiers import canonical
 from ledger.trade.statement import Openness
