@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -132,6 +133,7 @@ def test_help_lists_every_command_and_loads_none(shell: Shell) -> None:
         "verify",
         "anchor",
         "follow",
+        "epcis",
     ):
         assert f"\n  {name} " in done.stdout
     assert shell.apart("--version").stdout.startswith("custody ")
@@ -488,6 +490,31 @@ def test_public_documents_go_through_the_command(
     assert {payload.event for payload in gateway.ledger.payloads.values()} == {
         one.payload.event for one in expected
     }
+
+
+EVENT = b'{"type":"ObjectEvent","eventTime":"2026-01-01T00:00:00Z","epcList":["%b"],"action":"OBSERVE"}'
+ITEMS = b"urn:epc:id:sgtin:9521234.000001.1", b"urn:epc:id:sgtin:9521234.000001.2"
+
+
+def test_event_hashes_are_printed_one_a_line_in_the_order_of_the_document(shell: Shell) -> None:
+    (shell.folder / "two.json").write_bytes(b"[%b, %b]" % (EVENT % ITEMS[0], EVENT % ITEMS[1]))
+    strings = shell("epcis", "hash", "two.json", "--strings").stdout.splitlines()
+    assert len(strings) == 2
+    for number, line in enumerate(strings, 1):
+        assert line.endswith(f"epcListepc=https://id.gs1.org/01/09521234000013/21/{number}action=OBSERVE")
+    for mode in ("reference", "standard"):
+        hashes = shell("epcis", "hash", "two.json", "--mode", mode).stdout.splitlines()
+        assert hashes == [
+            f"ni:///sha-256;{hashlib.sha256(line.encode()).hexdigest()}?ver=CBV2.0" for line in strings
+        ]
+
+
+def test_a_document_without_hashes_is_named(shell: Shell) -> None:
+    (shell.folder / "none.json").write_bytes(b'{"eventTime": 1}')
+    assert "none.json: expected an event with a type" in shell("epcis", "hash", "none.json", code=5).stderr
+    (shell.folder / "none.json").write_bytes(b"<a")
+    assert "none.json: expected" in shell("epcis", "hash", "none.json", code=5).stderr
+    assert "Usage" in shell("epcis", "hash", "none.json", "--mode", "fast", code=2).stderr
 
 
 def test_every_command_the_documents_show_exists(shell: Shell) -> None:

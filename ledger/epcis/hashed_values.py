@@ -1,0 +1,149 @@
+"""One spelling for every value that goes into a CBV event hash (EPCIS.md, Event hash; CBV 2.0 §8.9.2).
+
+Two documents that say the same in other words hash alike: numbers lose zeros, times go to UTC, CBV words become Web
+URIs, and GS1 keys become constrained canonical Digital Links. Nothing here judges; what has no better spelling stays.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Final
+
+from ledger.base.limits import IDENTIFIER_BYTES
+from ledger.trade.identifiers import canonical
+from ledger.trade.vocabulary import CBV_NAMESPACE
+
+BLANKS: Final = " \t\n\r"
+_ROOT: Final = "https://id.gs1.org/"
+# The keys that CBV 2.0 §8.9.2 lists; a link of any other key stays as it is.
+_KEYS: Final = frozenset(
+    {"00", "01", "253", "255", "401", "402", "414", "417", "8003", "8004", "8006", "8010", "8017", "8018"}
+)
+_PEOPLE: Final = frozenset({"8017", "8018"})
+_PEOPLE_KEY: Final = len("8017/") + 18
+_PIECES: Final = "8006/"
+_LOT_OF_PIECES: Final = re.compile(r"/(?:10|lot)/([^/?#]+)")
+_URIS: Final = frozenset({"urn:", "http", "URN:", "HTTP"})
+_CBV_URN: Final = "urn:epcglobal:cbv:"
+_CBV_KINDS: Final = {"bizstep": "BizStep-", "disp": "Disp-", "btt": "BTT-", "sdt": "SDT-", "er": "ER-"}
+_NUMERAL: Final = re.compile(r"([+-]?)(?:([0-9]+)(?:\.([0-9]*))?|\.([0-9]+))(?:[eE]([+-]?[0-9]{1,3}))?")
+NUMERAL_STARTS: Final = frozenset("+-.0123456789")
+_PLAIN_ZEROS: Final = 40
+_LEAST_POINT: Final = -3
+_EXACT_DIGITS: Final = 15
+_DOUBLE_BITS: Final = 53
+_TIME: Final = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]+))?(?:Z|([+-])([0-9]{2}):([0-9]{2}))"
+)
+_CACHED: Final = 16_384
+
+
+def spelled(text: str) -> str:
+    """The one spelling of a text that is neither a number nor a time. Pure and idempotent."""
+    if text[:4] in _URIS:
+        return _remembered(text) if len(text) <= IDENTIFIER_BYTES else _uri(text)
+    return text
+
+
+def _uri(text: str) -> str:
+    return _word(text) if text.startswith(_CBV_URN) else _link(text)
+
+
+# Places, parties and words return in every event of a document.
+_remembered: Final = lru_cache(maxsize=_CACHED)(_uri)
+
+
+def _word(text: str) -> str:
+    kind, separator, word = text[len(_CBV_URN) :].partition(":")
+    prefix = _CBV_KINDS.get(kind)
+    return text if prefix is None or not separator else CBV_NAMESPACE + prefix + word
+
+
+def _link(text: str) -> str:
+    """The constrained canonical Digital Link of a GS1 key in any spelling; `text` where it is none."""
+    link = canonical(text).text
+    if link[: len(_ROOT)] != _ROOT:
+        return text
+    body = link[len(_ROOT) :]
+    key = body[: body.find("/")]
+    if key not in _KEYS:
+        return text
+    if key in _PEOPLE:
+        return _ROOT + body[:_PEOPLE_KEY]
+    if "%" in body:  # the Digital Link standard leaves these three as they are in a path
+        body = body.replace("%27", "'").replace("%3B", ";").replace("%3D", "=")
+    if key == "8006" and "/" not in body[len(_PIECES) :]:
+        lot = _LOT_OF_PIECES.search(text)
+        return _ROOT + body if lot is None else f"{_ROOT}{body}/10/{lot[1]}"
+    return _ROOT + body
+
+
+def numeral(text: str, *, as_binary: bool) -> str:
+    """A decimal number without sign of plus, needless zeros or, within reason, an exponent; any other text as it is.
+
+    Exact, unless `as_binary`: the reference reads numbers into IEEE 754 doubles and writes what Python writes of these.
+    Of that we follow how integers round beyond 2^53, and the exponents of numbers under 0.0001.
+    """
+    match = _NUMERAL.fullmatch(text)
+    if match is None:
+        return text
+    fraction = match[3] or match[4] or ""
+    digits = ((match[2] or "") + fraction).lstrip("0")
+    exponent = int(match[5] or "0") - len(fraction)
+    stripped = digits.rstrip("0")
+    exponent += len(digits) - len(stripped)
+    if not stripped:
+        return "0"
+    sign = "-" if match[1] == "-" else ""
+    if as_binary and len(stripped) + exponent < _LEAST_POINT:
+        mantissa = stripped[0] + ("." + stripped[1:] if stripped[1:] else "")
+        return f"{sign}{mantissa}e-{1 - len(stripped) - exponent:02d}"
+    if exponent > _PLAIN_ZEROS or exponent < -_PLAIN_ZEROS:
+        return f"{sign}{stripped}e{exponent}"
+    if exponent >= 0:
+        whole = stripped + "0" * exponent
+        return sign + (_rounded(whole) if as_binary else whole)
+    padded = stripped.rjust(1 - exponent, "0")
+    return f"{sign}{padded[:exponent]}.{padded[exponent:]}"
+
+
+def _rounded(whole: str) -> str:
+    """An integer as the nearest one that a double holds, the even of two."""
+    if len(whole) <= _EXACT_DIGITS or len(whole) > _PLAIN_ZEROS:
+        return whole
+    number = int(whole)
+    beyond = max(0, number.bit_length() - _DOUBLE_BITS)
+    kept, rest = number >> beyond, number & ((1 << beyond) - 1)
+    kept += 2 * rest + (kept & 1) > 1 << beyond
+    return str(kept << beyond)
+
+
+def utc(text: str, *, half_even: bool) -> str:
+    """An xsd:dateTimeStamp in UTC to the millisecond; `text` where it is none.
+
+    CBV 2.0 is silent on digits beyond the third. They round half up, or `half_even`: the reference keeps six digits and
+    rounds these to the even neighbour.
+    """
+    text = text.strip(BLANKS)
+    match = _TIME.fullmatch(text)
+    if match is None:
+        return text
+    fraction = match[7] or ""
+    micros = int((fraction + "000000")[:6])
+    millis, rest = divmod(micros, 1000)
+    if half_even:
+        millis += rest > 500 or (rest == 500 and millis % 2 == 1)
+    else:
+        millis += rest >= 500
+    east = 0
+    if match[8] is not None:
+        east = int(match[9]) * 60 + int(match[10])
+        east = -east if match[8] == "-" else east
+    try:
+        moment = datetime(*(int(match[part]) for part in range(1, 7)))  # type: ignore[arg-type]  # noqa: DTZ001
+        moment += timedelta(minutes=-east, milliseconds=millis)
+    except (ValueError, OverflowError):
+        return text
+    return moment.isoformat(timespec="milliseconds") + "Z"
