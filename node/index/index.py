@@ -1,0 +1,473 @@
+"""The index itself: applying blocks in order, answering queries, and forgetting what is erased (EPCIS.md, Index).
+
+Always: what stands in the tables is what the chain says up to `position()`, which is written in the same database transaction.
+A block twice, a gap, or a block of another chain is refused and changes nothing.
+
+Methods may be called from any thread. There is one writer; readers do not wait for it, and each reads one state of the whole.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple, Self
+
+from sqlalchemy import Connection, Engine, Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy.exc import DBAPIError
+
+from ledger.base.encoding import decode
+from ledger.base.errors import Code, StorageError
+from ledger.base.hashing import ZERO_HASH
+from ledger.base.limits import TRANSACTION_BYTES
+from ledger.chain.transaction import Item, item_from_wire
+from ledger.trade.rules import is_applied
+from ledger.trade.statement import Action
+from node.index import tables
+from node.index.query import EventQuery, too_large
+from node.index.reading import DERIVED_ID, BlockEvents, Body, State, facets_of, hash_in
+from node.index.select import matching, ordered
+from node.index.tables import contexts, events, facets
+from node.index.tables import position as position_table
+from node.index.writing import Numbers, replace_facets, write_events
+
+RESOURCES: Final = {
+    "eventTypes": ("type",),
+    "epcs": ("epc", "inputEPC", "outputEPC", "parentID"),
+    "bizSteps": ("bizStep",),
+    "bizLocations": ("bizLocation",),
+    "readPoints": ("readPoint",),
+    "dispositions": ("disposition",),
+}
+"""Top-level resources (the REST binding's collections) and the facets whose values are their names."""
+_AT_ONCE: Final = 500
+_OUTCOMES_BYTES: Final = 64_000
+
+
+class Position(NamedTuple):
+    """Up to which block the index has followed the chain."""
+
+    height: int
+    header_hash: bytes
+    time_ms: int
+    outcome_hash: bytes
+    sequence: int
+    """How many events there are up to there."""
+
+
+class IndexedEvent(NamedTuple):
+    """One event on the ledger: applied or only recorded, never a refused one."""
+
+    sequence: int
+    """Its place among all events of the ledger, from 1."""
+    event_hash: bytes
+    event_id: str
+    """The author's eventID, else `urn:custody:event:<event hash>`."""
+    is_derived: bool
+    """Whether the eventID is the latter."""
+    transaction: bytes
+    place: int
+    """Of its item in the transaction."""
+    height: int
+    record_time_ms: int
+    """Block time."""
+    event_time_ms: int
+    organisation: str
+    public_key: bytes
+    outcomes: tuple[int, ...]
+    """What the rules made of it: one code per leg."""
+    extract_item: bytes
+    """The item on the ledger, encoded."""
+    state: State
+    context: bytes | None
+    event: bytes | None
+    """The author's bytes, None unless SHOWN."""
+
+    @property
+    def item(self) -> Item:
+        """The item on the ledger: statement, subjects, and what the author's bytes hash to."""
+        return item_from_wire(decode(self.extract_item, max_bytes=TRANSACTION_BYTES))
+
+    @property
+    def is_applied(self) -> bool:
+        """Whether it changed custody in all it says; else it is, in part or whole, only recorded."""
+        return all(is_applied(code) for code in self.outcomes)
+
+    @property
+    def is_correction(self) -> bool:
+        """Whether it declares another event to be in error."""
+        return self.item.statement.action == Action.CORRECT
+
+    @property
+    def cites(self) -> bytes | None:
+        """The event hash that it names: of the event in error, or of the one ruled upon."""
+        return self.item.statement.cites
+
+
+class Page(NamedTuple):
+    """Which part of an answer is wanted. Made for the first page, then taken from the answer before."""
+
+    limit: int
+    bound: int | None = None
+    """The last sequence when the first page was made: later events belong to none of the pages."""
+    after: tuple[int | str | None, int] | None = None
+    """Sort value and sequence of the last event before this page."""
+    answered: int = 0
+    """How many events the pages before had."""
+
+
+class Answer(NamedTuple):
+    """One page: its events, the position it is valid at, and what to ask for the next one (None: this was the last)."""
+
+    events: tuple[IndexedEvent, ...]
+    position: Position
+    next: Page | None
+
+
+class Index:
+    """The index over one chain in one database."""
+
+    def __init__(self, engine: Engine, network: bytes) -> None:
+        """Use `open`."""
+        self._engine = engine
+        self._snapshots = engine
+        if engine.dialect.name == "postgresql":
+            self._snapshots = engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        self._network = network
+        self._writer = threading.Lock()
+        self._numbers = Numbers()
+        self._listeners: list[Callable[[Position], None]] = []
+
+    @classmethod
+    def open(cls, url: str, network: bytes) -> Self:
+        """Open or begin the index of a network.
+
+        FormError usage for a URL of no known database; StorageError: unavailable, foreign_data for an index of another network
+        or version.
+        """
+        index = cls(tables.open_engine(url), network)
+        try:
+            with index._writing() as connection:
+                tables.create_tables(connection)
+                index._check(connection)
+        except StorageError:
+            index.close()
+            raise
+        return index
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def _check(self, connection: Connection) -> None:
+        row = connection.execute(select(position_table)).one_or_none()
+        if row is None:
+            start = Position(0, ZERO_HASH, 0, ZERO_HASH, 0)
+            connection.execute(
+                insert(position_table).values(
+                    one=1, schema_version=tables.SCHEMA_VERSION, network=self._network, **start._asdict()
+                )
+            )
+        elif bytes(row.network) != self._network or row.schema_version != tables.SCHEMA_VERSION:
+            raise StorageError(
+                Code.FOREIGN_DATA,
+                "expected the index of this network as this version lays it out, found another; make it again with"
+                " `custody node index rebuild`",
+            )
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """The one writing transaction: all of it, or on any error nothing."""
+        with self._writer, _answering():
+            try:
+                with (
+                    self._engine.connect() as connection,
+                    connection.execution_options(begin="BEGIN IMMEDIATE").begin(),
+                ):
+                    yield connection
+            except BaseException:
+                self._numbers.forget()
+                raise
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """A transaction that sees one state throughout."""
+        with _answering(), self._snapshots.connect() as connection, connection.begin():
+            yield connection
+
+    def position(self) -> Position:
+        """Up to which block the index has followed; height 0 and zero hashes before the first."""
+        with self._reading() as connection:
+            return _position(connection)
+
+    def subscribe(self, listener: Callable[[Position], None]) -> None:
+        """Call `listener` after blocks were applied, in the thread that did."""
+        self._listeners.append(listener)
+
+    # ---- writing
+
+    def apply(self, blocks: Sequence[BlockEvents]) -> Position:
+        """Take in the next blocks, all or none. StorageError diverged unless each follows on the one before."""
+        with self._writing() as connection:
+            before = now = _position(connection)
+            for block in blocks:
+                if block.height != now.height + 1 or (now.height and block.parent != now.header_hash):
+                    raise StorageError(
+                        Code.DIVERGED,
+                        f"expected the block that follows block {now.height} of the index, got block {block.height}"
+                        " of another chain or out of turn; make the index again with `custody node index rebuild`",
+                    )
+                now = Position(
+                    block.height,
+                    block.header_hash,
+                    block.time_ms,
+                    block.outcome_hash,
+                    now.sequence + len(block.events),
+                )
+            write_events(connection, self._numbers, blocks, before.sequence + 1)
+            connection.execute(update(position_table).values(**now._asdict()))
+        for listener in self._listeners:
+            listener(now)
+        return now
+
+    def incomplete(self, after: int, most: int) -> list[tuple[int, bytes]]:
+        """Sequence and event hash of events whose bytes may still come, in order after a sequence."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                select(events.c.sequence, events.c.event_hash)
+                .where(events.c.state.in_((State.RESTRICTED, State.MISSING)), events.c.state != 0)
+                .where(events.c.sequence > after)
+                .order_by(events.c.sequence)
+                .limit(most)
+            )
+            return [(row.sequence, bytes(row.event_hash)) for row in rows]
+
+    def fill(self, bodies: Mapping[bytes, Body]) -> int:
+        """Take in bytes that came later, by event hash; how many events had waited for them. Erased ones stay erased."""
+        return self._change(bodies, (State.RESTRICTED, State.MISSING), State.SHOWN)
+
+    def erase(self, event_hashes: Iterable[bytes]) -> int:
+        """Forget the bytes of events and all that only they say; how many events had any, or waited for them."""
+        bodies: dict[bytes, Body | None] = dict.fromkeys(event_hashes)
+        changed = self._change(bodies, (State.SHOWN, State.RESTRICTED, State.MISSING), State.ERASED)
+        if changed:
+            self._clean()
+        return changed
+
+    def _clean(self) -> None:
+        """Remove what databases keep of rows that are gone: SQLite in its journal, PostgreSQL in the table itself."""
+        commands = (
+            ("PRAGMA wal_checkpoint(TRUNCATE)",)
+            if self._engine.dialect.name == "sqlite"
+            else (f"VACUUM {events.name}", f"VACUUM {facets.name}")
+        )
+        with self._writer, _answering(), self._engine.connect() as connection:
+            raw = connection.execution_options(isolation_level="AUTOCOMMIT")
+            for command in commands:
+                raw.exec_driver_sql(command)
+
+    def _change(self, bodies: Mapping[bytes, Body | None], of: tuple[State, ...], to: State) -> int:
+        count = 0
+        with self._writing() as connection:
+            for event_hash, body in bodies.items():
+                wanted = select(*_COLUMNS).outerjoin(contexts, events.c.context == contexts.c.id)
+                wanted = wanted.where(events.c.event_hash == event_hash, events.c.state.in_(of))
+                for one in _events(connection, wanted):
+                    self._change_one(connection, one, body, to)
+                    count += 1
+        return count
+
+    def _change_one(self, connection: Connection, one: IndexedEvent, body: Body | None, state: State) -> None:
+        before = facets_of(one.item, None if one.event is None else Body(one.context, one.event))
+        after = facets_of(one.item, body)
+        replace_facets(connection, self._numbers, one.sequence, before.facets, after.facets)
+        connection.execute(
+            update(events)
+            .where(events.c.sequence == one.sequence)
+            .values(
+                state=int(state),
+                event=None if body is None else body.event,
+                context=self._numbers.context(connection, None if body is None else body.context),
+                event_id=after.event_id or DERIVED_ID + one.event_hash.hex(),
+                is_derived=after.event_id is None,
+            )
+        )
+
+    # ---- asking
+
+    def events(self, query: EventQuery, page: Page) -> Answer:
+        """The events that a query asks for, one page of them. QueryTooLargeError, QueryTooComplexError."""
+        with self._reading() as connection:
+            now = _position(connection)
+            bound = now.sequence if page.bound is None else page.bound
+            condition = and_(
+                events.c.sequence <= bound,
+                matching(query, lambda names: self._numbers.known(connection, names), connection),
+            )
+            if query.max_event_count is not None and page.after is None:
+                self._check_count(connection, condition, query.max_event_count)
+            limit = page.limit
+            if query.event_count_limit is not None:
+                limit = min(limit, query.event_count_limit - page.answered)
+            statement = (
+                select(*_COLUMNS).outerjoin(contexts, events.c.context == contexts.c.id).where(condition)
+            )
+            statement = ordered(
+                statement, query, lambda names: self._numbers.known(connection, names), page.after
+            )
+            rows = connection.execute(statement.limit(limit + 1)).all() if limit > 0 else []
+        shown = tuple(_event(row) for row in rows[:limit])
+        answered = page.answered + len(shown)
+        is_last = len(rows) <= limit or answered == query.event_count_limit
+        following = (
+            None if is_last else Page(page.limit, bound, (rows[limit - 1][-1], shown[-1].sequence), answered)
+        )
+        return Answer(shown, now, following)
+
+    def _check_count(self, connection: Connection, condition: Any, most: int) -> None:
+        counted = select(events.c.sequence).where(condition).limit(most + 1).subquery()
+        if connection.execute(select(func.count()).select_from(counted)).scalar_one() > most:
+            raise too_large(most)
+
+    def by_event_id(self, event_id: str) -> tuple[IndexedEvent, ...]:
+        """All events of an id, in order: an error declaration repeats the id of what it declares to be in error."""
+        return self.by_event_ids((event_id,)).get(event_id, ())
+
+    def by_event_ids(self, event_ids: Iterable[str]) -> dict[str, tuple[IndexedEvent, ...]]:
+        """All events of each id that any has. `urn:custody:event:<event hash>` names any event, also one with its own id."""
+        found: dict[str, tuple[IndexedEvent, ...]] = {}
+        wanted = list(dict.fromkeys(event_ids))
+        with self._reading() as connection:
+            for start in range(0, len(wanted), _AT_ONCE):
+                some = wanted[start : start + _AT_ONCE]
+                hashes = {text: digest for text in some if (digest := hash_in(text)) is not None}
+                statement = select(*_COLUMNS).outerjoin(contexts, events.c.context == contexts.c.id)
+                statement = statement.where(
+                    or_(events.c.event_id.in_(some), events.c.event_hash.in_(list(hashes.values())))
+                ).order_by(events.c.sequence)
+                for one in _events(connection, statement):
+                    for text in {one.event_id, DERIVED_ID + one.event_hash.hex()}.intersection(some):
+                        found[text] = (*found.get(text, ()), one)
+        return found
+
+    def corrections(self, about: Iterable[IndexedEvent]) -> dict[int, tuple[IndexedEvent, ...]]:
+        """The events that declare these to be in error, by sequence: by hash, or where they name none by the same eventID.
+
+        Whether a declaration stands is in its outcomes: anybody may declare, the rules say who may.
+        """
+        found: dict[int, tuple[IndexedEvent, ...]] = {}
+        with self._reading() as connection:
+            for one in about:
+                if one.is_correction:
+                    continue
+                by_hash = _having(self._numbers.known(connection, ("declares",)), one.event_hash.hex())
+                is_declaration = _having(self._numbers.known(connection, ("errorDeclaration",)), "")
+                statement = select(*_COLUMNS).outerjoin(contexts, events.c.context == contexts.c.id)
+                statement = statement.where(
+                    or_(
+                        events.c.sequence.in_(by_hash),
+                        and_(events.c.event_id == one.event_id, events.c.sequence.in_(is_declaration)),
+                    )
+                ).order_by(events.c.sequence)
+                declared = tuple(
+                    other for other in _events(connection, statement) if other.cites in (None, one.event_hash)
+                )
+                if declared:
+                    found[one.sequence] = declared
+        return found
+
+    def names(self, resource: str, after: str | None, most: int) -> list[str]:
+        """The names of a top-level resource that occur, in order, after one of them. KeyError for no resource."""
+        with self._reading() as connection:
+            numbers = self._numbers.known(connection, RESOURCES[resource])
+            found: list[str] = []
+            last = after
+            while len(found) < most:
+                least = [_next_key(connection, number, last) for number in numbers]
+                last = min((key for key in least if key is not None), default=None)
+                if last is None:
+                    break
+                found.append(last)
+            return found
+
+    def is_known(self, resource: str, name: str) -> bool:
+        """Whether any event has this name of a top-level resource."""
+        with self._reading() as connection:
+            numbers = self._numbers.known(connection, RESOURCES[resource])
+            statement = (
+                select(facets.c.sequence).where(facets.c.field.in_(numbers), facets.c.key == name).limit(1)
+            )
+            return bool(numbers) and connection.execute(statement).first() is not None
+
+
+def rebuild(url: str, network: bytes) -> None:
+    """Empty the index, whatever is in it, so that it is made again from the first block on. FormError, StorageError."""
+    engine = tables.open_engine(url)
+    try:
+        with _answering(), engine.begin() as connection:
+            tables.drop_tables(connection)
+    finally:
+        engine.dispose()
+    Index.open(url, network).close()
+
+
+_COLUMNS: Final = (
+    *(column for column in events.columns if column.name not in ("context", "event")),
+    contexts.c.context,
+    events.c.event,
+)
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Turn what the database says into one of our errors."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise StorageError(
+            Code.UNAVAILABLE, f"expected the index's database to answer: {error.orig}"
+        ) from error
+
+
+def _position(connection: Connection) -> Position:
+    row = connection.execute(select(position_table)).one()
+    return Position(row.height, bytes(row.header_hash), row.time_ms, bytes(row.outcome_hash), row.sequence)
+
+
+def _having(numbers: list[int], key: str) -> Select[Any]:
+    return select(facets.c.sequence).where(facets.c.field.in_(numbers), facets.c.key == key)
+
+
+def _next_key(connection: Connection, number: int, after: str | None) -> str | None:
+    statement = select(func.min(facets.c.key)).where(facets.c.field == number)
+    if after is not None:
+        statement = statement.where(facets.c.key > after)
+    key: str | None = connection.execute(statement).scalar()
+    return key
+
+
+def _events(connection: Connection, statement: Select[Any]) -> list[IndexedEvent]:
+    return [_event(row) for row in connection.execute(statement).all()]
+
+
+def _event(row: Row[Any]) -> IndexedEvent:
+    return IndexedEvent(
+        row.sequence,
+        bytes(row.event_hash),
+        row.event_id,
+        bool(row.is_derived),
+        bytes(row.transaction),
+        row.place,
+        row.height,
+        row.record_time_ms,
+        row.event_time_ms,
+        row.organisation,
+        bytes(row.public_key),
+        tuple(decode(bytes(row.outcomes), max_bytes=_OUTCOMES_BYTES)),
+        bytes(row.item),
+        State(row.state),
+        None if row.context is None else bytes(row.context),
+        None if row.event is None else bytes(row.event),
+    )

@@ -1,0 +1,234 @@
+"""From a final block and the bytes behind it to the rows of the index (EPCIS.md, Index).
+
+Refused items have no entry and are not in the repository; recorded ones, which contradict what stood before, are. An event
+whose bytes are not here is indexed by its extract: what the ledger knows of it for certain, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import IntEnum
+from typing import Any, Final, NamedTuple
+
+from ledger.base.encoding import decode, encode
+from ledger.base.errors import FormError
+from ledger.base.hashing import HASH_BYTES
+from ledger.base.limits import TRANSACTION_BYTES
+from ledger.chain.transaction import Item, Kind, header_from_wire, item_from_wire
+from ledger.trade.identifiers import Kind as IdentifierKind
+from ledger.trade.identifiers import canonical
+from ledger.trade.statement import Action, Flag, Openness, Role, Subject
+from ledger.trade.vocabulary import Disposition, Step
+from node.index.facets import Derived, Facet, derive
+from node.index.values import number_key
+from node.local.protocol import FinalBlock
+
+DERIVED_ID: Final = "urn:custody:event:"
+
+
+class State(IntEnum):
+    """Whether an event's bytes can be shown."""
+
+    SHOWN = 0
+    RESTRICTED = 1  # the author's choice, and this node is no reader
+    ERASED = 2
+    MISSING = 3  # open, and not here (yet)
+
+
+class Body(NamedTuple):
+    """An author's bytes."""
+
+    context: bytes | None
+    event: bytes
+
+
+class EventRow(NamedTuple):
+    """One event as it is written down."""
+
+    event_hash: bytes
+    event_id: str
+    is_derived: bool
+    transaction: bytes
+    place: int
+    event_time_ms: int
+    organisation: str
+    public_key: bytes
+    outcomes: bytes
+    item: bytes
+    state: State
+    body: Body | None
+    facets: frozenset[Facet]
+
+
+class BlockEvents(NamedTuple):
+    """The events of one block, and where in which chain it stands."""
+
+    height: int
+    header_hash: bytes
+    parent: bytes
+    outcome_hash: bytes
+    time_ms: int
+    events: tuple[EventRow, ...]
+
+
+def event_hashes(block: FinalBlock) -> list[bytes]:
+    """The event hashes of all items of a block that have an entry, in order."""
+    return [item[3] for _, _, item, _ in _recorded(block)]
+
+
+def read_block(network: bytes, block: FinalBlock, bodies: Mapping[bytes, Body]) -> BlockEvents:
+    """The rows of a block; `bodies` by event hash, as many as are here."""
+    header = block.header
+    return BlockEvents(
+        header.height,
+        header.hash,
+        header.parent,
+        block.outcome.hash_in(network),
+        header.time_ms,
+        tuple(
+            read_item(author, item, place, outcomes, bodies.get(item[3]))
+            for author, place, item, outcomes in _recorded(block)
+        ),
+    )
+
+
+class Author(NamedTuple):
+    """The transaction an item came in, and who signed it."""
+
+    transaction: bytes
+    organisation: str
+    public_key: bytes
+
+
+def _recorded(block: FinalBlock) -> Iterator[tuple[Author, int, Any, tuple[int, ...]]]:
+    """Every item of an event that has an entry: its author, place, decoded array and outcome codes."""
+    for data, status in zip(block.transactions, block.receipts, strict=True):
+        fields, items, _signature = decode(data, max_bytes=TRANSACTION_BYTES)
+        header = header_from_wire(fields)
+        if header.kind != Kind.EVENTS:
+            continue
+        author = Author(status.transaction, header.organisation, header.public_key)
+        for receipt in status.receipts:
+            if receipt.entry is not None:
+                yield author, receipt.place, items[receipt.place], receipt.outcomes
+
+
+def read_item(
+    author: Author, wire: Any, place: int, outcomes: tuple[int, ...], body: Body | None
+) -> EventRow:
+    """The row of one item; `wire` is its decoded array."""
+    item = item_from_wire(wire)
+    is_open = item.statement.openness == Openness.OPEN
+    state = State.SHOWN if body is not None else State.MISSING if is_open else State.RESTRICTED
+    derived = facets_of(item, body)
+    return EventRow(
+        item.event_hash,
+        derived.event_id or DERIVED_ID + item.event_hash.hex(),
+        derived.event_id is None,
+        author.transaction,
+        place,
+        item.statement.time_ms,
+        author.organisation,
+        author.public_key,
+        encode(outcomes),
+        encode(wire),
+        state,
+        body,
+        derived.facets,
+    )
+
+
+def facets_of(item: Item, body: Body | None) -> Derived:
+    """What can be searched of an event: all its bytes say, or without them what its extract says."""
+    if body is not None:
+        try:
+            derived = derive(body.event, body.context)
+            return Derived(derived.event_id, derived.facets | _always(item))
+        except (FormError, ValueError, RecursionError):
+            pass  # bytes that are not what their item says stand on the ledger as such (RULES.md, MISMATCH)
+    return Derived(None, frozenset(_of_extract(item)) | _always(item))
+
+
+def _always(item: Item) -> frozenset[Facet]:
+    cites = item.statement.cites
+    if item.statement.action != Action.CORRECT or cites is None:
+        return frozenset()
+    return frozenset({("declares", cites.hex())})
+
+
+_TYPES: Final = {
+    Action.TRANSFORM: "TransformationEvent",
+    Action.BIND: "TransactionEvent",
+    Action.UNBIND: "TransactionEvent",
+    Action.UNBIND_ALL: "TransactionEvent",
+    Action.MAKE: "ObjectEvent",
+}
+_NESTING: Final = frozenset({Action.PACK, Action.UNPACK, Action.UNPACK_ALL})
+_VERBS: Final = {
+    Action.MAKE: "ADD",
+    Action.PACK: "ADD",
+    Action.BIND: "ADD",
+    Action.UNPACK: "DELETE",
+    Action.UNPACK_ALL: "DELETE",
+    Action.UNBIND: "DELETE",
+    Action.UNBIND_ALL: "DELETE",
+}
+_ROLES: Final = {
+    Role.OBJECT: "epc",
+    Role.PARENT: "parentID",
+    Role.CHILD: "epc",
+    Role.CONTENT: "epc",
+    Role.INPUT: "inputEPC",
+    Role.OUTPUT: "outputEPC",
+}
+_CLASSES: Final = frozenset({IdentifierKind.CLASS, IdentifierKind.LOT})
+
+
+def _of_extract(item: Item) -> Iterator[Facet]:
+    """What an extract says for certain of the event it was read from: a sample's objects, for one, may be either list."""
+    said = item.statement
+    action = Action(said.action)
+    if action == Action.CORRECT:
+        yield "errorDeclaration", ""
+    if action in _NESTING:
+        yield "type", "AssociationEvent" if said.flags & Flag.ASSOCIATION else "AggregationEvent"
+    elif action in _TYPES:
+        yield "type", _TYPES[action]
+    if action in _VERBS:
+        yield "action", _VERBS[action]
+    if said.step:
+        yield "bizStep", Step(said.step).name.lower()
+    if said.disposition:
+        yield "disposition", Disposition(said.disposition).name.lower()
+    if said.transformation is not None:
+        yield "transformationID", said.transformation
+    for subject in item.subjects:
+        if subject.role == Role.PLACE:
+            yield "readPoint", subject.identifier
+        elif action not in (Action.SAMPLE, Action.CORRECT):
+            yield from _of_subject(subject)
+
+
+def _of_subject(subject: Subject) -> Iterator[Facet]:
+    name = _ROLES.get(Role(subject.role))
+    if name is None:
+        return
+    if name == "parentID" or canonical(subject.identifier).kind not in _CLASSES:
+        yield name, subject.identifier
+        return
+    yield f"{name}Class", subject.identifier
+    if subject.quantity is not None:
+        key = number_key(f"{subject.quantity.amount}e-{subject.quantity.scale}")
+        yield "quantity", key
+        if subject.quantity.unit:
+            yield f"quantity_{subject.quantity.unit}", key
+
+
+def hash_in(event_id: str) -> bytes | None:
+    """The event hash in an eventID of ours, None in any other."""
+    if not event_id.startswith(DERIVED_ID) or len(event_id) != len(DERIVED_ID) + 2 * HASH_BYTES:
+        return None
+    try:
+        return bytes.fromhex(event_id[len(DERIVED_ID) :])
+    except ValueError:
+        return None

@@ -1,0 +1,142 @@
+"""How rows get into the tables: in bulk, with the driver's own statements (EPCIS.md, Index).
+
+A block is one transaction. Nothing here is remembered beyond it but the numbers of names, which are dropped with it when it
+fails.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Table, func, insert, select
+
+from node.index.facets import Facet
+from node.index.reading import BlockEvents, Body, EventRow
+from node.index.tables import contexts, events, facets, fields
+
+_CONTEXTS_REMEMBERED = 1_024
+
+
+class Numbers:
+    """The numbers of facet names and contexts, as far as they were asked for."""
+
+    def __init__(self) -> None:
+        self._fields: dict[str, int] = {}
+        self._contexts: dict[bytes, int] = {}
+
+    def forget(self) -> None:
+        """After a transaction that failed: what it gave out was never written."""
+        self._fields.clear()
+        self._contexts.clear()
+
+    def known(self, connection: Connection, names: Iterable[str]) -> list[int]:
+        """The numbers of those names that any event has."""
+        found = []
+        for name in names:
+            number = self._fields.get(name)
+            if number is None:
+                number = connection.execute(select(fields.c.id).where(fields.c.name == name)).scalar()
+            if number is not None:
+                found.append(number)
+        return found
+
+    def field(self, connection: Connection, name: str) -> int:
+        """The number of a name, given out now if it has none."""
+        number = self._fields.get(name)
+        if number is None:
+            number = connection.execute(select(fields.c.id).where(fields.c.name == name)).scalar()
+            if number is None:
+                number = int(connection.execute(select(func.count()).select_from(fields)).scalar_one()) + 1
+                connection.execute(insert(fields).values(id=number, name=name))
+            self._fields[name] = number
+        return number
+
+    def context(self, connection: Connection, context: bytes | None) -> int | None:
+        """The number of a context, stored now if it is new."""
+        if context is None:
+            return None
+        digest = hashlib.sha256(context).digest()
+        number = self._contexts.get(digest)
+        if number is None:
+            number = connection.execute(select(contexts.c.id).where(contexts.c.hash == digest)).scalar()
+            if number is None:
+                number = int(connection.execute(select(func.count()).select_from(contexts)).scalar_one()) + 1
+                connection.execute(insert(contexts).values(id=number, hash=digest, context=context))
+            if len(self._contexts) >= _CONTEXTS_REMEMBERED:
+                self._contexts.clear()
+            self._contexts[digest] = number
+        return number
+
+
+def write_events(connection: Connection, numbers: Numbers, blocks: Sequence[BlockEvents], first: int) -> None:
+    """Insert the events of blocks, the first of them as number `first`, with their facets."""
+    sequence = first
+    event_rows: list[tuple[Any, ...]] = []
+    facet_rows: list[tuple[int, str, int]] = []
+    for block in blocks:
+        for row in block.events:
+            event_rows.append(
+                _event_row(row, sequence, block, numbers.context(connection, _context(row.body)))
+            )
+            facet_rows += _facet_rows(connection, numbers, row.facets, sequence)
+            sequence += 1
+    facet_rows.sort()  # neighbours in the tree are written together
+    _execute_many(connection, _insert(connection, events), event_rows)
+    _execute_many(connection, _insert(connection, facets), facet_rows)
+
+
+def replace_facets(
+    connection: Connection, numbers: Numbers, sequence: int, before: frozenset[Facet], after: frozenset[Facet]
+) -> None:
+    """Change the facets of one event; only rows that differ are touched."""
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    gone = f"DELETE FROM {facets.name} WHERE field = {mark} AND key = {mark} AND sequence = {mark}"  # noqa: S608
+    _execute_many(connection, gone, _facet_rows(connection, numbers, before - after, sequence))
+    _execute_many(
+        connection, _insert(connection, facets), _facet_rows(connection, numbers, after - before, sequence)
+    )
+
+
+def _context(body: Body | None) -> bytes | None:
+    return None if body is None else body.context
+
+
+def _facet_rows(
+    connection: Connection, numbers: Numbers, facets_: Iterable[Facet], sequence: int
+) -> list[tuple[int, str, int]]:
+    return [(numbers.field(connection, name), key, sequence) for name, key in facets_]
+
+
+def _event_row(row: EventRow, sequence: int, block: BlockEvents, context: int | None) -> tuple[Any, ...]:
+    """In the order of the columns of `events`."""
+    return (
+        sequence,
+        row.event_hash,
+        row.event_id,
+        row.is_derived,
+        row.transaction,
+        row.place,
+        block.height,
+        block.time_ms,
+        row.event_time_ms,
+        row.organisation,
+        row.public_key,
+        row.outcomes,
+        row.item,
+        int(row.state),
+        context,
+        None if row.body is None else row.body.event,
+    )
+
+
+def _insert(connection: Connection, table: Table) -> str:
+    marks = ", ".join(["?" if connection.dialect.name == "sqlite" else "%s"] * len(table.columns))
+    names = ", ".join(f'"{column.name}"' for column in table.columns)
+    return f"INSERT INTO {table.name} ({names}) VALUES ({marks})"  # noqa: S608 - names are ours
+
+
+def _execute_many(connection: Connection, statement: str, rows: list[tuple[Any, ...]]) -> None:
+    if rows:
+        connection.exec_driver_sql(statement, rows)
