@@ -79,7 +79,10 @@ class Number(str):
 
 def derive(event: bytes, context: bytes | None) -> Derived:
     """The facets of an event. FormError where the bytes are no event at all: then nobody can search them."""
-    members = _decode(event.decode("utf-8"))
+    try:
+        members = _decode(event.decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise FormError(Code.MALFORMED, "expected an event in JSON, got other bytes") from None
     if not isinstance(members, dict):
         raise FormError(Code.MALFORMED, "expected an event to be an object")
     prefixes = prefixes_of(context)

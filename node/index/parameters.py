@@ -6,7 +6,6 @@ is not a parameter, or not a value of it, is refused by the parameter's name: a 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -171,19 +170,6 @@ def query_from_json(query: Any, context: Any = None) -> EventQuery:
     return _query(found, prefixes)
 
 
-def query_to_json(query: Mapping[str, Any]) -> bytes:
-    """A query's JSON as it came, compact, to be kept and answered; values as `slices.parse` or any JSON reader gives them."""
-    return json.dumps(_plain(query), ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Number):
-        return json.loads(value.text)
-    if isinstance(value, Mapping):
-        return {name: _plain(member) for name, member in value.items()}
-    return [_plain(member) for member in value] if isinstance(value, list) else value
-
-
 def _scalar(name: str, value: Any) -> str:
     if isinstance(value, str):
         return value
@@ -216,7 +202,8 @@ def _query(parameters: Mapping[str, list[str]], prefixes: Prefixes) -> EventQuer
         elif name[3:] in (EVENT_TIME, RECORD_TIME) and name[:3] in ("GE_", "LT_"):
             times.append(TimeBound(name[3:], Comparison(name[:2]), parameter.time()))
         elif name == "EQ_eventID":
-            ids.append(parameter.expanded() and parameter.values)
+            parameter.expanded()
+            ids.append(parameter.values)
         else:
             condition = _condition(parameter)
             if condition is not None:

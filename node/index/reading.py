@@ -144,7 +144,7 @@ def facets_of(item: Item, body: Body | None) -> Derived:
         try:
             derived = derive(body.event, body.context)
             return Derived(derived.event_id, derived.facets | _always(item))
-        except (FormError, ValueError, RecursionError):
+        except FormError:
             pass  # bytes that are not what their item says stand on the ledger as such (RULES.md, MISMATCH)
     return Derived(None, frozenset(_of_extract(item)) | _always(item))
 

@@ -68,6 +68,8 @@ from node.config import load_config
 from node.founding import read_plan
 from node.gateway.access import ReaderToken
 from node.gateway.submission import check_media_type, parse_submissions
+from node.index.facets import derive
+from node.index.parameters import query_from_json, query_from_url
 from node.local import protocol as local
 from node.storage.segment_format import HEADER_BYTES, decode_header, encode_header
 from node.transport.framing import FrameReader
@@ -279,6 +281,19 @@ def _epcis_json(data: bytes) -> None:
     read_document(data, Form.JSON)
 
 
+def _index_facets(data: bytes) -> None:
+    derive(data, samples.contexts()[0])
+
+
+def _url_query(data: bytes) -> None:
+    text = data.decode("latin-1")
+    query_from_url([(name, value) for name, _, value in (part.partition("=") for part in text.split("&"))])
+
+
+def _json_query(data: bytes) -> None:
+    query_from_json(parse(data, limits.EVENT_BYTES))
+
+
 def _json_slice(data: bytes) -> None:
     parse(data, limits.EVENT_BYTES)
 
@@ -462,6 +477,9 @@ DECODERS: tuple[Decoder, ...] = (
             "msgpack", 8_000_000),
     Decoder("node status", ("node.local.protocol:parse_status",), _value(local.parse_status), samples.node_statuses,
             "msgpack", 100_000),
+    Decoder("facets of an event", ("node.index.facets:derive",), _index_facets, samples.events, "json", limits.EVENT_BYTES),
+    Decoder("query in a URL", ("node.index.parameters:query_from_url",), _url_query, samples.url_queries, "text", 100_000),
+    Decoder("query", ("node.index.parameters:query_from_json",), _json_query, samples.json_queries, "json", 100_000),
     Decoder("segment header", ("node.storage.segment_format:decode_header",), _segment_header, samples.segment_headers,
             "binary", 1_000, (StorageError,)),
     Decoder("node settings", ("node.config:load_config",), _node_settings, samples.node_settings, "toml", 100_000),

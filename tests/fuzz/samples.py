@@ -484,3 +484,21 @@ def spellings() -> tuple[bytes, ...]:
             "urn:custody:seal:NL-4711", "mailto:a@b", "CSQU3054383", "(01)09521234000016(21)7",
         )
     )  # fmt: skip
+
+
+# --- queries of the EPCIS interface
+
+
+def url_queries() -> tuple[bytes, ...]:
+    return (
+        b"eventType=ObjectEvent|AggregationEvent&GE_eventTime=2026-01-01T00:00:00Z&EQ_bizStep=shipping&orderBy=eventTime",
+        b"MATCH_anyEPC=urn:epc:idpat:sgtin:9521234.*.*&LT_quantity_KGM=12.5&EXISTS_errorDeclaration=true&maxEventCount=5",
+        b"GT_INNER_ILMD_cbvmda:netWeight=-1e3&EQ_source_possessing_party=urn:epc:id:pgln:9521234.00000&EQ_booleanValue=true",
+    )
+
+
+def json_queries() -> tuple[bytes, ...]:
+    return (
+        b'{"@context":{"ex":"https://example.org/"},"EQ_ex:field":["a",2,true],"GE_value_CEL":-3.5,"orderBy":"ex:field"}',
+        b'{"MATCH_epcClass":["urn:epc:class:lgtin:9521234.001010.A"],"WD_bizLocation":["urn:epc:id:sgln:9521234.00001.0"]}',
+    )
