@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, Response
 from ledger.base.errors import CustodyError
 from node.gateway import contract, edge, reference
 from node.gateway.epcis import routes as epcis_routes
+from node.gateway.epcis.raw_path import RawPath
 from node.gateway.epcis.service import EpcisService
 from node.gateway.routes import chain, operations, subjects, transactions
 from node.gateway.service import Gateway
@@ -61,6 +62,7 @@ def create_app(gateway: Gateway, epcis: EpcisService | None = None) -> FastAPI:
             RequestValidationError: edge.parameter_error,
         },
     )
+    app.add_middleware(RawPath)
     app.add_middleware(edge.Edge, metrics=gateway.metrics)
     routers = [part.router(gateway) for part in (transactions, subjects, chain, operations)]
     for router in routers:

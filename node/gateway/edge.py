@@ -19,6 +19,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledger.base.errors import Code, CustodyError
+from node.gateway.epcis import problems as epcis_problems
+from node.gateway.epcis.raw_path import is_epcis
 from node.gateway.metrics import Metrics
 from node.gateway.problems import code_of_status, problem_response
 
@@ -56,9 +58,7 @@ class Edge:
             if answer.status:
                 raise
             fault = "expected to answer, this node failed; its log names the request"
-            await problem_response(Code.INTERNAL, fault, request_id=answer.request_id)(
-                scope, receive, answer.send
-            )
+            await _fault_response(scope["path"], fault, answer.request_id)(scope, receive, answer.send)
         finally:
             self._note(scope, answer)
 
@@ -111,19 +111,34 @@ class _Answer:
         await self._send(message)
 
 
+def _fault_response(path: str, detail: str, request_id: str) -> Response:
+    if is_epcis(path):
+        error = epcis_problems.epcis_error_of(CustodyError(Code.INTERNAL, detail))
+        return epcis_problems.problem_response(error, request_id=request_id)
+    return problem_response(Code.INTERNAL, detail, request_id=request_id)
+
+
 def answer_problem(
-    request: Request, code: Code, detail: str, headers: Mapping[str, str] | None = None, **more: Any
+    request: Request, error: CustodyError, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """The problem as answer to `request`, noted for its log line."""
-    request.state.code = code.value
-    return problem_response(code, detail, request_id=request.state.request_id, headers=headers, **more)
+    """The error as answer to `request`, in the terms of the interface it belongs to, noted for its log line."""
+    request.state.code = error.code.value
+    request_id = request.state.request_id
+    if is_epcis(request.url.path):
+        return epcis_problems.problem_response(
+            epcis_problems.epcis_error_of(error),
+            request_id=request_id,
+            accept=request.headers.get("accept", ""),
+            headers=headers,
+        )
+    return problem_response(error.code, error.message, request_id=request_id, headers=headers)
 
 
 async def custody_error(request: Request, error: Exception) -> Response:
     """An error of ours: its own code and sentence."""
     if not isinstance(error, CustodyError):
         raise error
-    return answer_problem(request, error.code, error.message)
+    return answer_problem(request, error)
 
 
 async def http_error(request: Request, error: Exception) -> Response:
@@ -136,7 +151,8 @@ async def http_error(request: Request, error: Exception) -> Response:
         Code.NOT_FOUND: f"expected an address of this interface, got {request.url.path[:_SHOWN]!a}; see /openapi.json",
         Code.METHOD_NOT_ALLOWED: f"expected {allowed or 'another method'} here, got {request.method[:_SHOWN]!a}",
     }
-    return answer_problem(request, code, details.get(code, str(error.detail)[:_SHOWN]), error.headers)
+    detail = details.get(code, str(error.detail)[:_SHOWN])
+    return answer_problem(request, CustodyError(code, detail), error.headers)
 
 
 async def parameter_error(request: Request, error: Exception) -> Response:
@@ -146,7 +162,8 @@ async def parameter_error(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"][1:]) or "request"
     came = "nothing" if first["type"] == "missing" else f"{str(first.get('input'))[:_SHOWN]!a}"
-    return answer_problem(request, Code.MALFORMED, f"{name}: expected {_expected(first)}, got {came}")
+    detail = f"{name}: expected {_expected(first)}, got {came}"
+    return answer_problem(request, CustodyError(Code.MALFORMED, detail))
 
 
 def _expected(error: Mapping[str, Any]) -> str:

@@ -45,6 +45,7 @@ ELSEWHERE = {
     "node.index.reading:read_item": VALUES,
     "node.index.tables:open_engine": "the operator's setting, through SQLAlchemy",
     "node.index.values:read_time": "a text through a strict pattern and the extractor's own reader of times",
+    "node.gateway.epcis.paging:Tokens.read": "sealed by this process: others are refused unread, tests/gateway/epcis",
     "node.gateway.rendering:row_json": "reads items that the ledger executed",
     "node.storage.segment_format:decode_record_header": OWN,
     "node.storage.block_store:_Log.read": OWN,
