@@ -68,6 +68,7 @@ JSON_DIGITS: Final = 18
 EVENT_BYTES: Final = 1_000_000
 CONTEXT_BYTES: Final = 65_536
 DOCUMENT_BYTES: Final = 64_000_000
+FINDINGS: Final = 100  # named of one document
 # --- bundles
 BUNDLE_BYTES: Final = 16_000_000
 CLOSINGS_PER_BUNDLE: Final = 4_096  # changes of validators that one proof spans

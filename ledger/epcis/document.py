@@ -30,7 +30,7 @@ class Shape(StrEnum):
 
 
 class Document(NamedTuple):
-    """A document that was read. `frame` is what stands around the events, without `@context` and the events themselves."""
+    """A document that was read. `frame` is what stands around the events, without `@context`; each event in it is None."""
 
     context: bytes | None
     """JSON text of the document's `@context`: verbatim (JSON) or made of the namespaces (XML)."""
@@ -59,7 +59,11 @@ def read_document(data: bytes, form: Form) -> Document:
         raise FormError(Code.UNSUPPORTED_MEDIA_TYPE, "expected JSON, got XML")
     slices = document_slices(data)
     shape = _shape(slices.frame)
-    frame = _without_slices(slices.frame) if isinstance(slices.frame, dict) else {}
+    frame = (
+        {name: member for name, member in slices.frame.items() if name != "@context"}
+        if isinstance(slices.frame, dict)
+        else {}
+    )
     version = frame.get("schemaVersion", _NEWEST)
     return Document(
         slices.context, slices.events, form, version if isinstance(version, str) else _NEWEST, shape, frame
@@ -75,14 +79,3 @@ def _shape(frame: dict[str, Any] | list[None] | None) -> Shape:
     if isinstance(body, dict) and "queryResults" in body:
         return Shape.QUERY_DOCUMENT
     return Shape.DOCUMENT
-
-
-def _without_slices(value: dict[str, Any]) -> dict[str, Any]:
-    """The frame without the places of its slices: `@context` above, and `eventList` wherever `document_slices` looks."""
-    return {
-        name: _without_slices(member)
-        if isinstance(member, dict) and name in {"epcisBody", "queryResults", "resultsBody"}
-        else member
-        for name, member in value.items()
-        if name not in {"@context", "eventList"}
-    }

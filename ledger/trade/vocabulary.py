@@ -123,7 +123,7 @@ EXTENSION_NAMESPACE: Final = "https://custody-ledger.org/ns/"
 EPCIS_NAMESPACE: Final = "https://ref.gs1.org/epcis/"
 CBV_NAMESPACE: Final = "https://ref.gs1.org/cbv/"
 MASTER_DATA_NAMESPACE: Final = "urn:epcglobal:cbv:mda:"
-_CBV_FORMER_NAMESPACE: Final = "https://ns.gs1.org/cbv/"
+CBV_FORMER_NAMESPACE: Final = "https://ns.gs1.org/cbv/"
 
 
 def _spellings(words: Mapping[str, int], urn: str, web: str) -> dict[str, int]:
@@ -132,17 +132,18 @@ def _spellings(words: Mapping[str, int], urn: str, web: str) -> dict[str, int]:
         table[word] = code
         table[f"urn:epcglobal:cbv:{urn}:{word}"] = code
         table[f"{CBV_NAMESPACE}{web}-{word}"] = code
-        table[f"{_CBV_FORMER_NAMESPACE}{web}-{word}"] = code
+        table[f"{CBV_FORMER_NAMESPACE}{web}-{word}"] = code
     return table
 
 
-def _of(words: type[IntEnum]) -> dict[str, int]:
+def words_of(words: type[IntEnum]) -> dict[str, int]:
+    """The bare words of a table, each with its code."""
     fold = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
     return {word.name.translate(fold): word.value for word in words if word.value}
 
 
-STEPS: Final[Mapping[str, int]] = _spellings(_of(Step), "bizstep", "BizStep")
-DISPOSITIONS: Final[Mapping[str, int]] = _spellings(_of(Disposition), "disp", "Disp")
+STEPS: Final[Mapping[str, int]] = _spellings(words_of(Step), "bizstep", "BizStep")
+DISPOSITIONS: Final[Mapping[str, int]] = _spellings(words_of(Disposition), "disp", "Disp")
 
 
 def _names(words: tuple[str, ...], urn: str, web: str) -> dict[str, str]:
@@ -170,5 +171,5 @@ RESERVED_TERMS: Final = frozenset(
         "resultsBody", "eventList", "children", "bizTransaction", "source", "destination", "reason",
         "correctiveEventIDs", "declarationTime", "set", "unset", "did_not_occur", "incorrect_data",
     }
-    | _of(Step).keys() | _of(Disposition).keys() | set(TRANSACTION_TYPES) | set(PARTY_TYPES)
+    | words_of(Step).keys() | words_of(Disposition).keys() | set(TRANSACTION_TYPES) | set(PARTY_TYPES)
 )  # fmt: skip

@@ -17,14 +17,14 @@ EVENT = b'{ "type":"ObjectEvent", "x":1.50 }'
             b'{"@context":["c"],"type":"EPCISDocument","schemaVersion":"2.0","epcisBody":{"eventList":[%b, %b]}}',
             Document(
                 b'["c"]', (EVENT, EVENT), Form.JSON, "2.0", Shape.DOCUMENT,
-                {"type": "EPCISDocument", "schemaVersion": "2.0", "epcisBody": {}},
+                {"type": "EPCISDocument", "schemaVersion": "2.0", "epcisBody": {"eventList": [None, None]}},
             ),
         ),
         (
             b'{"schemaVersion":"1.9","epcisBody":{"queryResults":{"queryName":"q","resultsBody":{"eventList":[%b]}}}}',
             Document(
                 None, (EVENT,), Form.JSON, "1.9", Shape.QUERY_DOCUMENT,
-                {"schemaVersion": "1.9", "epcisBody": {"queryResults": {"queryName": "q", "resultsBody": {}}}},
+                {"schemaVersion": "1.9", "epcisBody": {"queryResults": {"queryName": "q", "resultsBody": {"eventList": [None]}}}},
             ),
         ),
         (b"[%b]", Document(None, (EVENT,), Form.JSON, "2.0", Shape.EVENTS, {})),

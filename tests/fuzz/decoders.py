@@ -52,6 +52,7 @@ from ledger.chain.transaction import (
 from ledger.chain.validators import parse_validators
 from ledger.chain.votes import parse_claim, parse_proposal, parse_vote
 from ledger.consensus.messages import decode_message, decode_record, encode_message
+from ledger.epcis.check import examine, frame_findings
 from ledger.epcis.document import Form, read_document
 from ledger.members.members import entry_from_wire as registry_entry_from_wire
 from ledger.proof.bundle import bundle_from_bytes
@@ -278,7 +279,11 @@ def _slices(data: bytes) -> None:
 
 
 def _epcis_json(data: bytes) -> None:
-    read_document(data, Form.JSON)
+    """Whatever can be read can be checked, to the end."""
+    document = read_document(data, Form.JSON)
+    if len(list(examine(document))) != len(document.events):
+        raise AssertionError("an event that was not examined")
+    frame_findings(document)
 
 
 def _index_facets(data: bytes) -> None:

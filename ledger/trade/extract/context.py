@@ -23,16 +23,16 @@ from ledger.trade.vocabulary import (
 )
 
 # Prefixes everybody has. Those whose meaning decides anything here cannot be bound to something else.
-_BUILT_IN: Final = {
+BUILT_IN: Final = {
     "epcis": EPCIS_NAMESPACE,
     "cbv": CBV_NAMESPACE,
     "custody": EXTENSION_NAMESPACE,
     "cbvmda": MASTER_DATA_NAMESPACE,
     "gs1": "https://gs1.org/voc/",
 }
-_FIXED: Final = frozenset({"epcis", "cbv", "custody"})
+FIXED: Final = frozenset({"epcis", "cbv", "custody"})
 # A prefix of these names would change how identifiers read.
-_SCHEMES: Final = frozenset(
+SCHEMES: Final = frozenset(
     {"urn", "http", "https", "ni", "geo", "did", "tag", "data", "ftp", "file", "mailto", "tel", "sms", "acct"}
 )
 _HARMLESS_KEYWORDS: Final = frozenset({"@version", "@protected", "@language", "@direction"})
@@ -65,8 +65,8 @@ def prefixes_of(context: bytes | None) -> Prefixes:
     Raises FormError: those of `slices.parse`, malformed for a value that is no context, context_redefines.
     """
     if context is None:
-        return Prefixes(dict(_BUILT_IN))
-    return Prefixes(_merged(dict(_BUILT_IN), parse(context, CONTEXT_BYTES)))
+        return Prefixes(dict(BUILT_IN))
+    return Prefixes(_merged(dict(BUILT_IN), parse(context, CONTEXT_BYTES)))
 
 
 def _merged(bound: dict[str, str], context: Any) -> dict[str, str]:
@@ -93,11 +93,11 @@ def _target(term: str, meaning: Any) -> str | None:
         return None
     if term[:1] == "@" or term in RESERVED_TERMS or not term:
         raise _redefines(f"a context that only adds prefixes and terms, without {term!a}", meaning)
-    if term in _SCHEMES:
+    if term in SCHEMES:
         raise _redefines(f"{term}: to begin a URI", meaning)
     if type(meaning) is dict:
         meaning = meaning.get("@id", meaning.get("@reverse"))
-    if meaning is None and term not in _FIXED:
+    if meaning is None and term not in FIXED:
         return term if ":" in term else None
     if type(meaning) is not str:
         raise _redefines(f"the meaning of {term!a} to be text", meaning)
@@ -111,8 +111,8 @@ def _bind(bound: dict[str, str], term: str, text: str) -> None:
         is_namespace = resolved in _GUARDED and ":" not in term
         if resolved[:1] == "@" or (resolved.startswith(_GUARDED) and not is_namespace):
             raise _redefines(f"{term!a} to be no second name of an EPCIS, CBV or custody term", resolved)
-        if term in _FIXED and resolved != _BUILT_IN[term]:
-            raise _redefines(f"{term} to stand for {_BUILT_IN[term]}", resolved)
+        if term in FIXED and resolved != BUILT_IN[term]:
+            raise _redefines(f"{term} to stand for {BUILT_IN[term]}", resolved)
         if ":" not in term:
             bound[term] = resolved
 

@@ -96,6 +96,11 @@ def extract(
     prefixes = prefixes_of(context)
     if "@context" in members:
         prefixes = prefixes.extended(members["@context"])
+    return extract_read(members, prefixes, openness)
+
+
+def extract_read(members: Event, prefixes: Prefixes, openness: Openness = Openness.OPEN) -> Extract:
+    """The extract of an event that `slices.parse` has read, under the prefixes in force in it. Raises as `extract` does."""
     return _Reading(members, prefixes).extract(openness)
 
 

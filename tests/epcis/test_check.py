@@ -1,0 +1,292 @@
+"""Each rule of the check refuses what breaks it, at its place and for its reason, and nothing else."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from ledger.base.errors import Code, FormError
+from ledger.base.limits import FINDINGS
+from ledger.epcis.check import check_document, check_event
+from ledger.epcis.document import Form
+from ledger.epcis.findings import Finding
+
+EPCIS = "https://ref.gs1.org/standards/epcis/epcis-context.jsonld"
+CONTEXT = [EPCIS, {"ex": "https://example.org/terms/"}]
+ITEM = "urn:epc:id:sgtin:9521141.012345.2017"
+OTHER = "urn:epc:id:sgtin:9521141.012345.2018"
+PALLET = "urn:epc:id:sscc:9521141.0123456789"
+WHEAT = "urn:epc:class:lgtin:9521141.012345.L1"
+DOCK = {"id": "urn:epc:id:sgln:9521141.12345.7"}
+SENSED = {
+    "sensorMetadata": {"time": "2026-03-01T09:00:00Z"},
+    "sensorReport": [{"type": "Temperature", "value": 4.5}],
+}
+
+
+def event_of(kind: str, **members: Any) -> dict[str, Any]:
+    common = {"type": kind, "eventTime": "2026-03-01T10:00:00.000+01:00", "eventTimeZoneOffset": "+01:00"}
+    about: dict[str, dict[str, Any]] = {
+        "ObjectEvent": {"action": "ADD", "epcList": [ITEM]},
+        "AggregationEvent": {"action": "ADD", "parentID": PALLET, "childEPCs": [ITEM]},
+        "AssociationEvent": {"action": "ADD", "parentID": PALLET, "childEPCs": [ITEM]},
+        "TransactionEvent": {
+            "action": "ADD", "epcList": [ITEM], "bizTransactionList": [{"type": "po", "bizTransaction": "urn:x-acme:po:7"}],
+        },
+        "TransformationEvent": {"inputEPCList": [ITEM], "outputEPCList": [OTHER]},
+    }  # fmt: skip
+    made = common | about[kind] | members
+    return {name: value for name, value in made.items() if value is not Ellipsis}
+
+
+def document_of(*events: dict[str, Any], **members: Any) -> dict[str, Any]:
+    made = {
+        "@context": CONTEXT,
+        "type": "EPCISDocument",
+        "schemaVersion": "2.0",
+        "creationDate": "2026-03-01T12:00:00Z",
+        "epcisBody": {"eventList": list(events) or [event_of("ObjectEvent")]},
+    } | members
+    return {name: value for name, value in made.items() if value is not Ellipsis}
+
+
+def findings(document: Any) -> list[Finding]:
+    return check_document(json.dumps(document).encode(), Form.JSON)[1]
+
+
+def found_in(event: dict[str, Any]) -> list[Finding]:
+    return check_event(json.dumps(event).encode(), json.dumps(CONTEXT).encode())
+
+
+FULL = {
+    "recordTime": "2026-03-01T10:00:01Z",
+    "eventID": "urn:uuid:4f4d9c3c-6f0b-4d0a-9a35-0ab1e0f1a5b1",
+    "certificationInfo": ["https://example.org/certificates/1"],
+    "bizStep": "inspecting",
+    "disposition": "https://ref.gs1.org/cbv/Disp-active",
+    "persistentDisposition": {"set": ["completeness_verified"], "unset": ["cbv:Disp-completeness_inferred"]},
+    "readPoint": DOCK,
+    "bizLocation": DOCK | {"ex:gate": 7},
+    "bizTransactionList": [{"bizTransaction": "urn:x-acme:po:8"}],
+    "sourceList": [{"type": "possessing_party", "source": "urn:epc:id:pgln:9521141.00001"}],
+    "destinationList": [{"type": "ex:lessee", "destination": "urn:epc:id:pgln:9521141.00002"}],
+    "sensorElementList": [SENSED],
+    "ex:note": {"anything": [1, None, {"goes": True}]},
+}
+
+
+@pytest.mark.parametrize(
+    "kind", ["ObjectEvent", "AggregationEvent", "AssociationEvent", "TransactionEvent", "TransformationEvent"]
+)
+def test_accepts_each_type_of_event_lean_and_full(kind: str) -> None:
+    assert findings(document_of(event_of(kind), event_of(kind, **FULL))) == []
+
+
+REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
+    # what every event must have, and its forms
+    ("ObjectEvent", {"type": ...}, "/type", "one of ObjectEvent"),
+    ("ObjectEvent", {"type": "QuantityEvent"}, "/type", "one of ObjectEvent"),
+    ("ObjectEvent", {"eventTime": ...}, "/eventTime", "mandatory"),
+    ("ObjectEvent", {"eventTime": "01-03-2026"}, "/eventTime", "a time with its zone"),
+    ("ObjectEvent", {"eventTime": "2026-03-01T10:00:00"}, "/eventTime", "a time with its zone"),
+    ("ObjectEvent", {"eventTime": "2026-02-29T10:00:00Z"}, "/eventTime", "a time with its zone"),
+    ("ObjectEvent", {"recordTime": "now"}, "/recordTime", "a time with its zone"),
+    ("ObjectEvent", {"eventTimeZoneOffset": ...}, "/eventTimeZoneOffset", "mandatory"),
+    ("ObjectEvent", {"eventTimeZoneOffset": "+14:30"}, "/eventTimeZoneOffset", "an offset from UTC"),
+    ("ObjectEvent", {"eventTimeZoneOffset": "Z"}, "/eventTimeZoneOffset", "an offset from UTC"),
+    ("ObjectEvent", {"action": ...}, "/action", "mandatory"),
+    ("ObjectEvent", {"action": "CREATE"}, "/action", "ADD or OBSERVE or DELETE"),
+    ("TransformationEvent", {"action": "ADD"}, "/action", "an extension in a namespace"),
+    ("ObjectEvent", {"eventID": "event 7"}, "/eventID", "a URI"),
+    ("ObjectEvent", {"eventID": "urn:uuid:7"}, "/eventID", "a UUID"),
+    ("ObjectEvent", {"eventID": "ni:///sha-256;abc?ver=CBV2.0"}, "/eventID", "an event hash"),
+    ("ObjectEvent", {"certificationInfo": [{"ex:agency": "A"}]}, "/certificationInfo/0", "a URI"),
+    # what it is about
+    ("ObjectEvent", {"epcList": ...}, "", "epcList or quantityList"),
+    ("ObjectEvent", {"epcList": ..., "quantityList": []}, "", "epcList or quantityList"),
+    ("ObjectEvent", {"epcList": ["2017"]}, "/epcList/0", "a URI"),
+    ("ObjectEvent", {"epcList": [ITEM, ITEM]}, "/epcList/1", "each value once"),
+    ("ObjectEvent", {"epcList": None}, "/epcList", "an array"),
+    ("ObjectEvent", {"parentID": PALLET}, "/parentID", "an extension in a namespace"),
+    ("AggregationEvent", {"childEPCs": []}, "", "childEPCs or childQuantityList"),
+    ("AssociationEvent", {"parentID": ...}, "/parentID", "mandatory"),
+    ("TransactionEvent", {"bizTransactionList": []}, "/bizTransactionList", "at least 1 value"),
+    ("TransactionEvent", {"epcList": ...}, "", "epcList or quantityList"),
+    ("TransformationEvent", {"outputEPCList": ...}, "", "inputs and outputs, or a transformationID"),
+    ("TransformationEvent", {"inputEPCList": [], "outputEPCList": [], "transformationID": "urn:x:1"}, "", "beside the trans"),
+    ("ObjectEvent", {"action": "OBSERVE", "ilmd": {"ex:lot": "L"}}, "/ilmd", "only with action ADD"),
+    ("ObjectEvent", {"ilmd": {"lot": "L"}}, "/ilmd/lot", "an extension in a namespace"),
+    ("ObjectEvent", {"ilmd": {"other:lot": "L"}}, "/ilmd/other:lot", "bind the prefix 'other'"),
+    ("AggregationEvent", {"ilmd": {"ex:lot": "L"}}, "/ilmd", "an extension in a namespace"),
+    # quantities
+    ("ObjectEvent", {"quantityList": [{"quantity": 1}]}, "/quantityList/0/epcClass", "mandatory"),
+    ("ObjectEvent", {"quantityList": [{"epcClass": WHEAT, "quantity": "1"}]}, "/quantityList/0/quantity", "a number"),
+    ("ObjectEvent", {"quantityList": [{"epcClass": WHEAT, "uom": "kg"}]}, "/quantityList/0/uom", "Recommendation 20"),
+    ("ObjectEvent", {"quantityList": [{"epcClass": WHEAT, "ex:a": 1}]}, "/quantityList/0/ex:a", "no member beside"),
+    # words
+    ("ObjectEvent", {"bizStep": "transforming"}, "/bizStep", "a business step of the CBV"),
+    ("ObjectEvent", {"bizStep": "cbv:BizStep-transforming"}, "/bizStep", "a business step of the CBV"),
+    ("ObjectEvent", {"bizStep": "https://ref.gs1.org/cbv/Disp-active"}, "/bizStep", "a business step of the CBV"),
+    ("ObjectEvent", {"bizStep": "urn:epcglobal:cbv:bizstep:shipping"}, "/bizStep", "bare word"),
+    ("ObjectEvent", {"disposition": "in_transport"}, "/disposition", "a disposition of the CBV"),
+    ("ObjectEvent", {"persistentDisposition": {}}, "/persistentDisposition", "set or unset"),
+    ("ObjectEvent", {"persistentDisposition": {"set": []}}, "/persistentDisposition/set", "at least 1 value"),
+    ("ObjectEvent", {"persistentDisposition": {"set": ["gone"]}}, "/persistentDisposition/set/0", "a disposition"),
+    ("ObjectEvent", {"sourceList": [{"type": "place", "source": "urn:x:1"}]}, "/sourceList/0/type", "source or destination"),
+    ("ObjectEvent", {"sourceList": [{"source": "urn:x:1"}]}, "/sourceList/0/type", "mandatory"),
+    ("ObjectEvent", {"destinationList": [{"type": "location"}]}, "/destinationList/0/destination", "mandatory"),
+    ("ObjectEvent", {"bizTransactionList": [{"type": "tax", "bizTransaction": "urn:x:1"}]}, "/bizTransactionList/0/type",
+     "business transaction type"),
+    ("ObjectEvent", {"errorDeclaration": {"reason": "did_not_occur"}}, "/errorDeclaration/declarationTime", "mandatory"),
+    ("ObjectEvent", {"errorDeclaration": {"declarationTime": "2026-03-02T00:00:00Z", "reason": "oops"}},
+     "/errorDeclaration/reason", "error reason"),
+    # places and names
+    ("ObjectEvent", {"readPoint": "urn:x:1"}, "/readPoint", "an object"),
+    ("ObjectEvent", {"readPoint": {}}, "/readPoint/id", "mandatory"),
+    ("ObjectEvent", {"readPoint": DOCK | {"gate": 7}}, "/readPoint/gate", "an extension in a namespace"),
+    ("ObjectEvent", {"note": "x"}, "/note", "an extension in a namespace"),
+    ("ObjectEvent", {"other:note": "x"}, "/other:note", "bind the prefix 'other'"),
+    # sensors
+    ("ObjectEvent", {"sensorElementList": [{}]}, "/sensorElementList/0/sensorReport", "mandatory"),
+    ("ObjectEvent", {"sensorElementList": [{"sensorReport": []}]}, "/sensorElementList/0/sensorReport", "at least 1"),
+    ("ObjectEvent", {"sensorElementList": [{"sensorReport": [{"value": 1}]}]},
+     "/sensorElementList/0/sensorReport/0/type", "mandatory"),
+    ("ObjectEvent", {"sensorElementList": [{"sensorReport": [{"type": "Warmth"}]}]},
+     "/sensorElementList/0/sensorReport/0/type", "a measurement type"),
+    ("ObjectEvent", {"sensorElementList": [{"sensorReport": [{"type": "Mass", "percRank": 50}]}]},
+     "/sensorElementList/0/sensorReport/0/percValue", "beside percRank"),
+    ("ObjectEvent", {"sensorElementList": [SENSED | {"sensorMetadata": {"startTime": "2026-03-02T00:00:00Z",
+     "endTime": "2026-03-01T00:00:00Z"}}]}, "/sensorElementList/0/sensorMetadata/endTime", "an end at or after"),
+    # what only the extractor refuses
+    ("ObjectEvent", {"epcList": [ITEM, "https://id.gs1.org/01/09521141123454/21/2017"]}, "", "each identifier once"),
+    ("ObjectEvent", {"quantityList": [{"epcClass": WHEAT, "quantity": -1}]}, "/quantityList", "zero or more"),
+    ("ObjectEvent", {"action": "OBSERVE", "custody:count": "two"}, "/custody:count", "a whole number"),
+    ("AggregationEvent", {"parentID": ...}, "/parentID", "the parent of an AggregationEvent"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "members", "place", "expected"), REFUSED)
+def test_refuses_at_its_place_for_its_reason(
+    kind: str, members: dict[str, Any], place: str, expected: str
+) -> None:
+    found = found_in(event_of(kind, **members))
+    assert [finding.place for finding in found] == [place], [str(finding) for finding in found]
+    assert expected in found[0].expected
+    assert f"{found[0]}".startswith(f"{place or '(document)'}: expected ")
+
+
+def test_words_in_the_namespace_of_others_and_names_under_bound_prefixes_pass() -> None:
+    event = event_of(
+        "ObjectEvent",
+        bizStep="ex:polishing",
+        disposition="urn:x-acme:disp:shiny",
+        **{"https://example.org/a": 1},
+    )
+    assert found_in(event | {"ex:a": 1, "gs1:b": 2, "dcterms:c": 3}) == []
+
+
+def test_an_unknown_context_may_bind_any_prefix_and_is_never_fetched() -> None:
+    event = event_of("ObjectEvent", **{"other:note": "x"})
+    context = [*CONTEXT, "https://example.org/context.jsonld"]
+    assert findings(document_of(event, **{"@context": context})) == []
+    assert [finding.place for finding in findings(document_of(event))] == [
+        "/epcisBody/eventList/0/other:note"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("members", "place"),
+    [
+        ({"@context": ...}, "/@context"),
+        ({"@context": 7}, "/@context"),
+        ({"@context": [EPCIS, EPCIS]}, "/@context/1"),
+        ({"@context": [EPCIS, {"a": "b:"}, {"a": "b:"}]}, "/@context/2"),
+        ({"@context": [EPCIS, {"bizStep": "https://example.org/step"}]}, "/@context"),
+        ({"@context": [EPCIS, {"cbv": "https://example.org/cbv/"}]}, "/@context"),
+        ({"type": "EPCISQueryDocument"}, "/type"),
+        ({"type": ...}, "/type"),
+        ({"schemaVersion": ...}, "/schemaVersion"),
+        ({"schemaVersion": "two"}, "/schemaVersion"),
+        ({"schemaVersion": "1.2"}, "/schemaVersion"),
+        ({"creationDate": ...}, "/creationDate"),
+        ({"creationDate": "today"}, "/creationDate"),
+        ({"id": "no uri"}, "/id"),
+        ({"sender": 7}, "/sender"),
+        ({"comment": "x"}, "/comment"),
+        ({"epcisHeader": {"masterData": {}}}, "/epcisHeader/masterData"),
+        ({"epcisHeader": {"epcisMasterData": {"vocabularyList": [{}]}}}, "/epcisHeader/epcisMasterData/vocabularyList/0/type"),
+    ],
+)  # fmt: skip
+def test_refuses_a_document_around_its_events(members: dict[str, Any], place: str) -> None:
+    assert [finding.place for finding in findings(document_of(**members))] == [place]
+
+
+def test_a_query_document_may_be_captured_and_has_rules_of_its_own() -> None:
+    event = event_of("ObjectEvent")
+    body = {"queryResults": {"queryName": "SimpleEventQuery", "resultsBody": {"eventList": [event]}}}
+    document = document_of(type="EPCISQueryDocument", epcisBody=body)
+    assert findings(document) == []
+    broken = copy.deepcopy(document) | {"sender": "urn:x:1"}
+    broken["epcisBody"]["queryResults"]["resultsBody"]["eventList"][0]["bizStep"] = "x"
+    del broken["epcisBody"]["queryResults"]["queryName"]
+    assert [finding.place for finding in findings(broken)] == [
+        "/epcisBody/queryResults/queryName",
+        "/sender",
+        "/epcisBody/queryResults/resultsBody/eventList/0/bizStep",
+    ]
+
+
+def test_an_event_alone_has_a_context_of_its_own() -> None:
+    event = event_of("ObjectEvent", **{"ex:note": 1})
+    assert findings({"@context": CONTEXT} | event) == []
+    assert [finding.place for finding in findings(event)] == ["/@context", "/ex:note"]
+    assert [
+        finding.place for finding in findings([{"@context": CONTEXT} | event, event_of("ObjectEvent")])
+    ] == ["/1/@context"]
+    redefined = {"@context": [EPCIS, {"action": "https://example.org/"}]} | event_of("ObjectEvent")
+    assert [finding.code for finding in findings(redefined)] == [Code.CONTEXT_REDEFINES]
+
+
+def test_an_event_id_is_one_events_and_that_of_its_correction() -> None:
+    first = event_of("ObjectEvent", eventID="urn:x-acme:event:1")
+    second = event_of("ObjectEvent", eventID="urn:x-acme:event:1", epcList=[OTHER])
+    declared = first | {"errorDeclaration": {"declarationTime": "2026-03-02T00:00:00Z"}}
+    assert findings(document_of(first, first, declared)) == []
+    assert [finding.place for finding in findings(document_of(first, second))] == [
+        "/epcisBody/eventList/1/eventID"
+    ]
+
+
+def test_a_sensor_report_of_an_xml_document_may_leave_out_what_it_measured() -> None:
+    event = json.dumps(
+        event_of("ObjectEvent", sensorElementList=[{"sensorReport": [{"stringValue": "x"}]}])
+    ).encode()
+    context = json.dumps(CONTEXT).encode()
+    assert check_event(event, context, Form.XML) == []
+    assert len(check_event(event, context, Form.JSON)) == 1
+
+
+def test_names_no_more_findings_than_anybody_would_read() -> None:
+    events = [event_of("ObjectEvent", bizStep="x", disposition="y") for _ in range(FINDINGS)]
+    assert len(findings(document_of(*events))) == FINDINGS
+
+
+def test_codes_say_what_kind_of_fault_it_is() -> None:
+    assert found_in(event_of("ObjectEvent", eventTime="x"))[0].code is Code.BAD_TIME
+    assert found_in(event_of("ObjectEvent", epcList=[ITEM, ITEM]))[0].code is Code.DUPLICATE_SUBJECT
+    assert found_in(event_of("ObjectEvent", bizStep="x"))[0].code is Code.MALFORMED
+    assert findings(document_of(schemaVersion="1.2"))[0].code is Code.UNSUPPORTED_VERSION
+
+
+def test_a_place_is_a_json_pointer() -> None:
+    assert found_in(event_of("ObjectEvent", **{"a/b~c": 1}))[0].place == "/a~1b~0c"
+
+
+def test_what_cannot_be_read_is_an_error() -> None:
+    with pytest.raises(FormError):
+        check_document(b"{", Form.JSON)
+    assert len(check_event(b"[1]", None)) == 1
+    assert len(check_event(b'{"type":', None)) == 1
