@@ -12,7 +12,7 @@ from typing import Any
 from ledger.base.encoding import encode
 from ledger.base.errors import Code, CustodyError, FormError, UnavailableError
 from ledger.chain.batch import take_apart
-from ledger.chain.transaction import transaction_from_bytes
+from ledger.chain.transaction import event_hash, transaction_from_bytes
 from ledger.proof.build import build
 from ledger.state.item import ItemChanges
 from ledger.trade.record import SubjectKey
@@ -24,6 +24,7 @@ from node.local.protocol import (
     NodeStatus,
     RecordAt,
     State,
+    StoredPayload,
     TransactionStatus,
     WaitFor,
 )
@@ -47,6 +48,7 @@ class FakeValidator:
         self.refusal: Code | None = None  # of every transaction
         self.genesis: bytes = world.genesis.to_bytes()
         self.submissions: list[protocol.Submission] = []
+        self.payloads: dict[bytes, StoredPayload] = {}
         self.asked: list[str] = []
         self._new_block = asyncio.Event()
         self._server: LocalServer | None = None
@@ -145,6 +147,8 @@ class FakeValidator:
             case protocol.GetHistory():
                 rows = self._history(request.key, aside=request.aside)
                 return rows[request.first - 1 : request.first - 1 + request.most]
+            case protocol.GetPayloads():
+                return [self.payloads[one] for one in request.event_hashes if one in self.payloads]
             case protocol.Prove():
                 return build(Past(self.world), request.keys, payloads=request.payloads)
             case protocol.GetGenesis():
@@ -160,6 +164,10 @@ class FakeValidator:
 
     async def _submit(self, submission: protocol.Submission, wait: WaitFor) -> TransactionStatus:
         self.submissions.append(submission)
+        for salt, place, event, readers in submission.payloads:
+            context = None if place is None else submission.contexts[place]
+            digest = event_hash(self.world.network, salt, context, event)
+            self.payloads[digest] = StoredPayload(digest, salt, context, event, readers)
         transaction = transaction_from_bytes(submission.transaction, self.world.network)
         if self.refusal is not None:
             return TransactionStatus(

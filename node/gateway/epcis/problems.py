@@ -102,11 +102,19 @@ class EpcisError(CustodyError):
     """An error that says which exception of EPCIS it is, and may bring headers with it."""
 
     def __init__(
-        self, exception: Exceptional, code: Code, message: str, headers: Mapping[str, str] | None = None
+        self,
+        exception: Exceptional,
+        code: Code,
+        message: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
+        """`more`: members of the problem document besides the usual ones."""
         super().__init__(code, message)
         self.exception = exception
         self.headers = dict(headers or {})
+        self.more = dict(more or {})
 
 
 def epcis_error_of(error: CustodyError) -> EpcisError:
@@ -146,7 +154,9 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The answer that carries a refusal, in XML for those who ask for XML and not for JSON."""
-    document = problem(refusal.exception, refusal.code, refusal.message, request_id=request_id)
+    document = problem(
+        refusal.exception, refusal.code, refusal.message, request_id=request_id, **refusal.more
+    )
     status = document["status"]
     sent = {**refusal.headers, **(headers or {})}
     if status in (429, 503):

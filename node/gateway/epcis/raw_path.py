@@ -51,7 +51,10 @@ class RawPath:
             )
             await problem_response(refusal, request_id=scope["state"]["request_id"])(scope, receive, send)
             return
-        await self._app({**scope, "path": raw.decode("latin-1")}, receive, send)
+        scope["path"] = raw.decode(
+            "latin-1"
+        )  # in place: what is outside of here looks for the route in the same scope
+        await self._app(scope, receive, send)
 
 
 def path_value(text: str) -> str:

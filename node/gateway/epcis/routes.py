@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from node.gateway.answers import json_answer
+from node.gateway.epcis import capture
 from node.gateway.epcis.service import EpcisService
 
 PREFIX: Final = "/epcis"
@@ -21,6 +22,7 @@ def router(epcis: EpcisService) -> APIRouter:
     """Everything at `/epcis`."""
     routes = APIRouter(prefix=PREFIX, tags=["EPCIS"])
     routes.include_router(_discovery(epcis))
+    routes.include_router(capture.router(epcis))
     return routes
 
 

@@ -9,16 +9,25 @@ without it (not in the folder, sealed, or not opened) everything but capturing w
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from starlette.requests import Request
 
 from ledger.base.errors import Code, UnavailableError
 from ledger.base.keys import SigningKey
+from node.gateway.epcis import job_store
 from node.gateway.epcis.access import CaptureTokens
+from node.gateway.epcis.jobs import Jobs, Stored
+from node.gateway.epcis.paging import Tokens
 from node.gateway.epcis.store import FILE, LocalStore
 from node.gateway.service import Gateway
+from node.index.index import Index, Position
+
+INDEX_FILE: Final = "index.db"
 
 
 class Identity(NamedTuple):
@@ -32,23 +41,52 @@ class Identity(NamedTuple):
 class EpcisService:
     """The EPCIS interface of one gateway."""
 
-    def __init__(self, gateway: Gateway, folder: Path, identity: Identity, tokens: CaptureTokens) -> None:
-        """`folder`: the node's `index/`."""
+    def __init__(
+        self,
+        gateway: Gateway,
+        folder: Path,
+        identity: Identity,
+        tokens: CaptureTokens,
+        *,
+        clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        """`folder`: the node's `index/`; `clock_ms`: Unix milliseconds, about block time. Raises StorageError and FormError of an index that cannot be opened."""
         self.gateway = gateway
         self.identity = identity
         self.tokens = tokens
-        self.store = LocalStore(folder / FILE, ())
+        self.clock_ms = clock_ms
+        self.page_tokens = Tokens()
+        self.index = Index.open(f"sqlite:///{folder / INDEX_FILE}", gateway.network)
+        self.store = LocalStore(folder / FILE, (job_store.SCHEMA,))
+        self.jobs = Jobs(self.store, gateway.submitter, self._look_up)
 
     async def open(self) -> None:
         """Open the store, take up what was left unfinished. StorageError."""
+        loop = asyncio.get_running_loop()
         await self.store.open()
+
+        def indexed(position: Position) -> None:  # called in the thread that wrote
+            loop.call_soon_threadsafe(self.jobs.indexed, position.height)
+
+        self.index.subscribe(indexed)
+        await self.jobs.open((await asyncio.to_thread(self.index.position)).height)
 
     def stop(self) -> None:
         """End what waits for something to happen: the gateway stops."""
 
     async def close(self) -> None:
         """Give everything up; what is unfinished goes on at the next start."""
+        await self.jobs.close()
         await self.store.close()
+        self.index.close()
+
+    async def _look_up(self, event_ids: Sequence[str]) -> Mapping[str, Sequence[Stored]]:
+        """What the index has under some eventIDs."""
+        found = await asyncio.to_thread(self.index.by_event_ids, event_ids)
+        return {
+            name: [Stored(one.context, one.event, one.is_correction) for one in events]
+            for name, events in found.items()
+        }
 
     # ---- who may
 

@@ -15,6 +15,7 @@ from node.gateway.app import create_app
 from node.gateway.epcis.access import CaptureTokens
 from node.gateway.epcis.service import EpcisService, Identity
 from node.gateway.service import Gateway
+from node.index.reading import Body, event_hashes, read_block
 from tests.gateway.fake_validator import FakeValidator
 from tests.gateway.stage import TOKEN
 from tests.world.chain import ChainedWorld
@@ -32,19 +33,30 @@ class EpcisStage(NamedTuple):
     http: httpx.AsyncClient
     """At `/epcis`; bears the capture token."""
 
+    async def catch_up(self) -> None:
+        """Let the index catch up with the chain."""
+        height = self.epcis.index.position().height
+        for block in self.validator.blocks[height:]:
+            hashes = event_hashes(block)
+            stored = self.validator.payloads
+            bodies = {one: Body(stored[one].context, stored[one].event) for one in hashes if one in stored}
+            await asyncio.to_thread(self.epcis.index.apply, [read_block(self.world.network, block, bodies)])
+        await asyncio.sleep(0)
+
 
 @asynccontextmanager
 async def staged_epcis(
-    folder: Path, world: ChainedWorld | None = None, *, has_key: bool = True
+    folder: Path, validator: FakeValidator | None = None, *, has_key: bool = True
 ) -> AsyncIterator[EpcisStage]:
-    """`world`: what an earlier stage left, for starting again over it."""
-    world = world or ChainedWorld(gateways=["maker"])
-    validator = FakeValidator(world, folder / "validator.sock")
+    """`validator`: that of an earlier stage in this folder, for starting the gateway again over it."""
+    if validator is None:
+        validator = FakeValidator(ChainedWorld(gateways=["maker"]), folder / "validator.sock")
+    world = validator.world
     await validator.start()
     gateway = Gateway(world.network, ReaderToken(TOKEN), validator.socket)
     identity = Identity("maker", world.gateways["maker"] if has_key else None)
     tokens = CaptureTokens({"capture": ReaderToken(CAPTURE_TOKEN), "erp": ReaderToken(ERP_TOKEN)})
-    epcis = EpcisService(gateway, folder, identity, tokens)
+    epcis = EpcisService(gateway, folder, identity, tokens, clock_ms=lambda: world.state.tip.header.time_ms)
     transport = httpx.ASGITransport(create_app(gateway, epcis), raise_app_exceptions=False)
     await epcis.open()
     try:

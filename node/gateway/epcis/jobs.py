@@ -1,0 +1,272 @@
+"""Capture jobs: taken, handed in, followed until final, and taken up again after a restart (EPCIS.md "Capture").
+
+Once `begin` answered the job is on disk with its signed transactions. What happens to this process then costs time only: the
+transactions are handed in until the validator says what became of them, with patience while it is away or has too much
+to do. A job's transactions go one after another, so that its events keep their order; jobs go side by side, `RUNNING` at a time.
+
+An eventID that is being captured is spoken for until the index shows its event: two captures of one never both succeed here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+import structlog
+
+from ledger.base.errors import Code, CustodyError, UnavailableError
+from node.gateway.epcis import job_store
+from node.gateway.epcis.job_store import Fate, Job, JobPart, Opened
+from node.gateway.epcis.preparing import Behaviour, Body, Candidate, Fault, Named, Part, kept_submission
+from node.gateway.epcis.store import LocalStore
+from node.local.client import LocalClient
+from node.local.protocol import State, Submission, TransactionStatus, WaitFor
+
+RUNNING: Final = 8
+"""Jobs whose transactions are handed in at a time."""
+UNFINISHED: Final = 2_000
+"""Jobs that may wait or run; beyond it 429."""
+FIRST_PAUSE_S: Final = 0.05
+LONGEST_PAUSE_S: Final = 2.0
+_LATER: Final = frozenset({Code.OVERLOADED, Code.UNAVAILABLE, Code.WRONG_EPOCH})
+"""Refusals that say nothing of the transaction: the same bytes are handed in again."""
+
+
+class Stored(NamedTuple):
+    """An event of the repository, as far as a capture must know it."""
+
+    context: bytes | None
+    event: bytes | None
+    """None where nobody can read it any more."""
+    is_correction: bool
+
+
+Lookup = Callable[[Sequence[str]], Awaitable[Mapping[str, Sequence[Stored]]]]
+Sign = Callable[[Sequence[Candidate]], Awaitable[tuple[Part, ...]]]
+_Name = tuple[str, bool]
+
+
+class Jobs:
+    """All captures of this gateway."""
+
+    def __init__(self, store: LocalStore, validator: LocalClient, look_up: Lookup) -> None:
+        """`look_up`: the events in the index under some eventIDs."""
+        self._store = store
+        self._validator = validator
+        self._look_up = look_up
+        self._spoken_for: dict[_Name, str] = {}
+        self._unseen: list[tuple[int, tuple[Named, ...]]] = []
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._places = asyncio.Semaphore(RUNNING)
+        self._log = structlog.get_logger("gateway")
+
+    async def open(self, height: int) -> None:
+        """Take up what was left unfinished; `height`: up to which block the index shows events."""
+        for job, final, events in await self._store.run(lambda found: job_store.unseen(found, height)):
+            self._spoken_for.update(dict.fromkeys(_names(events), job))
+            if final is not None:
+                self._unseen.append((final, events))
+        for number in await self._store.run(job_store.unfinished):
+            self._start(number)
+
+    async def close(self) -> None:
+        """Stop following; everything is on disk."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # ---- taking
+
+    async def begin(
+        self, captured_by: str, behaviour: Behaviour, body: Body, sign: Sign, document: bytes | None
+    ) -> Job:
+        """A job for what a body came to, on disk and under way. UnavailableError overloaded; what `sign` raises."""
+        if len(self._tasks) >= UNFINISHED:
+            raise UnavailableError(
+                Code.OVERLOADED,
+                f"expected fewer than {UNFINISHED} unfinished captures, all are taken; try again",
+            )
+        job = secrets.token_hex(16)
+        taken, repeated = self._speak_for(job, body.candidates)
+        try:
+            fresh, unchanged, known = await self._sifted(taken)
+            faults = (*body.faults, *repeated, *known)
+            if behaviour is Behaviour.ROLLBACK and faults:
+                fresh = []
+            parts = await sign(fresh) if fresh else ()
+            row = Job(
+                0, job, captured_by, behaviour.value, _now_ms(), None if parts else _now_ms(), not faults,
+                body.original, faults, tuple((one.place, one.event_id or "") for one in unchanged),
+            )  # fmt: skip
+            number = await self._store.run(
+                lambda found: job_store.begin(found, row, parts, document if parts else None)
+            )
+        except BaseException:
+            self._give_up(taken)
+            raise
+        handed = {one.place for one in fresh}
+        self._give_up([one for one in taken if one.place not in handed])
+        if parts:
+            self._start(number)
+        return row._replace(number=number)
+
+    def _speak_for(self, job: str, candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[Fault]]:
+        """Take the eventIDs of all candidates that nobody else has, those that are repeated as faults."""
+        taken, faults = [], []
+        for one in candidates:
+            if one.event_id is None:
+                taken.append(one)
+                continue
+            other = self._spoken_for.setdefault((one.event_id, one.is_correction), f"{job}{one.place}")
+            if other == f"{job}{one.place}":
+                taken.append(one)
+            else:
+                where = "another event of this document" if other.startswith(job) else f"capture {other[:32]}"
+                faults.append(
+                    Fault(
+                        one.place, one.event_id, Code.REPEATED,
+                        f"expected an eventID of its own for each event, {where} has {one.event_id[:96]!a}",
+                    )
+                )  # fmt: skip
+        return taken, faults
+
+    def _give_up(self, candidates: Sequence[Candidate]) -> None:
+        for one in candidates:
+            if one.event_id is not None:
+                self._spoken_for.pop((one.event_id, one.is_correction), None)
+
+    async def _sifted(
+        self, candidates: Sequence[Candidate]
+    ) -> tuple[list[Candidate], list[Candidate], list[Fault]]:
+        """Those that are new; those that the repository has as they are; and those whose eventID is another event's."""
+        stored = await self._look_up([one.event_id for one in candidates if one.event_id is not None])
+        fresh, unchanged, faults = [], [], []
+        for one in candidates:
+            there = [
+                found
+                for found in stored.get(one.event_id or "", ())
+                if found.is_correction == one.is_correction
+            ]
+            if not there:
+                fresh.append(one)
+            elif any(found.event == one.event for found in there):
+                unchanged.append(one)
+            else:
+                faults.append(
+                    Fault(
+                        one.place, one.event_id, Code.REPEATED,
+                        f"expected an eventID that no event here has, {(one.event_id or '')[:96]!a} has one; "
+                        "what is captured is never changed: declare it in error instead",
+                    )
+                )  # fmt: skip
+        return fresh, unchanged, faults
+
+    # ---- following
+
+    async def wait(self, number: int) -> None:
+        """Until a job is finished. To be cancelled by who has waited long enough."""
+        task = self._tasks.get(number)
+        if task is not None:
+            await asyncio.shield(task)
+
+    def indexed(self, height: int) -> None:
+        """The index shows all events up to that block: their eventIDs are found there from now on."""
+        seen = [events for final, events in self._unseen if final <= height]
+        if seen:
+            self._unseen = [(final, events) for final, events in self._unseen if final > height]
+        for events in seen:
+            self._release(events)
+
+    def _release(self, events: Sequence[Named]) -> None:
+        for name in _names(events):
+            self._spoken_for.pop(name, None)
+
+    def _start(self, number: int) -> None:
+        task = asyncio.create_task(self._run(number), name=f"capture {number}")
+        self._tasks[number] = task
+        task.add_done_callback(lambda _: self._tasks.pop(number))
+
+    async def _run(self, number: int) -> None:
+        async with self._places:
+            pause_s = FIRST_PAUSE_S
+            while True:
+                try:
+                    opened = await self._store.run(lambda found: job_store.opened(found, number))
+                    if opened is None:
+                        await self._store.run(lambda found: job_store.finish(found, number, _now_ms()))
+                        return
+                    await self._settle(number, opened)
+                    pause_s = FIRST_PAUSE_S
+                except (
+                    CustodyError
+                ) as error:  # the disk: what is not written down is not lost, it is asked again
+                    self._log.error("capture waits", code=error.code.value, detail=error.message)
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    async def _settle(self, number: int, opened: Opened) -> None:
+        """Hand one part in and keep what became of it."""
+        status = await self._handed_in(kept_submission(opened.submission))
+        fate = _fate(status, len(opened.events))
+        height, time_ms = status.height, status.time_ms
+        await self._store.run(
+            lambda found: job_store.settle(found, number, opened.part, fate, height, time_ms)
+        )
+        captured = [
+            event
+            for event, (refusal, _) in zip(opened.events, fate.events, strict=True)
+            if not fate.code and not refusal
+        ]
+        kept = set(captured)
+        self._release([event for event in opened.events if event not in kept])
+        if height is not None and captured:
+            self._unseen.append((height, tuple(captured)))
+
+    async def _handed_in(self, submission: Submission) -> TransactionStatus:
+        """What became of a transaction, however long it takes."""
+        pause_s = FIRST_PAUSE_S
+        was_said = False
+        while True:
+            try:
+                (status,) = await self._validator.submit([submission], WaitFor.FINAL)
+                if status.state is State.FINAL or (
+                    status.state is State.REFUSED and Code(status.code) not in _LATER
+                ):
+                    return status
+                code, detail = status.code, status.message
+            except CustodyError as error:
+                code, detail = error.code.value, error.message
+            if not was_said:
+                self._log.warning("capture waits", code=code, detail=detail)
+            was_said = True
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    # ---- telling
+
+    async def job(self, captured: str) -> tuple[Job, tuple[JobPart, ...]] | None:
+        """A job by its id."""
+        return await self._store.run(lambda found: job_store.job_of(found, captured))
+
+    async def before(self, number: int, most: int) -> list[Job]:
+        """Up to `most` jobs with lower numbers, the newest first."""
+        return await self._store.run(lambda found: job_store.jobs_before(found, number, most))
+
+
+def _names(events: Sequence[Named]) -> list[_Name]:
+    return [(event.event_id, event.is_correction) for event in events if not event.is_derived]
+
+
+def _fate(status: TransactionStatus, count: int) -> Fate:
+    if status.state is State.REFUSED:
+        return Fate(status.code, status.message, (("", ()),) * count)
+    found = {receipt.place: (receipt.refusal, receipt.outcomes) for receipt in status.receipts}
+    return Fate("", "", tuple(found[place] for place in range(count)))
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,198 @@
+"""From the body of a capture to signed transactions (EPCIS.md "Capture"). All of it is work for the processor, done in a thread.
+
+Each event is parsed once and its extract derived once: what was checked is what is signed. An event without an eventID gets
+none; its name is derived from its event hash, which stands on the ledger.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from ledger.base import limits
+from ledger.base.encoding import decode, encode
+from ledger.base.errors import Code, FormError
+from ledger.base.keys import SigningKey
+from ledger.chain.signing import Payload, Signed, prepare_event, sign_events
+from ledger.chain.transaction import Mode
+from ledger.epcis.document import Document, Form, read_document
+from ledger.epcis.original import name_of, with_original
+from ledger.trade.extract import extract
+from ledger.trade.slices import parse
+from ledger.trade.statement import Action, Extract, Openness
+from node.local.protocol import OpenBytes, Submission
+
+ROLLBACK_EVENTS: Final = limits.ITEMS_PER_TRANSACTION
+"""Of one all-or-nothing transaction."""
+PROCEED_EVENTS: Final = 10_000
+LIFETIME_MS: Final = 30 * 60_000
+"""How long a signature is of use: half of what the ledger takes, so that clocks may differ."""
+
+
+class Behaviour(StrEnum):
+    """GS1-Capture-Error-Behaviour."""
+
+    ROLLBACK = "rollback"
+    PROCEED = "proceed"
+
+
+class Candidate(NamedTuple):
+    """An event of a body that may be captured."""
+
+    place: str
+    """JSON pointer in the body."""
+    event: bytes
+    extract: Extract
+    event_id: str | None
+    """Its author's; None for an event without."""
+
+    @property
+    def is_correction(self) -> bool:
+        """Whether it declares another event to be in error, under whose eventID it then stands."""
+        return self.extract.statement.action == Action.CORRECT
+
+
+class Fault(NamedTuple):
+    """Why an event of a body is not captured."""
+
+    place: str
+    event_id: str | None
+    code: Code
+    detail: str
+
+
+class Body(NamedTuple):
+    """What a body came to."""
+
+    context: bytes | None
+    candidates: tuple[Candidate, ...]
+    faults: tuple[Fault, ...]
+    original: str | None
+    """The name of the XML document it was; None for JSON."""
+
+
+class Named(NamedTuple):
+    """An event of a part, as the job knows it."""
+
+    place: str
+    event_id: str
+    is_derived: bool
+    is_correction: bool
+
+
+class Part(NamedTuple):
+    """One signed transaction of a job."""
+
+    transaction: bytes
+    """Its id."""
+    expiry_ms: int
+    submission: bytes
+    """What the validator is handed, encoded."""
+    events: tuple[Named, ...]
+
+
+def read_body(data: bytes, form: Form, most: int, openness: Openness) -> Body:
+    """The events of a body, each checked. FormError: those of `read_document`; too_large for more than `most` events."""
+    document = read_document(data, form)
+    if len(document.events) > most:
+        raise FormError(
+            Code.TOO_LARGE,
+            f"expected at most {most} events in one capture of this error behaviour, got {len(document.events)}; send several",
+        )
+    original = name_of(data) if form is Form.XML else None
+    context = document.context if original is None else with_original(document.context, data)
+    candidates: list[Candidate] = []
+    faults: list[Fault] = []
+    for place, event in zip(_places(document), document.events, strict=True):
+        _examine(place, event, context, openness, candidates, faults)
+    return Body(context, tuple(candidates), tuple(faults), original)
+
+
+def _places(document: Document) -> list[str]:
+    around = {
+        "EPCISDocument": "/epcisBody/eventList/",
+        "EPCISQueryDocument": "/epcisBody/queryResults/resultsBody/eventList/",
+        "events": "/",
+    }.get(document.shape)
+    return [""] if around is None else [f"{around}{number}" for number in range(len(document.events))]
+
+
+def _examine(
+    place: str,
+    event: bytes,
+    context: bytes | None,
+    openness: Openness,
+    candidates: list[Candidate],
+    faults: list[Fault],
+) -> None:
+    event_id = None
+    try:
+        members: Any = parse(event, limits.EVENT_BYTES)
+        name = members.get("eventID") if type(members) is dict else None
+        event_id = name if type(name) is str else None
+        found = extract(event, context, openness=openness)
+    except FormError as error:
+        faults.append(Fault(place, event_id, error.code, error.message))
+    else:
+        candidates.append(Candidate(place, event, found, event_id))
+
+
+def sign_body(
+    network: bytes,
+    key: SigningKey,
+    organisation: str,
+    context: bytes | None,
+    candidates: Sequence[Candidate],
+    *,
+    behaviour: Behaviour,
+    now_ms: int,
+    readers: tuple[str, ...] | None,
+) -> tuple[Part, ...]:
+    """The candidates as signed transactions, in order.
+
+    `readers`: of restricted events, who may read their bytes; None for open ones. FormError: too_large where a rollback
+    does not fit into one transaction.
+    """
+    mode = Mode.ALL_OR_NOTHING if behaviour is Behaviour.ROLLBACK else Mode.EACH_ON_ITS_OWN
+    prepared = [prepare_event(network, one.event, context, one.extract, os.urandom) for one in candidates]
+    signed = sign_events(
+        key, organisation, prepared, expiry_ms=now_ms + LIFETIME_MS, mode=mode, random_bytes=os.urandom
+    )
+    names = iter(
+        Named(
+            one.place,
+            one.event_id or f"urn:custody:event:{ready.item.event_hash.hex()}",
+            one.event_id is None,
+            one.is_correction,
+        )
+        for one, ready in zip(candidates, prepared, strict=True)
+    )
+    return tuple(
+        Part(
+            one.transaction.id,
+            one.transaction.header.expiry_ms,
+            encode(_submission(one, readers)),
+            tuple(next(names) for _ in one.payloads),
+        )
+        for one in signed
+    )
+
+
+def _submission(signed: Signed, readers: tuple[str, ...] | None) -> Submission:
+    contexts: dict[bytes, int] = {}
+    shown = tuple(_open_bytes(payload, contexts, readers) for payload in signed.payloads)
+    return Submission(signed.transaction.to_bytes(), tuple(contexts), shown)
+
+
+def _open_bytes(payload: Payload, contexts: dict[bytes, int], readers: tuple[str, ...] | None) -> OpenBytes:
+    salt, context, event = payload
+    place = None if context is None else contexts.setdefault(context, len(contexts))
+    return OpenBytes(salt, place, event, readers)
+
+
+def kept_submission(data: bytes) -> Submission:
+    """A submission as this program kept it."""
+    transaction, contexts, payloads = decode(data, max_bytes=limits.FRAME_BYTES)
+    return Submission(transaction, contexts, tuple(OpenBytes(*payload) for payload in payloads))

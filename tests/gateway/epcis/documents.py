@@ -1,0 +1,42 @@
+"""EPCIS documents of the world's maker, to be captured."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.gateway.stage import item_id
+
+CONTEXT = "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"
+JSON = {"Content-Type": "application/json"}
+PROCEED = {"GS1-Capture-Error-Behaviour": "proceed"}
+
+
+def event(number: int = 1, *, event_id: str | None = None, **more: Any) -> dict[str, Any]:
+    """The commissioning of item `number`."""
+    named = {} if event_id is None else {"eventID": event_id}
+    return {
+        "type": "ObjectEvent",
+        **named,
+        "eventTime": "2026-01-15T08:30:00.000Z",
+        "eventTimeZoneOffset": "+01:00",
+        "action": "ADD",
+        "bizStep": "commissioning",
+        "epcList": [item_id(number)],
+    } | more
+
+
+def document(*events: dict[str, Any]) -> bytes:
+    return json.dumps(
+        {
+            "@context": [CONTEXT, {"example": "https://ns.example.org/"}],
+            "type": "EPCISDocument",
+            "schemaVersion": "2.0",
+            "creationDate": "2026-01-15T09:00:00Z",
+            "epcisBody": {"eventList": list(events)},
+        }
+    ).encode()
+
+
+def alone(found: dict[str, Any]) -> bytes:
+    return json.dumps({"@context": CONTEXT} | found).encode()
