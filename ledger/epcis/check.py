@@ -169,18 +169,16 @@ def _check_members(reading: Reading, members: dict[str, Any], place: Place) -> N
 
 
 def _enter(reading: Reading, context: Any, place: Place) -> None:
-    """Put the names of an event's own context in force."""
+    """Put the names of an event's own context in force; under one that cannot be used no name is judged."""
     here: Place = (place, "@context")
-    before = reading.findings.count
-    check_context(reading.findings, context, here)
-    if reading.findings.count > before:
-        return None
-    try:
-        reading.prefixes = reading.prefixes.extended(context)
-    except FormError as error:
-        return reading.findings.refuse(here, error)
     reading.is_open = reading.is_open or is_open(context)
-    return None
+    check_context(reading.findings, context, here)
+    if not reading.findings.count:
+        try:
+            reading.prefixes = reading.prefixes.extended(context)
+        except FormError as error:
+            reading.findings.refuse(here, error)
+    reading.is_open = reading.is_open or reading.findings.count > 0
 
 
 @lru_cache(maxsize=64)

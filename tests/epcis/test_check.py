@@ -160,6 +160,30 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
      "/sensorElementList/0/sensorReport/0/percValue", "beside percRank"),
     ("ObjectEvent", {"sensorElementList": [SENSED | {"sensorMetadata": {"startTime": "2026-03-02T00:00:00Z",
      "endTime": "2026-03-01T00:00:00Z"}}]}, "/sensorElementList/0/sensorMetadata/endTime", "an end at or after"),
+    *(
+        ("ObjectEvent", {"sensorElementList": [{"sensorReport": [{"type": "Mass", name: value}]}]},
+         f"/sensorElementList/0/sensorReport/0/{name}", expected)
+        for name, value, expected in [
+            ("exception", "https://gs1.org/voc/ALARM_CONDITION", "bare word"), ("exception", "FIRE", "a sensor alert type"),
+            ("component", "w", "a component"), ("microorganism", "germ", "a URI"), ("chemicalSubstance", "salt", "a URI"),
+            ("coordinateReferenceSystem", "WGS84", "a URI"), ("uriValue", "x", "a URI"), ("deviceID", "7", "a URI"),
+            ("stringValue", 7, "text"), ("uom", 7, "text"), ("booleanValue", "true", "true or false"),
+            ("hexBinaryValue", "0x1F", "hexadecimal digits"), ("time", "noon", "a time with its zone"),
+            *((name, "7", "a number") for name in ("value", "minValue", "maxValue", "meanValue", "sDev")),
+        ]
+    ),
+    ("ObjectEvent", {"bizStep": 7}, "/bizStep", "a business step of the CBV"),
+    ("ObjectEvent", {"ilmd": []}, "/ilmd", "an object"),
+    ("ObjectEvent", {"bizTransactionList": [{"bizTransaction": "7"}]}, "/bizTransactionList/0/bizTransaction", "a URI"),
+    ("ObjectEvent", {"errorDeclaration": {"declarationTime": "late"}}, "/errorDeclaration/declarationTime", "a time with"),
+    ("ObjectEvent", {"errorDeclaration": {"declarationTime": "2026-03-02T00:00:00Z", "correctiveEventIDs": ["7"]}},
+     "/errorDeclaration/correctiveEventIDs/0", "a URI"),
+    ("ObjectEvent", {"persistentDisposition": {"set": ["active", "active"]}}, "/persistentDisposition/set/1", "once"),
+    ("ObjectEvent", {"persistentDisposition": {"unset": ["active", "active"]}}, "/persistentDisposition/unset/1", "once"),
+    ("TransformationEvent", {"inputEPCList": [ITEM, ITEM]}, "/inputEPCList/1", "each value once"),
+    ("TransformationEvent", {"outputEPCList": [ITEM, ITEM]}, "/outputEPCList/1", "each value once"),
+    ("TransformationEvent", {"transformationID": "7"}, "/transformationID", "a URI"),
+    ("ObjectEvent", {"@id": "urn:x:1"}, "/@id", "an extension in a namespace"),
     # what only the extractor refuses
     ("ObjectEvent", {"epcList": [ITEM, "https://id.gs1.org/01/09521141123454/21/2017"]}, "", "each identifier once"),
     ("ObjectEvent", {"quantityList": [{"epcClass": WHEAT, "quantity": -1}]}, "/quantityList", "zero or more"),
@@ -216,6 +240,9 @@ def test_an_unknown_context_may_bind_any_prefix_and_is_never_fetched() -> None:
         ({"id": "no uri"}, "/id"),
         ({"sender": 7}, "/sender"),
         ({"comment": "x"}, "/comment"),
+        ({"instanceIdentifier": 7}, "/instanceIdentifier"),
+        ({"receiver": 7}, "/receiver"),
+        ({"epcisBody": {"eventList": [event_of("ObjectEvent")], "@context": {}}}, "/epcisBody/@context"),
         ({"epcisHeader": {"masterData": {}}}, "/epcisHeader/masterData"),
         ({"epcisHeader": {"epcisMasterData": {"vocabularyList": [{}]}}}, "/epcisHeader/epcisMasterData/vocabularyList/0/type"),
     ],
@@ -239,6 +266,37 @@ def test_a_query_document_may_be_captured_and_has_rules_of_its_own() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("vocabulary", "place"),
+    [
+        ({"type": "7"}, "/type"),
+        ({"vocabularyElementList": [{}]}, "/vocabularyElementList/0/id"),
+        ({"vocabularyElementList": [{"id": "7"}]}, "/vocabularyElementList/0/id"),
+        ({"vocabularyElementList": [{"id": "urn:x:1", "children": ["7"]}]}, "/vocabularyElementList/0/children/0"),
+        ({"vocabularyElementList": [{"id": "urn:x:1", "attributes": [{"id": "urn:x:2", "attribute": True}]}]},
+         "/vocabularyElementList/0/attributes/0/attribute"),
+    ],
+)  # fmt: skip
+def test_refuses_master_data_of_the_wrong_form(vocabulary: dict[str, Any], place: str) -> None:
+    master = {"vocabularyList": [{"type": "urn:epcglobal:epcis:vtype:Location"} | vocabulary]}
+    whole = document_of(epcisHeader={"epcisMasterData": master})
+    around = "/epcisHeader/epcisMasterData/vocabularyList/0"
+    assert [finding.place for finding in findings(whole)] == [around + place]
+
+
+@pytest.mark.parametrize(
+    ("results", "place"),
+    [({"queryName": 7}, "/queryName"), ({"subscriptionID": 7}, "/subscriptionID"), ({"note": 7}, "/note")],
+)
+def test_refuses_query_results_of_the_wrong_form(results: dict[str, Any], place: str) -> None:
+    results = {
+        "queryName": "SimpleEventQuery",
+        "resultsBody": {"eventList": [event_of("ObjectEvent")]},
+    } | results
+    document = document_of(type="EPCISQueryDocument", epcisBody={"queryResults": results})
+    assert [finding.place for finding in findings(document)] == ["/epcisBody/queryResults" + place]
+
+
 def test_an_event_alone_has_a_context_of_its_own() -> None:
     event = event_of("ObjectEvent", **{"ex:note": 1})
     assert findings({"@context": CONTEXT} | event) == []
@@ -246,6 +304,10 @@ def test_an_event_alone_has_a_context_of_its_own() -> None:
     assert [
         finding.place for finding in findings([{"@context": CONTEXT} | event, event_of("ObjectEvent")])
     ] == ["/1/@context"]
+    assert [finding.place for finding in findings({"@context": [EPCIS, 7]} | event)] == [
+        "/@context/1",
+        "/ex:note",
+    ]
     redefined = {"@context": [EPCIS, {"action": "https://example.org/"}]} | event_of("ObjectEvent")
     assert [finding.code for finding in findings(redefined)] == [Code.CONTEXT_REDEFINES]
 
