@@ -170,9 +170,9 @@ def _check_body(body: Body, behaviour: Behaviour) -> None:
     """Raise EpcisError (ValidationException) where nothing of it is going to be captured because of its form."""
     if body.faults and (behaviour is Behaviour.ROLLBACK or not body.candidates):
         first, more = body.faults[0], len(body.faults) - 1
-        rest = f"; {more} more events are not in order" if more else ""
+        rest = f"; and {more} more" if more else ""
         raise EpcisError(
-            Exceptional.VALIDATION, Code.MALFORMED, f"{first.place or '(event)'}: {first.detail}{rest}",
+            Exceptional.VALIDATION, Code.MALFORMED, f"{first.place or '(document)'}: {first.detail}{rest}",
             more={"errors": [fault_json(fault) for fault in body.faults[:_FAULTS_SHOWN]]},
         )  # fmt: skip
 

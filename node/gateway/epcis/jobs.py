@@ -91,7 +91,7 @@ class Jobs:
                 f"expected fewer than {UNFINISHED} unfinished captures, all are taken; try again",
             )
         job = secrets.token_hex(16)
-        taken, repeated = self._speak_for(job, body.candidates)
+        taken, again, repeated = self._speak_for(job, body.candidates)
         try:
             fresh, unchanged, known = await self._sifted(taken)
             faults = (*body.faults, *repeated, *known)
@@ -100,7 +100,7 @@ class Jobs:
             parts = await sign(fresh) if fresh else ()
             row = Job(
                 0, job, captured_by, behaviour.value, _now_ms(), None if parts else _now_ms(), not faults,
-                body.original, faults, tuple((one.place, one.event_id or "") for one in unchanged),
+                body.original, faults, tuple((one.place, one.event_id or "") for one in (*unchanged, *again)),
             )  # fmt: skip
             number = await self._store.run(
                 lambda found: job_store.begin(found, row, parts, document if parts else None)
@@ -114,25 +114,31 @@ class Jobs:
             self._start(number)
         return row._replace(number=number)
 
-    def _speak_for(self, job: str, candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[Fault]]:
-        """Take the eventIDs of all candidates that nobody else has, those that are repeated as faults."""
-        taken, faults = [], []
+    def _speak_for(
+        self, job: str, candidates: Sequence[Candidate]
+    ) -> tuple[list[Candidate], list[Candidate], list[Fault]]:
+        """Take the eventIDs of all candidates. Those that now have theirs; those that stand in the body before, byte by byte
+        (the check sees to that); and those whose eventID is being captured elsewhere.
+        """
+        taken, again, faults = [], [], []
         for one in candidates:
             if one.event_id is None:
                 taken.append(one)
                 continue
-            other = self._spoken_for.setdefault((one.event_id, one.is_correction), f"{job}{one.place}")
-            if other == f"{job}{one.place}":
+            place = f"{job}{one.place}"
+            holder = self._spoken_for.setdefault((one.event_id, one.is_correction), place)
+            if holder == place:
                 taken.append(one)
+            elif holder.startswith(job):
+                again.append(one)
             else:
-                where = "another event of this document" if other.startswith(job) else f"capture {other[:32]}"
                 faults.append(
                     Fault(
                         one.place, one.event_id, Code.REPEATED,
-                        f"expected an eventID of its own for each event, {where} has {one.event_id[:96]!a}",
+                        f"expected an eventID that no event here has, capture {holder[:32]} has {one.event_id[:96]!a}",
                     )
                 )  # fmt: skip
-        return taken, faults
+        return taken, again, faults
 
     def _give_up(self, candidates: Sequence[Candidate]) -> None:
         for one in candidates:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from ledger.base import limits
 from ledger.base.encoding import decode, encode
@@ -17,10 +17,10 @@ from ledger.base.errors import Code, FormError
 from ledger.base.keys import SigningKey
 from ledger.chain.signing import Payload, Signed, prepare_event, sign_events
 from ledger.chain.transaction import Mode
-from ledger.epcis.document import Document, Form, read_document
+from ledger.epcis.check import examine, frame_findings
+from ledger.epcis.document import Form, read_document
+from ledger.epcis.findings import Finding
 from ledger.epcis.original import name_of, with_original
-from ledger.trade.extract import extract
-from ledger.trade.slices import parse
 from ledger.trade.statement import Action, Extract, Openness
 from node.local.protocol import OpenBytes, Submission
 
@@ -55,9 +55,10 @@ class Candidate(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """Why an event of a body is not captured."""
+    """One reason why an event of a body, or all of it, is not captured."""
 
     place: str
+    """JSON pointer in the body."""
     event_id: str | None
     code: Code
     detail: str
@@ -101,42 +102,27 @@ def read_body(data: bytes, form: Form, most: int, openness: Openness) -> Body:
             Code.TOO_LARGE,
             f"expected at most {most} events in one capture of this error behaviour, got {len(document.events)}; send several",
         )
-    original = name_of(data) if form is Form.XML else None
-    context = document.context if original is None else with_original(document.context, data)
+    original = None
+    if form is Form.XML:
+        original = name_of(data)
+        document = document._replace(context=with_original(document.context, data))
+    around = frame_findings(document)
+    if around:
+        return Body(document.context, (), tuple(_fault(finding, None) for finding in around), original)
     candidates: list[Candidate] = []
     faults: list[Fault] = []
-    for place, event in zip(_places(document), document.events, strict=True):
-        _examine(place, event, context, openness, candidates, faults)
-    return Body(context, tuple(candidates), tuple(faults), original)
-
-
-def _places(document: Document) -> list[str]:
-    around = {
-        "EPCISDocument": "/epcisBody/eventList/",
-        "EPCISQueryDocument": "/epcisBody/queryResults/resultsBody/eventList/",
-        "events": "/",
-    }.get(document.shape)
-    return [""] if around is None else [f"{around}{number}" for number in range(len(document.events))]
-
-
-def _examine(
-    place: str,
-    event: bytes,
-    context: bytes | None,
-    openness: Openness,
-    candidates: list[Candidate],
-    faults: list[Fault],
-) -> None:
-    event_id = None
-    try:
-        members: Any = parse(event, limits.EVENT_BYTES)
-        name = members.get("eventID") if type(members) is dict else None
+    for place, event, members, found, findings in examine(document, openness):
+        name = members.get("eventID")
         event_id = name if type(name) is str else None
-        found = extract(event, context, openness=openness)
-    except FormError as error:
-        faults.append(Fault(place, event_id, error.code, error.message))
-    else:
-        candidates.append(Candidate(place, event, found, event_id))
+        if found is not None:
+            candidates.append(Candidate(place, event, found, event_id))
+        else:
+            faults += [_fault(finding, event_id) for finding in findings]
+    return Body(document.context, tuple(candidates), tuple(faults), original)
+
+
+def _fault(finding: Finding, event_id: str | None) -> Fault:
+    return Fault(finding.place, event_id, finding.code, f"expected {finding.expected}, got {finding.came}")
 
 
 def sign_body(

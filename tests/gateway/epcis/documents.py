@@ -12,6 +12,11 @@ JSON = {"Content-Type": "application/json"}
 PROCEED = {"GS1-Capture-Error-Behaviour": "proceed"}
 
 
+def uuid(number: int) -> str:
+    """An eventID."""
+    return f"urn:uuid:00000000-0000-4000-8000-{number:012}"
+
+
 def event(number: int = 1, *, event_id: str | None = None, **more: Any) -> dict[str, Any]:
     """The commissioning of item `number`."""
     named = {} if event_id is None else {"eventID": event_id}
