@@ -8,6 +8,7 @@ Methods may be called from any thread. There is one writer; readers do not wait 
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -137,7 +138,7 @@ class Index:
             )
         self._network = network
         self._writer = threading.Lock()
-        self._numbers = Numbers()
+        self._numbers = Numbers(b"")
         self._listeners: list[Callable[[Position], None]] = []
 
     @classmethod
@@ -149,7 +150,7 @@ class Index:
         """
         index = cls(tables.open_engine(url), network)
         try:
-            with index._writing() as connection:
+            with index._transaction() as connection:
                 tables.create_tables(connection)
                 index._check(connection)
         except StorageError:
@@ -167,7 +168,11 @@ class Index:
             start = Position(0, ZERO_HASH, 0, ZERO_HASH, 0)
             connection.execute(
                 insert(position_table).values(
-                    one=1, schema_version=tables.SCHEMA_VERSION, network=self._network, **start._asdict()
+                    one=1,
+                    schema_version=tables.SCHEMA_VERSION,
+                    network=self._network,
+                    generation=secrets.token_bytes(16),
+                    **start._asdict(),
                 )
             )
         elif bytes(row.network) != self._network or row.schema_version != tables.SCHEMA_VERSION:
@@ -178,29 +183,45 @@ class Index:
             )
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
+    def _transaction(self) -> Iterator[Connection]:
         """The one writing transaction: all of it, or on any error nothing."""
-        with self._writer, _answering():
-            try:
-                with (
-                    self._engine.connect() as connection,
-                    connection.execution_options(begin="BEGIN IMMEDIATE").begin(),
-                ):
-                    yield connection
-            except BaseException:
-                self._numbers.forget()
-                raise
+        with (
+            self._writer,
+            _answering(),
+            self._engine.connect() as connection,
+            connection.execution_options(begin="BEGIN IMMEDIATE").begin(),
+        ):
+            yield connection
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def _writing(self) -> Iterator[_View]:
+        try:
+            with self._transaction() as connection:
+                yield self._view(connection, for_update=True)
+        except BaseException:
+            self._numbers = Numbers(b"")
+            raise
+
+    @contextmanager
+    def _reading(self) -> Iterator[_View]:
         """A transaction that sees one state throughout."""
         with _answering(), self._snapshots.connect() as connection, connection.begin():
-            yield connection
+            yield self._view(connection, for_update=False)
+
+    def _view(self, connection: Connection, *, for_update: bool) -> _View:
+        statement = select(position_table)
+        row = connection.execute(statement.with_for_update() if for_update else statement).one()
+        generation = bytes(row.generation)
+        numbers = self._numbers
+        if numbers.generation != generation:
+            numbers = self._numbers = Numbers(generation)
+        now = Position(row.height, bytes(row.header_hash), row.time_ms, bytes(row.outcome_hash), row.sequence)
+        return _View(connection, now, numbers)
 
     def position(self) -> Position:
         """Up to which block the index has followed; height 0 and zero hashes before the first."""
-        with self._reading() as connection:
-            return _position(connection)
+        with self._reading() as view:
+            return view.position
 
     def subscribe(self, listener: Callable[[Position], None]) -> None:
         """Call `listener` after blocks were applied, in the thread that did."""
@@ -210,8 +231,8 @@ class Index:
 
     def apply(self, blocks: Sequence[BlockEvents]) -> Position:
         """Take in the next blocks, all or none. StorageError diverged unless each follows on the one before."""
-        with self._writing() as connection:
-            before = now = _position(connection)
+        with self._writing() as view:
+            now = view.position
             for block in blocks:
                 if block.height != now.height + 1 or (now.height and block.parent != now.header_hash):
                     raise StorageError(
@@ -226,16 +247,16 @@ class Index:
                     block.outcome_hash,
                     now.sequence + len(block.events),
                 )
-            write_events(connection, self._numbers, blocks, before.sequence + 1)
-            connection.execute(update(position_table).values(**now._asdict()))
+            write_events(view.connection, view.numbers, blocks, view.position.sequence + 1)
+            view.connection.execute(update(position_table).values(**now._asdict()))
         for listener in self._listeners:
             listener(now)
         return now
 
     def incomplete(self, after: int, most: int) -> list[tuple[int, bytes]]:
         """Sequence and event hash of events whose bytes may still come, in order after a sequence."""
-        with self._reading() as connection:
-            rows = connection.execute(
+        with self._reading() as view:
+            rows = view.connection.execute(
                 select(events.c.sequence, events.c.event_hash)
                 .where(events.c.state.in_((State.RESTRICTED, State.MISSING)), events.c.state != 0)
                 .where(events.c.sequence > after)
@@ -270,66 +291,35 @@ class Index:
 
     def _change(self, bodies: Mapping[bytes, Body | None], of: tuple[State, ...], to: State) -> int:
         count = 0
-        with self._writing() as connection:
+        with self._writing() as view:
             for event_hash, body in bodies.items():
-                wanted = select(*_COLUMNS).outerjoin(contexts, events.c.context == contexts.c.id)
-                wanted = wanted.where(events.c.event_hash == event_hash, events.c.state.in_(of))
-                for one in _events(connection, wanted):
-                    self._change_one(connection, one, body, to)
+                statement = _shown().where(events.c.event_hash == event_hash, events.c.state.in_(of))
+                for one in _events(view.connection, statement):
+                    _change_one(view, one, body, to)
                     count += 1
         return count
-
-    def _change_one(self, connection: Connection, one: IndexedEvent, body: Body | None, state: State) -> None:
-        before = facets_of(one.item, None if one.event is None else Body(one.context, one.event))
-        after = facets_of(one.item, body)
-        replace_facets(connection, self._numbers, one.sequence, before.facets, after.facets)
-        connection.execute(
-            update(events)
-            .where(events.c.sequence == one.sequence)
-            .values(
-                state=int(state),
-                event=None if body is None else body.event,
-                context=self._numbers.context(connection, None if body is None else body.context),
-                event_id=after.event_id or DERIVED_ID + one.event_hash.hex(),
-                is_derived=after.event_id is None,
-            )
-        )
 
     # ---- asking
 
     def events(self, query: EventQuery, page: Page) -> Answer:
         """The events that a query asks for, one page of them. QueryTooLargeError, QueryTooComplexError."""
-        with self._reading() as connection:
-            now = _position(connection)
-            bound = now.sequence if page.bound is None else page.bound
-            condition = and_(
-                events.c.sequence <= bound,
-                matching(query, lambda names: self._numbers.known(connection, names), connection),
-            )
+        with self._reading() as view:
+            bound = view.position.sequence if page.bound is None else page.bound
+            condition = and_(events.c.sequence <= bound, matching(query, view.known, view.connection))
             if query.max_event_count is not None and page.after is None:
-                self._check_count(connection, condition, query.max_event_count)
+                _check_count(view.connection, condition, query.max_event_count)
             limit = page.limit
             if query.event_count_limit is not None:
                 limit = min(limit, query.event_count_limit - page.answered)
-            statement = (
-                select(*_COLUMNS).outerjoin(contexts, events.c.context == contexts.c.id).where(condition)
-            )
-            statement = ordered(
-                statement, query, lambda names: self._numbers.known(connection, names), page.after
-            )
-            rows = connection.execute(statement.limit(limit + 1)).all() if limit > 0 else []
+            statement = ordered(_shown().where(condition), query, view.known, page.after)
+            rows = view.connection.execute(statement.limit(limit + 1)).all() if limit > 0 else []
         shown = tuple(_event(row) for row in rows[:limit])
         answered = page.answered + len(shown)
         is_last = len(rows) <= limit or answered == query.event_count_limit
         following = (
             None if is_last else Page(page.limit, bound, (rows[limit - 1][-1], shown[-1].sequence), answered)
         )
-        return Answer(shown, now, following)
-
-    def _check_count(self, connection: Connection, condition: Any, most: int) -> None:
-        counted = select(events.c.sequence).where(condition).limit(most + 1).subquery()
-        if connection.execute(select(func.count()).select_from(counted)).scalar_one() > most:
-            raise too_large(most)
+        return Answer(shown, view.position, following)
 
     def by_event_id(self, event_id: str) -> tuple[IndexedEvent, ...]:
         """All events of an id, in order: an error declaration repeats the id of what it declares to be in error."""
@@ -339,15 +329,16 @@ class Index:
         """All events of each id that any has. `urn:custody:event:<event hash>` names any event, also one with its own id."""
         found: dict[str, tuple[IndexedEvent, ...]] = {}
         wanted = list(dict.fromkeys(event_ids))
-        with self._reading() as connection:
+        with self._reading() as view:
             for start in range(0, len(wanted), _AT_ONCE):
                 some = wanted[start : start + _AT_ONCE]
                 hashes = {text: digest for text in some if (digest := hash_in(text)) is not None}
-                statement = select(*_COLUMNS).outerjoin(contexts, events.c.context == contexts.c.id)
-                statement = statement.where(
-                    or_(events.c.event_id.in_(some), events.c.event_hash.in_(list(hashes.values())))
-                ).order_by(events.c.sequence)
-                for one in _events(connection, statement):
+                statement = (
+                    _shown()
+                    .where(or_(events.c.event_id.in_(some), events.c.event_hash.in_(list(hashes.values()))))
+                    .order_by(events.c.sequence)
+                )
+                for one in _events(view.connection, statement):
                     for text in {one.event_id, DERIVED_ID + one.event_hash.hex()}.intersection(some):
                         found[text] = (*found.get(text, ()), one)
         return found
@@ -358,21 +349,22 @@ class Index:
         Whether a declaration stands is in its outcomes: anybody may declare, the rules say who may.
         """
         found: dict[int, tuple[IndexedEvent, ...]] = {}
-        with self._reading() as connection:
+        with self._reading() as view:
+            is_declaration = _having(view.known(("errorDeclaration",)), "")
+            declares = view.known(("declares",))
             for one in about:
                 if one.is_correction:
                     continue
-                by_hash = _having(self._numbers.known(connection, ("declares",)), one.event_hash.hex())
-                is_declaration = _having(self._numbers.known(connection, ("errorDeclaration",)), "")
-                statement = select(*_COLUMNS).outerjoin(contexts, events.c.context == contexts.c.id)
-                statement = statement.where(
+                statement = _shown().where(
                     or_(
-                        events.c.sequence.in_(by_hash),
+                        events.c.sequence.in_(_having(declares, one.event_hash.hex())),
                         and_(events.c.event_id == one.event_id, events.c.sequence.in_(is_declaration)),
                     )
-                ).order_by(events.c.sequence)
+                )
                 declared = tuple(
-                    other for other in _events(connection, statement) if other.cites in (None, one.event_hash)
+                    other
+                    for other in _events(view.connection, statement.order_by(events.c.sequence))
+                    if other.cites in (None, one.event_hash)
                 )
                 if declared:
                     found[one.sequence] = declared
@@ -380,12 +372,12 @@ class Index:
 
     def names(self, resource: str, after: str | None, most: int) -> list[str]:
         """The names of a top-level resource that occur, in order, after one of them. KeyError for no resource."""
-        with self._reading() as connection:
-            numbers = self._numbers.known(connection, RESOURCES[resource])
+        with self._reading() as view:
+            numbers = view.known(RESOURCES[resource])
             found: list[str] = []
             last = after
             while len(found) < most:
-                least = [_next_key(connection, number, last) for number in numbers]
+                least = [_next_key(view.connection, number, last) for number in numbers]
                 last = min((key for key in least if key is not None), default=None)
                 if last is None:
                     break
@@ -394,12 +386,20 @@ class Index:
 
     def is_known(self, resource: str, name: str) -> bool:
         """Whether any event has this name of a top-level resource."""
-        with self._reading() as connection:
-            numbers = self._numbers.known(connection, RESOURCES[resource])
-            statement = (
-                select(facets.c.sequence).where(facets.c.field.in_(numbers), facets.c.key == name).limit(1)
-            )
-            return bool(numbers) and connection.execute(statement).first() is not None
+        with self._reading() as view:
+            wanted = _having(view.known(RESOURCES[resource]), name).limit(1)
+            return view.connection.execute(wanted).first() is not None
+
+
+class _View(NamedTuple):
+    """One transaction: what it stands at, and what facets are called in it."""
+
+    connection: Connection
+    position: Position
+    numbers: Numbers
+
+    def known(self, names: Iterable[str]) -> list[int]:
+        return self.numbers.known(self.connection, names)
 
 
 def rebuild(url: str, network: bytes) -> None:
@@ -431,9 +431,31 @@ def _answering() -> Iterator[None]:
         ) from error
 
 
-def _position(connection: Connection) -> Position:
-    row = connection.execute(select(position_table)).one()
-    return Position(row.height, bytes(row.header_hash), row.time_ms, bytes(row.outcome_hash), row.sequence)
+def _shown() -> Select[Any]:
+    return select(*_COLUMNS).outerjoin(contexts, events.c.context == contexts.c.id)
+
+
+def _check_count(connection: Connection, condition: Any, most: int) -> None:
+    counted = select(events.c.sequence).where(condition).limit(most + 1).subquery()
+    if connection.execute(select(func.count()).select_from(counted)).scalar_one() > most:
+        raise too_large(most)
+
+
+def _change_one(view: _View, one: IndexedEvent, body: Body | None, state: State) -> None:
+    before = facets_of(one.item, None if one.event is None else Body(one.context, one.event))
+    after = facets_of(one.item, body)
+    replace_facets(view.connection, view.numbers, one.sequence, before.facets, after.facets)
+    view.connection.execute(
+        update(events)
+        .where(events.c.sequence == one.sequence)
+        .values(
+            state=int(state),
+            event=None if body is None else body.event,
+            context=view.numbers.context(view.connection, None if body is None else body.context),
+            event_id=after.event_id or DERIVED_ID + one.event_hash.hex(),
+            is_derived=after.event_id is None,
+        )
+    )
 
 
 def _having(numbers: list[int], key: str) -> Select[Any]:

@@ -6,7 +6,7 @@ whose bytes are not here is indexed by its extract: what the ledger knows of it 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
@@ -71,27 +71,6 @@ class BlockEvents(NamedTuple):
     events: tuple[EventRow, ...]
 
 
-def event_hashes(block: FinalBlock) -> list[bytes]:
-    """The event hashes of all items of a block that have an entry, in order."""
-    return [item[3] for _, _, item, _ in _recorded(block)]
-
-
-def read_block(network: bytes, block: FinalBlock, bodies: Mapping[bytes, Body]) -> BlockEvents:
-    """The rows of a block; `bodies` by event hash, as many as are here."""
-    header = block.header
-    return BlockEvents(
-        header.height,
-        header.hash,
-        header.parent,
-        block.outcome.hash_in(network),
-        header.time_ms,
-        tuple(
-            read_item(author, item, place, outcomes, bodies.get(item[3]))
-            for author, place, item, outcomes in _recorded(block)
-        ),
-    )
-
-
 class Author(NamedTuple):
     """The transaction an item came in, and who signed it."""
 
@@ -100,21 +79,55 @@ class Author(NamedTuple):
     public_key: bytes
 
 
-def _recorded(block: FinalBlock) -> Iterator[tuple[Author, int, Any, tuple[int, ...]]]:
-    """Every item of an event that has an entry: its author, place, decoded array and outcome codes."""
+class Recorded(NamedTuple):
+    """An item of an event that has an entry on the ledger."""
+
+    author: Author
+    place: int
+    wire: Any
+    """Its decoded array."""
+    outcomes: tuple[int, ...]
+
+    @property
+    def event_hash(self) -> bytes:
+        """What the author's bytes hash to."""
+        digest: bytes = self.wire[3]
+        return digest
+
+
+def recorded_items(block: FinalBlock) -> list[Recorded]:
+    """The items of a block that are in the repository, in order."""
+    found = []
     for data, status in zip(block.transactions, block.receipts, strict=True):
         fields, items, _signature = decode(data, max_bytes=TRANSACTION_BYTES)
         header = header_from_wire(fields)
-        if header.kind != Kind.EVENTS:
-            continue
-        author = Author(status.transaction, header.organisation, header.public_key)
-        for receipt in status.receipts:
-            if receipt.entry is not None:
-                yield author, receipt.place, items[receipt.place], receipt.outcomes
+        if header.kind == Kind.EVENTS:
+            author = Author(status.transaction, header.organisation, header.public_key)
+            found += [
+                Recorded(author, receipt.place, items[receipt.place], receipt.outcomes)
+                for receipt in status.receipts
+                if receipt.entry is not None
+            ]
+    return found
+
+
+def read_block(
+    network: bytes, block: FinalBlock, recorded: Iterable[Recorded], bodies: Mapping[bytes, Body]
+) -> BlockEvents:
+    """The rows of a block; `recorded`: its items, `bodies`: by event hash, as many as are here."""
+    header = block.header
+    return BlockEvents(
+        header.height,
+        header.hash,
+        header.parent,
+        block.outcome.hash_in(network),
+        header.time_ms,
+        tuple(read_item(*item, bodies.get(item.event_hash)) for item in recorded),
+    )
 
 
 def read_item(
-    author: Author, wire: Any, place: int, outcomes: tuple[int, ...], body: Body | None
+    author: Author, place: int, wire: Any, outcomes: tuple[int, ...], body: Body | None
 ) -> EventRow:
     """The row of one item; `wire` is its decoded array."""
     item = item_from_wire(wire)

@@ -1,6 +1,7 @@
 """The tables of the index, the same in SQLite and PostgreSQL (EPCIS.md, Index).
 
-    position   one row: which chain, and up to which block everything below is what that chain says
+    position   one row: which chain, and up to which block everything below is what that chain says; its `generation` is
+               drawn when an index is begun, so that whoever remembers numbers of names notices that it was made again
     contexts   each @context once
     events     one row per event in the order of the ledger
     fields     a number for each facet's name
@@ -49,6 +50,7 @@ position: Final = Table(
     Column("one", SmallInteger, primary_key=True, autoincrement=False),
     Column("schema_version", SmallInteger, nullable=False),
     Column("network", LargeBinary, nullable=False),
+    Column("generation", LargeBinary, nullable=False),
     Column("height", _NUMBER, nullable=False),
     Column("header_hash", LargeBinary, nullable=False),
     Column("outcome_hash", LargeBinary, nullable=False),

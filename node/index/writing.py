@@ -1,7 +1,6 @@
 """How rows get into the tables: in bulk, with the driver's own statements (EPCIS.md, Index).
 
-A block is one transaction. Nothing here is remembered beyond it but the numbers of names, which are dropped with it when it
-fails.
+Nothing is remembered from one transaction to the next but the numbers of names.
 """
 
 from __future__ import annotations
@@ -20,16 +19,15 @@ _CONTEXTS_REMEMBERED = 1_024
 
 
 class Numbers:
-    """The numbers of facet names and contexts, as far as they were asked for."""
+    """The numbers of facet names and contexts of one generation of the index, as far as they were asked for.
 
-    def __init__(self) -> None:
+    To be dropped when a transaction fails: what it gave out was never written.
+    """
+
+    def __init__(self, generation: bytes) -> None:
+        self.generation = generation
         self._fields: dict[str, int] = {}
         self._contexts: dict[bytes, int] = {}
-
-    def forget(self) -> None:
-        """After a transaction that failed: what it gave out was never written."""
-        self._fields.clear()
-        self._contexts.clear()
 
     def known(self, connection: Connection, names: Iterable[str]) -> list[int]:
         """The numbers of those names that any event has."""

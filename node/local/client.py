@@ -120,8 +120,20 @@ class LocalClient:
         return protocol.parse_history(await self._ask(protocol.GetHistory(key, aside, first, most)))
 
     async def payloads(self, event_hashes: Iterable[bytes]) -> tuple[StoredPayload, ...]:
-        """The bytes this node holds of these events."""
-        return protocol.parse_payloads(await self._ask(protocol.GetPayloads(tuple(event_hashes))))
+        """The bytes this node holds of these events, of any number of them."""
+        found: list[StoredPayload] = []
+        wanted = list(dict.fromkeys(event_hashes))
+        while wanted:
+            some = wanted[: protocol.HASHES_PER_REQUEST]
+            came = protocol.parse_payloads(await self._ask(protocol.GetPayloads(tuple(some))))
+            found += came
+            if not came:
+                del wanted[: len(some)]
+                continue
+            # An answer has room for so much: what stands behind the last that came was perhaps not looked at.
+            last = some.index(came[-1].event_hash)
+            del wanted[: last + 1]
+        return tuple(found)
 
     async def prove(self, keys: Iterable[SubjectKey], *, payloads: bool = False) -> bytes:
         """A bundle over the subjects named; `payloads`: with the bytes of open events."""

@@ -268,7 +268,9 @@ class GetHistory(NamedTuple):
 
 
 class GetPayloads(NamedTuple):
-    """Answer: the StoredPayloads this node holds of these event hashes; what it lacks is left out."""
+    """Answer: the StoredPayloads this node holds of these event hashes, as many as one answer takes and at least one of them;
+    what it lacks is left out.
+    """
 
     event_hashes: tuple[bytes, ...]
 

@@ -39,6 +39,7 @@ from node.validator.past import incomplete, read_progress
 from node.validator.proving import Prover
 
 HISTORY_BYTES: Final = 32_000_000
+PAYLOADS_BYTES: Final = 8_000_000
 """Of items in one answer; the rest is asked for from the next position on."""
 REQUESTS: Final = 4_096
 
@@ -259,7 +260,8 @@ class Service:
         return rows
 
     async def _payloads(self, request: protocol.GetPayloads) -> Any:
-        found = []
+        found: list[StoredPayload] = []
+        size = 0
         for event_hash in request.event_hashes:
             payload = self._payload.get(event_hash)
             if payload is None:
@@ -268,6 +270,9 @@ class Service:
                 None if payload.context_hash is None else self._payload.get_context(payload.context_hash)
             )
             shown = Payload(payload.salt, context, payload.event)
+            size += len(payload.event) + len(context or b"") + len("".join(payload.readers or ()))
+            if found and size > PAYLOADS_BYTES:
+                break
             found.append(StoredPayload(event_hash, *shown, payload.readers))
         return found
 

@@ -41,7 +41,7 @@ ELSEWHERE = {
     "node.gateway.access:read_token": FILES,
     "node.index.index:IndexedEvent.item": OWN,
     "node.index.index:_event": OWN,
-    "node.index.reading:_recorded": "reads transactions that the ledger executed",
+    "node.index.reading:recorded_items": "reads transactions that the ledger executed",
     "node.index.reading:read_block": VALUES,
     "node.index.reading:read_item": VALUES,
     "node.index.tables:open_engine": "the operator's setting, through SQLAlchemy",
