@@ -14,6 +14,9 @@
     join_blocks_ahead = 20000        # a node without a chain fetches a snapshot when its peers are this far ahead; 0: never
     keep_bodies_blocks = 0           # of so many of the last blocks transactions are kept as they came; 0: of all
 
+    [index]                          # may be left out
+    url = "postgresql:///custody"    # else index/index.db, SQLite; passwords belong into ~/.pgpass
+
     [[peers]]                        # every other validator, and who else is let in
     organisation = "carrier"
     address = "127.0.0.1:7102"
@@ -38,6 +41,7 @@ from ledger.members.registry import Kind
 
 FILE: Final = "node.toml"
 GENESIS_FILE: Final = "genesis.custody"
+INDEX_FILE: Final = "index/index.db"
 SNAPSHOT_EVERY: Final = 10_000
 JOIN_AHEAD: Final = 20_000
 KEEP_BODIES_LEAST: Final = 256
@@ -83,6 +87,8 @@ class NodeConfig(NamedTuple):
     clock_offset_ms: int
     """Added to the system's clock: for drills of what a wrong clock does. 0 in service."""
     snapshots: SnapshotConfig
+    index_url: str = f"sqlite:///{INDEX_FILE}"
+    """The database of the query index: sqlite:///file or postgresql://..."""
 
 
 def transport_pin(public_key: bytes) -> bytes:
@@ -108,6 +114,7 @@ def load_config(folder: Path) -> NodeConfig:
         tuple(_peer(member) for member in reader.sections("peers")),
         reader.integer("clock_offset_ms", 0),
         _snapshots(reader.section("snapshots")),
+        reader.section("index").text("url", f"sqlite:///{folder.resolve() / INDEX_FILE}"),
     )
     reader.finish()
     return config

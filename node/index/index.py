@@ -265,6 +265,12 @@ class Index:
             )
             return [(row.sequence, bytes(row.event_hash)) for row in rows]
 
+    def count_without_bytes(self) -> int:
+        """How many events have no bytes here, for whatever reason."""
+        with self._reading() as view:
+            counted = select(func.count()).select_from(events).where(events.c.state != 0)
+            return int(view.connection.execute(counted).scalar_one())
+
     def fill(self, bodies: Mapping[bytes, Body]) -> int:
         """Take in bytes that came later, by event hash; how many events had waited for them. Erased ones stay erased."""
         return self._change(bodies, (State.RESTRICTED, State.MISSING), State.SHOWN)

@@ -48,7 +48,7 @@ class FakeValidator:
         self.refusal: Code | None = None  # of every transaction
         self.genesis: bytes = world.genesis.to_bytes()
         self.submissions: list[protocol.Submission] = []
-        self.payloads: dict[bytes, StoredPayload] = {}
+        self.payloads: dict[bytes, StoredPayload] = {}  # by event hash; those of a submission are put in
         self.asked: list[str] = []
         self._new_block = asyncio.Event()
         self._server: LocalServer | None = None
@@ -86,6 +86,14 @@ class FakeValidator:
         self._new_block.set()
         self._new_block = asyncio.Event()
         return block
+
+    def hold(
+        self, salt: bytes, context: bytes | None, event: bytes, readers: tuple[str, ...] | None = None
+    ) -> bytes:
+        """Keep an event's bytes; their hash."""
+        hashed = event_hash(self.world.network, salt, context, event)
+        self.payloads[hashed] = StoredPayload(hashed, salt, context, event, readers)
+        return hashed
 
     # ---- the protocol
 
@@ -164,10 +172,9 @@ class FakeValidator:
 
     async def _submit(self, submission: protocol.Submission, wait: WaitFor) -> TransactionStatus:
         self.submissions.append(submission)
-        for salt, place, event, readers in submission.payloads:
-            context = None if place is None else submission.contexts[place]
-            digest = event_hash(self.world.network, salt, context, event)
-            self.payloads[digest] = StoredPayload(digest, salt, context, event, readers)
+        for one in submission.payloads:
+            context = None if one.context is None else submission.contexts[one.context]
+            self.hold(one.salt, context, one.event, one.readers)
         transaction = transaction_from_bytes(submission.transaction, self.world.network)
         if self.refusal is not None:
             return TransactionStatus(
