@@ -62,6 +62,16 @@ class Metrics:
         self.is_connected = Gauge(
             "custody_gateway_validator_connected", "1 while the validator is reachable.", registry=registry
         )
+        self.index_height = Gauge(
+            "custody_index_height", "Height of the last block in the query index.", registry=registry
+        )
+        self.index_time = Gauge("custody_index_block_time_seconds", "Its block time.", registry=registry)
+        self.index_seconds = Histogram(
+            "custody_index_seconds",
+            "From a final block's coming to the gateway to its events being found.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
         self.reconnects = Counter(
             "custody_gateway_validator_reconnects", "Connections made to the validator.", registry=registry
         )

@@ -49,7 +49,7 @@ def run_gateway(folder: Path, passphrase: bytes | None = None, *, log_level: str
     listener = listen(config.gateway)
     gateway = Gateway(network, token, opened.validator_socket)
     identity = Identity(config.organisation, _capture_key(opened.keys, passphrase))
-    epcis = EpcisService(gateway, opened.index, identity, tokens_in(opened.keys))
+    epcis = EpcisService(gateway, opened.index, identity, tokens_in(opened.keys), index_url=config.index_url)
     server = make_server(gateway, epcis)
     log.info("listening", address=str(config.gateway), network=network.hex())
     with suppress(KeyboardInterrupt):

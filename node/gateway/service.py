@@ -113,6 +113,7 @@ class Gateway:
     ) -> None:
         """`socket`: the validator's. `final_s`: how long a submission waits before it is answered with what is known."""
         self.network = network
+        self.socket = socket
         self.token = token
         self._final_s = final_s
         self._deadlines: set[asyncio.Timeout] = set()

@@ -59,22 +59,22 @@ def rebuild(folder: Annotated[Path, FOLDER_OPTION] = Path()) -> None:
     typer.echo(f"indexed {events} events up to block {height}")
 
 
-def _opened(folder: Path) -> tuple[str, bytes, LocalClient]:
-    """The index's URL, the network, and the validator."""
+def _opened(folder: Path) -> tuple[str, bytes, Path]:
+    """The index's URL, the network, and the validator's socket."""
     config = load_config(folder)
     network = load_genesis(config).network
     opened = NodeFolder.open(folder, network, lock=False)
-    return config.index_url, network, LocalClient(opened.validator_socket)
+    return config.index_url, network, opened.validator_socket
 
 
 async def _status(folder: Path) -> dict[str, Any]:
     from node.index.index import Index
 
-    url, network, validator = _opened(folder)
+    url, network, socket = _opened(folder)
     index = Index.open(url, network)
     try:
         position = index.position()
-        told = await _told(validator)
+        told = await _told(socket)
         return {
             "height": position.height,
             "header_hash": position.header_hash.hex(),
@@ -85,12 +85,12 @@ async def _status(folder: Path) -> dict[str, Any]:
         }
     finally:
         index.close()
-        await validator.close()
 
 
-async def _told(validator: LocalClient) -> NodeStatus | None:
+async def _told(socket: Path) -> NodeStatus | None:
     try:
-        return await validator.status()
+        async with LocalClient(socket) as validator:
+            return await validator.status()
     except CustodyError:
         return None
 
@@ -99,25 +99,23 @@ async def _rebuild(folder: Path) -> tuple[int, int]:
     from node.index.index import Index, rebuild
     from node.logs import set_up_logs
 
-    url, network, validator = _opened(folder)
+    url, network, socket = _opened(folder)
     set_up_logs("warning", role="index")
-    try:
+    async with LocalClient(socket) as validator:
         height = (await validator.status()).height
-        rebuild(url, network)
-        index = Index.open(url, network)
-        try:
-            return await _followed(validator, index, network, height)
-        finally:
-            index.close()
+    rebuild(url, network)
+    index = Index.open(url, network)
+    try:
+        return await _followed(socket, index, network, height)
     finally:
-        await validator.close()
+        index.close()
 
 
-async def _followed(validator: LocalClient, index: Index, network: bytes, height: int) -> tuple[int, int]:
+async def _followed(socket: Path, index: Index, network: bytes, height: int) -> tuple[int, int]:
     """Follow up to a block at least; the number of events, and the block."""
     from node.index.follower import Follower
 
-    follower = Follower(validator, index, network)
+    follower = Follower(socket, index, network)
     follower.start()
     try:
         while (position := await asyncio.to_thread(index.position)).height < height:

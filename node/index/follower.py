@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
+from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import structlog
@@ -49,17 +50,19 @@ class Follower:
 
     def __init__(
         self,
-        validator: LocalClient,
+        validator: Path,
         index: Index,
         network: bytes,
         *,
         on_applied: Applied | None = None,
         complete_every_s: float = COMPLETE_EVERY_S,
     ) -> None:
-        """`validator`: a client of its own. `on_applied`: hears the new position, and how long its last block waited, in seconds."""
+        """`validator`: its socket. `on_applied`: hears the new position, and how long its last block waited, in seconds."""
         self.halted: StorageError | None = None
         """Why nothing is indexed any more: the index is of another chain, or its database cannot be used as it is."""
-        self._validator = validator
+        # A stream that waits holds up whatever else comes on its connection, and it waits for what is asked here.
+        self._stream = LocalClient(validator)
+        self._validator = LocalClient(validator)
         self._index = index
         self._network = network
         self._on_applied = on_applied
@@ -82,6 +85,8 @@ class Follower:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._stream.close()
+        await self._validator.close()
         self._thread.shutdown()
 
     # ---- blocks
@@ -144,7 +149,7 @@ class Follower:
 
     async def _read(self, height: int, arrived: asyncio.Queue[_Arrived | CustodyError]) -> None:
         try:
-            stream = cast("AsyncGenerator[FinalBlock]", self._validator.follow(height))
+            stream = cast("AsyncGenerator[FinalBlock]", self._stream.follow(height))
             async with aclosing(stream) as blocks:
                 async for block in blocks:
                     await arrived.put(_Arrived(block, time.monotonic()))

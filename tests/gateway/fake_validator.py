@@ -46,6 +46,7 @@ class FakeValidator:
         self.is_finalising = True  # else transactions stay pending
         self.fault: tuple[Code, str] | None = None  # instead of every answer
         self.refusal: Code | None = None  # of every transaction
+        self.streamed: int | None = None  # followers hear of blocks up to this height only
         self.genesis: bytes = world.genesis.to_bytes()
         self.submissions: list[protocol.Submission] = []
         self.payloads: dict[bytes, StoredPayload] = {}  # by event hash; those of a submission are put in
@@ -87,6 +88,12 @@ class FakeValidator:
         self._new_block = asyncio.Event()
         return block
 
+    def stream(self) -> None:
+        """Let followers hear of all blocks up to now, and no further."""
+        self.streamed = len(self.blocks)
+        self._new_block.set()
+        self._new_block = asyncio.Event()
+
     def hold(
         self, salt: bytes, context: bytes | None, event: bytes, readers: tuple[str, ...] | None = None
     ) -> bytes:
@@ -126,7 +133,8 @@ class FakeValidator:
     async def _follow(self, connection: LocalConnection, number: int, height: int) -> None:
         while True:
             new = self._new_block
-            while height <= len(self.blocks):
+            most = len(self.blocks)
+            while height <= (most if self.streamed is None else min(most, self.streamed)):
                 connection.send_or_end(protocol.PART, protocol.encode_answer(number, self.blocks[height - 1]))
                 await connection.drained()
                 height += 1

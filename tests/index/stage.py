@@ -14,7 +14,6 @@ from ledger.trade.statement import Openness
 from node.index.follower import Follower
 from node.index.index import Index, IndexedEvent, Page
 from node.index.parameters import query_from_json
-from node.local.client import LocalClient
 from node.local.protocol import FinalBlock
 from tests.gateway.fake_validator import FakeValidator
 from tests.gateway.stage import until
@@ -65,14 +64,12 @@ class IndexStage(NamedTuple):
     async def following(self, **options: Any) -> AsyncIterator[tuple[Index, Follower]]:
         """An index that follows for a while."""
         index = self.open()
-        validator = LocalClient(self.validator.socket)
-        follower = Follower(validator, index, self.world.network, **options)
+        follower = Follower(self.validator.socket, index, self.world.network, **options)
         follower.start()
         try:
             yield index, follower
         finally:
             await follower.close()
-            await validator.close()
             index.close()
 
     async def caught_up(self, index: Index) -> None:

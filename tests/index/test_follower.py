@@ -164,6 +164,21 @@ def test_a_block_twice_or_a_gap_is_refused_and_changes_nothing(tmp_path: Path) -
     play_index(tmp_path, act)
 
 
+def test_catching_up_never_waits_for_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stream waits while bytes are asked for, and the answer must not wait behind the stream."""
+    monkeypatch.setattr("node.index.follower.BLOCKS_AHEAD", 1)
+    monkeypatch.setattr("node.index.follower.EVENTS_AT_ONCE", 1)
+
+    async def act(stage: IndexStage) -> None:
+        for number in range(40):
+            stage.record(made(number))
+        async with stage.following() as (index, _):
+            await stage.caught_up(index)
+            assert len(found(index)) == 40
+
+    play_index(tmp_path, act)
+
+
 def test_a_validator_that_goes_away_is_followed_on(tmp_path: Path) -> None:
     async def act(stage: IndexStage) -> None:
         async with stage.following() as (index, follower):

@@ -25,6 +25,7 @@ from node.gateway.epcis.jobs import Jobs, Stored
 from node.gateway.epcis.paging import Tokens
 from node.gateway.epcis.store import FILE, LocalStore
 from node.gateway.service import Gateway
+from node.index.follower import Follower
 from node.index.index import Index, Position
 
 INDEX_FILE: Final = "index.db"
@@ -48,15 +49,17 @@ class EpcisService:
         identity: Identity,
         tokens: CaptureTokens,
         *,
+        index_url: str | None = None,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
-        """`folder`: the node's `index/`; `clock_ms`: Unix milliseconds, about block time. Raises StorageError and FormError of an index that cannot be opened."""
+        """`folder`: the node's `index/`; `index_url`: of the index, if it is not there; `clock_ms`: Unix milliseconds, about block time. Raises StorageError and FormError of an index that cannot be opened."""
         self.gateway = gateway
         self.identity = identity
         self.tokens = tokens
         self.clock_ms = clock_ms
         self.page_tokens = Tokens()
-        self.index = Index.open(f"sqlite:///{folder / INDEX_FILE}", gateway.network)
+        self.index = Index.open(index_url or f"sqlite:///{folder / INDEX_FILE}", gateway.network)
+        self.follower = Follower(gateway.socket, self.index, gateway.network, on_applied=self._applied)
         self.store = LocalStore(folder / FILE, (job_store.SCHEMA,))
         self.jobs = Jobs(self.store, gateway.submitter, self._look_up)
 
@@ -70,15 +73,23 @@ class EpcisService:
 
         self.index.subscribe(indexed)
         await self.jobs.open((await asyncio.to_thread(self.index.position)).height)
+        self.follower.start()
 
     def stop(self) -> None:
         """End what waits for something to happen: the gateway stops."""
 
     async def close(self) -> None:
         """Give everything up; what is unfinished goes on at the next start."""
+        await self.follower.close()
         await self.jobs.close()
         await self.store.close()
         self.index.close()
+
+    def _applied(self, position: Position, waited_s: float) -> None:
+        metrics = self.gateway.metrics
+        metrics.index_height.set(position.height)
+        metrics.index_time.set(position.time_ms / 1_000)
+        metrics.index_seconds.observe(waited_s)
 
     async def _look_up(self, event_ids: Sequence[str]) -> Mapping[str, Sequence[Stored]]:
         """What the index has under some eventIDs."""

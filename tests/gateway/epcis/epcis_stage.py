@@ -15,9 +15,8 @@ from node.gateway.app import create_app
 from node.gateway.epcis.access import CaptureTokens
 from node.gateway.epcis.service import EpcisService, Identity
 from node.gateway.service import Gateway
-from node.index.reading import Body, event_hashes, read_block
 from tests.gateway.fake_validator import FakeValidator
-from tests.gateway.stage import TOKEN
+from tests.gateway.stage import TOKEN, until
 from tests.world.chain import ChainedWorld
 
 CAPTURE_TOKEN = "c" * 43
@@ -34,13 +33,9 @@ class EpcisStage(NamedTuple):
     """At `/epcis`; bears the capture token."""
 
     async def catch_up(self) -> None:
-        """Let the index catch up with the chain."""
-        height = self.epcis.index.position().height
-        for block in self.validator.blocks[height:]:
-            hashes = event_hashes(block)
-            stored = self.validator.payloads
-            bodies = {one: Body(stored[one].context, stored[one].event) for one in hashes if one in stored}
-            await asyncio.to_thread(self.epcis.index.apply, [read_block(self.world.network, block, bodies)])
+        """Let the index catch up with the chain, which it does not by itself here."""
+        self.validator.stream()
+        await until(lambda: self.epcis.index.position().height == len(self.validator.blocks))
         await asyncio.sleep(0)
 
 
@@ -52,6 +47,7 @@ async def staged_epcis(
     if validator is None:
         validator = FakeValidator(ChainedWorld(gateways=["maker"]), folder / "validator.sock")
     world = validator.world
+    validator.streamed = validator.streamed or 0
     await validator.start()
     gateway = Gateway(world.network, ReaderToken(TOKEN), validator.socket)
     identity = Identity("maker", world.gateways["maker"] if has_key else None)
