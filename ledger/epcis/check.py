@@ -18,7 +18,7 @@ from ledger.base.limits import CONTEXT_BYTES, EVENT_BYTES, FINDINGS
 from ledger.epcis.contexts import check_context, is_open
 from ledger.epcis.document import Document, Form, Shape, read_document
 from ledger.epcis.events import EVENT_TYPES
-from ledger.epcis.findings import Finding, Findings, Place, Reading, pointer, shown
+from ledger.epcis.findings import Finding, Findings, Grade, Place, Reading, pointer, shown
 from ledger.epcis.frames import check_frame
 from ledger.epcis.values import check_members, extension_name
 from ledger.trade.extract import extract_read
@@ -53,22 +53,36 @@ class Examined(NamedTuple):
     members: dict[str, Any]
     """As `slices.parse` reads them; empty where it cannot."""
     extract: Extract | None
-    """None where anything was found, and under a context that cannot be used."""
+    """None where it is refused, and under a context that cannot be used."""
     findings: tuple[Finding, ...]
+
+    @property
+    def refusals(self) -> list[Finding]:
+        """Why it is refused, empty where it is not."""
+        return [finding for finding in self.findings if finding.grade is Grade.REFUSED]
+
+    @property
+    def notices(self) -> list[Finding]:
+        """What whoever captures is told, and is no reason to refuse."""
+        return [finding for finding in self.findings if finding.grade is Grade.NOTED]
 
 
 def check_document(data: bytes, form: Form) -> tuple[Document, list[Finding]]:
-    """Read a body and check all of it; without findings it may be captured. At most `limits.FINDINGS` are kept.
+    """Read a body and check all of it; with no finding of grade REFUSED it may be captured. `limits.FINDINGS` of each are kept.
 
     Raises FormError where it cannot be read at all: malformed, too_large, too_deep, duplicate_key.
     """
     document = read_document(data, form)
     findings = frame_findings(document)
     for examined in examine(document):
-        if len(findings) >= FINDINGS:
-            break
         findings += examined.findings
-    return document, findings[:FINDINGS]
+    room = dict.fromkeys(Grade, FINDINGS)
+    kept = []
+    for finding in findings:
+        room[finding.grade] -= 1
+        if room[finding.grade] >= 0:
+            kept.append(finding)
+    return document, kept
 
 
 def check_event(event: bytes, context: bytes | None, form: Form = Form.JSON) -> list[Finding]:
@@ -125,9 +139,9 @@ class _Checker:
                 findings.add((place, "@context"), "an event that stands alone to have its @context", "none")
             _check_members(reading, members, place)
             self._own_id(findings, event, members, place)
-            if not findings.count and not self._context.found:
+            if not findings.refused and not self._context.found:
                 extract = _extract(reading, members, place, self._openness)
-        return Examined(pointer(place), event, members, extract, tuple(findings.all()))
+        return Examined(pointer(place), event, members, extract, findings.all())
 
     def _members(self, findings: Findings, event: bytes, place: Place) -> dict[str, Any]:
         try:
@@ -173,12 +187,12 @@ def _enter(reading: Reading, context: Any, place: Place) -> None:
     here: Place = (place, "@context")
     reading.is_open = reading.is_open or is_open(context)
     check_context(reading.findings, context, here)
-    if not reading.findings.count:
+    if not reading.findings.refused:
         try:
             reading.prefixes = reading.prefixes.extended(context)
         except FormError as error:
             reading.findings.refuse(here, error)
-    reading.is_open = reading.is_open or reading.findings.count > 0
+    reading.is_open = reading.is_open or reading.findings.refused > 0
 
 
 @lru_cache(maxsize=64)
@@ -189,11 +203,11 @@ def _context_of(context: bytes | None) -> _Context:
     try:
         value = parse(context, CONTEXT_BYTES)
         check_context(findings, value, (None, "@context"))
-        if not findings.count:
+        if not findings.refused:
             return _Context(prefixes_of(context), is_open=is_open(value), found=())
     except FormError as error:
         findings.refuse((None, "@context"), error)
-    return _Context(prefixes_of(None), is_open=True, found=tuple(findings.all()))
+    return _Context(prefixes_of(None), is_open=True, found=findings.all())
 
 
 def _place_in(reading: Reading, members: dict[str, Any], place: Place, error: FormError) -> Place:

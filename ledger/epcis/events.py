@@ -17,11 +17,11 @@ from ledger.epcis.values import (
     Rule,
     cbv_word,
     event_id,
-    extensions_only,
+    extension_only,
     gs1_word,
     hex_binary,
     list_of,
-    missing,
+    measured,
     no_other,
     number,
     object_of,
@@ -36,9 +36,9 @@ from ledger.epcis.values import (
 )
 from ledger.trade.extract.fields import time_ms
 
-_BIZ_STEP: Final = cbv_word("BizStep", "business step", vocabulary.STEP.words)
-_DISPOSITION: Final = cbv_word("Disp", "disposition", vocabulary.DISPOSITION.words)
-_PARTY: Final = cbv_word("SDT", "source or destination type", vocabulary.PARTY_TYPE.words)
+_BIZ_STEP: Final = cbv_word("business step", vocabulary.STEP)
+_DISPOSITION: Final = cbv_word("disposition", vocabulary.DISPOSITION)
+_PARTY: Final = cbv_word("source or destination type", vocabulary.PARTY_TYPE)
 
 
 def _judged_elsewhere(_reading: Reading, _value: Any, _place: Place, _key: str | int) -> None:
@@ -69,10 +69,10 @@ def _in_order(reading: Reading, value: dict[str, Any], here: Place) -> None:
 def _whole_report(reading: Reading, value: dict[str, Any], here: Place) -> None:
     """A percentile is a rank and its value; what is measured is said in JSON always, and optional in XML."""
     if "type" not in value and not reading.is_xml:
-        missing(reading, here, "type")
+        reading.findings.note((here, "type"), "type, which is mandatory in JSON", "nothing")
     for name, other in (("percRank", "percValue"), ("percValue", "percRank")):
         if name in value and other not in value:
-            reading.findings.add((here, other), f"{other} beside {name}", "nothing")
+            reading.findings.note((here, other), f"{other} beside {name}", "nothing")
 
 
 _LOCATION: Final = object_of({"id": uri}, ("id",))
@@ -84,13 +84,13 @@ _DEVICE: Final[dict[str, Rule]] = {
 }  # fmt: skip
 _REPORT: Final[dict[str, Rule]] = {
     **_DEVICE,
-    "type": gs1_word("measurement type", vocabulary.MEASUREMENT.words),
-    "exception": gs1_word("sensor alert type", vocabulary.SENSOR_ALERT.words),
-    "component": cbv_word("Comp", "component", vocabulary.COMPONENT.words),
+    "type": gs1_word("measurement type", vocabulary.MEASUREMENT),
+    "exception": gs1_word("sensor alert type", vocabulary.SENSOR_ALERT),
+    "component": cbv_word("component", vocabulary.COMPONENT),
     "microorganism": uri, "chemicalSubstance": uri, "coordinateReferenceSystem": uri, "uriValue": uri,
     "stringValue": text, "booleanValue": truth, "hexBinaryValue": hex_binary, "uom": text,
-    "value": number, "minValue": number, "maxValue": number, "meanValue": number, "sDev": number,
-    "percRank": number, "percValue": number,
+    "value": measured, "minValue": measured, "maxValue": measured, "meanValue": measured, "sDev": measured,
+    "percRank": measured, "percValue": measured,
 }  # fmt: skip
 _SENSOR_ELEMENT: Final = object_of(
     {
@@ -102,20 +102,27 @@ _SENSOR_ELEMENT: Final = object_of(
 _ERROR_DECLARATION: Final = object_of(
     {
         "declarationTime": time,
-        "reason": cbv_word("ER", "error reason", vocabulary.ERROR_REASON.words),
+        "reason": cbv_word("error reason", vocabulary.ERROR_REASON),
         "correctiveEventIDs": list_of(event_id),
     },
     ("declarationTime",),
 )
 _TRANSACTION: Final = object_of(
     {
-        "type": cbv_word("BTT", "business transaction type", vocabulary.TRANSACTION_TYPE.words),
+        "type": cbv_word("business transaction type", vocabulary.TRANSACTION_TYPE),
         "bizTransaction": uri,
     },
     ("bizTransaction",),
     others=no_other,
 )
 _TRANSACTIONS: Final = list_of(_TRANSACTION)
+_ILMD: Final = object_of({}, others=extension_only)
+
+
+def _no_action(reading: Reading, value: Any, place: Place, key: str | int) -> None:
+    """A transformation has one meaning, whatever action it is given."""
+    reading.noted(place, key, "no action in a TransformationEvent", value)
+
 
 # --- the members of every event, and those of all types but for what they are about
 
@@ -205,7 +212,7 @@ class EventType(NamedTuple):
 EVENT_TYPES: Final[Mapping[str, EventType]] = {
     "ObjectEvent": EventType(
         {
-            **_EVENT, **_ACTION, "epcList": list_of(uri, is_set=True), "quantityList": _QUANTITIES, "ilmd": extensions_only,
+            **_EVENT, **_ACTION, "epcList": list_of(uri, is_set=True), "quantityList": _QUANTITIES, "ilmd": _ILMD,
         },
         (*_ALWAYS, "action"),
         _object,
@@ -222,9 +229,9 @@ EVENT_TYPES: Final[Mapping[str, EventType]] = {
     ),
     "TransformationEvent": EventType(
         {
-            **_EVENT, "inputEPCList": list_of(uri, is_set=True), "inputQuantityList": _QUANTITIES,
+            **_EVENT, "action": _no_action, "inputEPCList": list_of(uri, is_set=True), "inputQuantityList": _QUANTITIES,
             "outputEPCList": list_of(uri, is_set=True), "outputQuantityList": _QUANTITIES, "transformationID": uri,
-            "ilmd": extensions_only,
+            "ilmd": _ILMD,
         },
         _ALWAYS,
         _transformation,

@@ -6,6 +6,7 @@ pointer is spelt only for what is found.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from ledger.base.errors import Code, FormError
@@ -20,31 +21,49 @@ _SHOWN_CHARACTERS: Final = 96
 _KINDS: Final = {dict: "an object", list: "an array", bool: "true or false", type(None): "null"}
 
 
+class Grade(StrEnum):
+    """What a finding means for what it was found in."""
+
+    REFUSED = "refused"
+    """It is wrong, or could be read in two ways."""
+    NOTED = "noted"
+    """It is not as the standard says, and can be read in one way only: whoever captures is told."""
+
+
 class Finding(NamedTuple):
-    """One reason to refuse a document. `str(finding)` is one sentence."""
+    """One thing that is not as the standard says. `str(finding)` is one sentence."""
 
     place: str
     """JSON pointer; "" is the whole document."""
     expected: str
     came: str
     code: Code = Code.MALFORMED
+    grade: Grade = Grade.REFUSED
 
     def __str__(self) -> str:
         return f"{self.place or '(document)'}: expected {self.expected}, got {self.came}"
 
 
 class Findings:
-    """The first `FINDINGS` findings of one event or frame: more would help nobody and cost memory."""
+    """The first `FINDINGS` of each grade in one event or frame: more would help nobody and cost memory."""
 
     def __init__(self) -> None:
         self._found: list[Finding] = []
-        self.count = 0
+        self.refused = 0
+        """How many refuse it, also of those that are not kept."""
+        self._noted = 0
 
     def add(self, place: Place, expected: str, came: str, code: Code = Code.MALFORMED) -> None:
-        """Add one, if there is still room."""
-        self.count += 1
-        if len(self._found) < FINDINGS:
+        """Add one that refuses."""
+        self.refused += 1
+        if self.refused <= FINDINGS:
             self._found.append(Finding(pointer(place), expected, came, code))
+
+    def note(self, place: Place, expected: str, came: str) -> None:
+        """Add one that does not."""
+        self._noted += 1
+        if self._noted <= FINDINGS:
+            self._found.append(Finding(pointer(place), expected, came, grade=Grade.NOTED))
 
     def refuse(self, place: Place, error: FormError) -> None:
         """Add what a reader refused: its sentence says what was expected and what came."""
@@ -52,9 +71,9 @@ class Findings:
         expected, separator, came = sentence.partition(", got ")
         self.add(place, expected or error.message, came if separator else "something else", error.code)
 
-    def all(self) -> list[Finding]:
+    def all(self) -> tuple[Finding, ...]:
         """Those kept, in the order they were found."""
-        return list(self._found)
+        return tuple(self._found)
 
 
 class Reading:
@@ -71,6 +90,10 @@ class Reading:
     def found(self, place: Place, key: str | int, expected: str, value: Any) -> None:
         """A value at `key` of `place` that is not what was expected."""
         self.findings.add((place, key), expected, shown(value))
+
+    def noted(self, place: Place, key: str | int, expected: str, value: Any) -> None:
+        """A value at `key` of `place` that is not what was expected, and plain all the same."""
+        self.findings.note((place, key), expected, shown(value))
 
 
 def shown(value: Any) -> str:

@@ -12,9 +12,11 @@ from typing import Any, Final
 
 from ledger.base.errors import Code, FormError
 from ledger.epcis.findings import Place, Reading, shown
+from ledger.epcis.vocabulary import Vocabulary
 from ledger.trade.extract.context import SCHEMES
 from ledger.trade.extract.fields import time_ms
 from ledger.trade.slices import Number
+from ledger.trade.vocabulary import CBV_NAMESPACE, RESERVED_TERMS
 
 Rule = Callable[[Reading, Any, Place, "str | int"], None]
 ObjectRule = Callable[[Reading, dict[str, Any], Place], None]
@@ -39,12 +41,17 @@ URI: Final = re.compile(
 )
 _OFFSET: Final = re.compile(r"[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00)")
 _UNIT: Final = re.compile(r"[A-Z0-9]{2,3}")
+_NUMBER: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_BARE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _HEX: Final = re.compile(r"[0-9A-Fa-f]+")
 _UUID: Final = re.compile(r"urn:uuid:[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _HASH: Final = re.compile(r"ni:///sha-256;[0-9a-f]{64}\?ver=CBV[0-9.]+")
 
-_CBV_WORD: Final = re.compile(r"https?://ref\.gs1\.org/cbv/(BizStep|Disp|BTT|SDT|ER|Comp)-(.*)")
-_CBV_URN_OR_DRAFT: Final = re.compile(r"urn:epcglobal:cbv|https?://ns\.gs1\.org/cbv/")
+# What claims to name a word of a CBV vocabulary; `https://ref.gs1.org/cbv/` alone has other names too.
+_CLAIMS_CBV: Final = re.compile(
+    r"urn:epcglobal:cbv|https?://ns\.gs1\.org/cbv/"
+    r"|https?://ref\.gs1\.org/cbv/(?:BizStep|Disp|BTT|SDT|ER|Comp)-"
+)
 _GS1_ADDRESS: Final = re.compile(r"https?://(?:www\.)?gs1\.org/voc/")
 # Bound by the EPCIS context beside those the extractor knows.
 _BOUND_BY_EPCIS: Final = frozenset({"rdfs", "owl", "xsd", "dcterms"})
@@ -65,6 +72,14 @@ def text(reading: Reading, value: Any, place: Place, key: str | int) -> None:
 def number(reading: Reading, value: Any, place: Place, key: str | int) -> None:
     """A number, and no text that looks like one."""
     if type(value) is not Number:
+        reading.found(place, key, "a number", value)
+
+
+def measured(reading: Reading, value: Any, place: Place, key: str | int) -> None:
+    """A number; a text that is one is noted: sensors' values are never reckoned with."""
+    if type(value) is str and _NUMBER.fullmatch(value):
+        reading.noted(place, key, "a number, not a text", value)
+    elif type(value) is not Number:
         reading.found(place, key, "a number", value)
 
 
@@ -126,38 +141,43 @@ def one_of(*words: str) -> Rule:
     return rule
 
 
-def cbv_word(kind: str, name: str, words: frozenset[str]) -> Rule:
+def cbv_word(name: str, vocabulary: Vocabulary) -> Rule:
     """A bare word of a CBV vocabulary, the same as ref.gs1.org spells it, or a URI that does not claim to be such a word.
 
-    `kind` is how CBV's addresses name the vocabulary ("BizStep"), `name` how people do.
+    `name` is how people call the vocabulary. A word as URN or at its former address is noted: JSON writes them bare.
     """
 
     def rule(reading: Reading, value: Any, place: Place, key: str | int) -> None:
-        if type(value) is not str:
-            return reading.found(place, key, f"a {name} of the CBV or a URI", value)
-        if value in words:
+        if type(value) is str and value in vocabulary.words:
             return None
-        if URI.fullmatch(value) is None:
+        if type(value) is not str or URI.fullmatch(value) is None:
             return reading.found(place, key, f"a {name} of the CBV or a URI", value)
         full = reading.prefixes.expanded(value)
-        if _CBV_URN_OR_DRAFT.match(value) or _CBV_URN_OR_DRAFT.match(full):
-            return reading.found(place, key, f"a {name} by its bare word in JSON", value)
-        word = _CBV_WORD.fullmatch(full)
-        if word is not None and (word[1] != kind or word[2] not in words):
-            reading.found(place, key, f"a {name} of the CBV", value)
+        if vocabulary.bare(full) in vocabulary.words:
+            if not full.startswith(CBV_NAMESPACE):
+                reading.noted(place, key, f"a {name} by its bare word", value)
+        elif _CLAIMS_CBV.match(full):
+            # A word of a later CBV is known by its place; one of another vocabulary would be taken for another thing.
+            is_of_kind = full.startswith((vocabulary.urn or vocabulary.web, vocabulary.web))
+            (reading.noted if is_of_kind else reading.found)(place, key, f"a {name} of the CBV", value)
         return None
 
     return rule
 
 
-def gs1_word(name: str, words: frozenset[str]) -> Rule:
-    """A bare word of GS1's Web vocabulary or any URI that does not spell that vocabulary's address out."""
+def gs1_word(name: str, vocabulary: Vocabulary) -> Rule:
+    """A bare word of GS1's Web vocabulary or a URI; other words and that vocabulary's own addresses are noted."""
 
     def rule(reading: Reading, value: Any, place: Place, key: str | int) -> None:
-        if type(value) is not str or (value not in words and URI.fullmatch(value) is None):
-            reading.found(place, key, f"a {name} of the CBV or a URI", value)
+        if type(value) is str and value in vocabulary.words:
+            return
+        expected = f"a {name} of the CBV or a URI"
+        if type(value) is str and _BARE.fullmatch(value):
+            reading.noted(place, key, expected, value)
+        elif type(value) is not str or URI.fullmatch(value) is None:
+            reading.found(place, key, expected, value)
         elif _GS1_ADDRESS.match(value):
-            reading.found(place, key, f"a {name} by its bare word in JSON", value)
+            reading.noted(place, key, f"a {name} by its bare word", value)
 
     return rule
 
@@ -249,9 +269,35 @@ def missing(reading: Reading, here: Place, name: str) -> None:
     reading.findings.add((here, name), f"{name}, which is mandatory", "nothing")
 
 
+def extension_name(reading: Reading, name: str, here: Place) -> None:
+    """The name of a member that EPCIS does not have here: a URI, or a name under a prefix that a context binds.
+
+    Without a namespace it says nothing to anybody and is noted; a term of EPCIS in the wrong place, or a keyword of
+    JSON-LD, could be taken for something that it is not.
+    """
+    if URI.fullmatch(name) is None:
+        is_misplaced = name in RESERVED_TERMS or name[:1] == "@"
+        (reading.findings.add if is_misplaced else reading.findings.note)(
+            (here, name), "a member of EPCIS, or an extension in a namespace", shown(name)
+        )
+    else:
+        _bound(reading, name, here)
+
+
+def extension_only(reading: Reading, name: str, here: Place) -> None:
+    """A name where all are extensions (`ilmd`)."""
+    if URI.fullmatch(name) is None:
+        reading.findings.add((here, name), "an extension in a namespace", shown(name))
+    else:
+        _bound(reading, name, here)
+
+
 def no_other(reading: Reading, name: str, here: Place) -> None:
-    """Where EPCIS allows no extension."""
-    reading.findings.add((here, name), "no member beside those of EPCIS here", shown(name))
+    """A name where EPCIS allows no extension; only a term of EPCIS could be taken for something there."""
+    is_misplaced = name in RESERVED_TERMS or name[:1] == "@"
+    (reading.findings.add if is_misplaced else reading.findings.note)(
+        (here, name), "no member beside those of EPCIS here", shown(name)
+    )
 
 
 def any_name(reading: Reading, name: str, here: Place) -> None:
@@ -260,21 +306,8 @@ def any_name(reading: Reading, name: str, here: Place) -> None:
         reading.findings.add((here, name), "no keyword of JSON-LD here", shown(name))
 
 
-def extension_name(reading: Reading, name: str, here: Place) -> None:
-    """The name of a member that EPCIS does not know: a URI, or a name under a prefix that a context binds."""
-    if URI.fullmatch(name) is None:
-        reading.findings.add((here, name), "a member of EPCIS, or an extension in a namespace", shown(name))
-        return
+def _bound(reading: Reading, name: str, here: Place) -> None:
     prefix = name.partition(":")[0]
     is_bound = reading.prefixes.expanded(name) != name or prefix in _BOUND_BY_EPCIS
     if not (is_bound or reading.is_open or prefix in SCHEMES):
         reading.findings.add((here, name), f"the context to bind the prefix {prefix!a}", "none that does")
-
-
-def extensions_only(reading: Reading, value: Any, place: Place, key: str | int) -> None:
-    """An object all of whose members are extensions (`ilmd`)."""
-    if type(value) is not dict:
-        return reading.found(place, key, "an object", value)
-    for name in value:
-        extension_name(reading, name, (place, key))
-    return None

@@ -1,4 +1,4 @@
-"""The standard's own artefacts as oracles, and the shared examples: what they are, and where they break the standard.
+"""The standard's own artefacts as oracles, and the shared examples: what they are, and which are refused all the same.
 
 Nothing of them is part of the project; they are read where the shared documents lie.
 """
@@ -12,20 +12,13 @@ from typing import Any
 
 import jsonschema_rs
 
-# Of the shared examples that pass for valid, those that are not, by folder or file, with the rule they break.
-NOT_VALID = {
-    "dpp/": "the JSON Schema of the standard refuses every file here: `_comment` members outside a namespace, CBV words as"
-    " URNs, measured values as text, an action in a TransformationEvent",
+# Of the shared examples that pass for valid, those that are refused, with the rule they break.
+REFUSED = {
     "eventhash/examples/epcisDocWithAllGS1Keys.jsonld": "names one SSCC twice in one event, as URN and as Digital Link; a subject"
-    " stands once in an event (CUSTODY_RULES, EXTRACT.md §7)",
-    "openepcis/2.0/EPCIS/JSON/Capture/Documents/epcisDocWithAllGS1Keys.json": "names one SSCC twice in one event, as URN and as"
-    " Digital Link; a subject stands once in an event (CUSTODY_RULES, EXTRACT.md §7)",
-    "openepcis/2.0/EPCIS/JSON/Capture/Documents/TransactionEvent_with_userExtensions.json": "EffectiveDoseRate is no measurement"
-    " type of CBV 2.0, and bare words are CBV's (JSON Schema, measurementType)",
-    "openepcis/2.0/EPCIS/JSON/Query/TransactionEvent_with_userExtensions.json": "EffectiveDoseRate is no measurement type of"
-    " CBV 2.0, and bare words are CBV's (JSON Schema, measurementType)",
+    " stands once in an event (custody rules, EXTRACT.md §7)",
+    "openepcis/2.0/EPCIS/JSON/Capture/Documents/epcisDocWithAllGS1Keys.json": "the same event",
 }
-# Accepted although the JSON Schema refuses it: the XSD of the same standard has persistentDisposition in every event.
+# Taken without a notice although the JSON Schema refuses it: the XSD of the same standard has persistentDisposition in every event.
 _ALSO_DISPOSED = ("AggregationEvent", "AssociationEvent", "TransactionEvent")
 # No documents of events: a query, and the vectors of the event hash.
 _OTHERS = ("Queries", "event_hash_vectors.json", "schema/", "CaptureJob")
@@ -34,11 +27,6 @@ _OTHERS = ("Queries", "event_hash_vectors.json", "schema/", "CaptureJob")
 def is_invalid(name: str) -> bool:
     """Whether the author of an example lists it as invalid."""
     return "/Invalid/" in name
-
-
-def why_not_valid(name: str) -> str | None:
-    """The rule that an example breaks although it passes for valid, None for all others."""
-    return next((why for start, why in NOT_VALID.items() if name.startswith(start)), None)
 
 
 def documents(shared_data: Path, *suffixes: str) -> Iterator[tuple[str, bytes]]:

@@ -10,9 +10,10 @@ import pytest
 
 from ledger.base.errors import Code, FormError
 from ledger.base.limits import FINDINGS
-from ledger.epcis.check import check_document, check_event
-from ledger.epcis.document import Form
-from ledger.epcis.findings import Finding
+from ledger.epcis.check import check_document, check_event, examine, frame_findings
+from ledger.epcis.document import Form, read_document
+from ledger.epcis.findings import Finding, Grade
+from ledger.trade.extract import extract
 
 EPCIS = "https://ref.gs1.org/standards/epcis/epcis-context.jsonld"
 CONTEXT = [EPCIS, {"ex": "https://example.org/terms/"}]
@@ -99,7 +100,6 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("ObjectEvent", {"eventTimeZoneOffset": "Z"}, "/eventTimeZoneOffset", "an offset from UTC"),
     ("ObjectEvent", {"action": ...}, "/action", "mandatory"),
     ("ObjectEvent", {"action": "CREATE"}, "/action", "ADD or OBSERVE or DELETE"),
-    ("TransformationEvent", {"action": "ADD"}, "/action", "an extension in a namespace"),
     ("ObjectEvent", {"eventID": "event 7"}, "/eventID", "a URI"),
     ("ObjectEvent", {"eventID": "urn:uuid:7"}, "/eventID", "a UUID"),
     ("ObjectEvent", {"eventID": "ni:///sha-256;abc?ver=CBV2.0"}, "/eventID", "an event hash"),
@@ -125,12 +125,11 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("ObjectEvent", {"quantityList": [{"quantity": 1}]}, "/quantityList/0/epcClass", "mandatory"),
     ("ObjectEvent", {"quantityList": [{"epcClass": WHEAT, "quantity": "1"}]}, "/quantityList/0/quantity", "a number"),
     ("ObjectEvent", {"quantityList": [{"epcClass": WHEAT, "uom": "kg"}]}, "/quantityList/0/uom", "Recommendation 20"),
-    ("ObjectEvent", {"quantityList": [{"epcClass": WHEAT, "ex:a": 1}]}, "/quantityList/0/ex:a", "no member beside"),
     # words
     ("ObjectEvent", {"bizStep": "transforming"}, "/bizStep", "a business step of the CBV"),
-    ("ObjectEvent", {"bizStep": "cbv:BizStep-transforming"}, "/bizStep", "a business step of the CBV"),
     ("ObjectEvent", {"bizStep": "https://ref.gs1.org/cbv/Disp-active"}, "/bizStep", "a business step of the CBV"),
-    ("ObjectEvent", {"bizStep": "urn:epcglobal:cbv:bizstep:shipping"}, "/bizStep", "bare word"),
+    ("ObjectEvent", {"bizStep": "urn:epcglobal:cbv:disp:active"}, "/bizStep", "a business step of the CBV"),
+    ("ObjectEvent", {"disposition": "https://ns.gs1.org/cbv/BizStep-packing"}, "/disposition", "a disposition of the CBV"),
     ("ObjectEvent", {"disposition": "in_transport"}, "/disposition", "a disposition of the CBV"),
     ("ObjectEvent", {"persistentDisposition": {}}, "/persistentDisposition", "set or unset"),
     ("ObjectEvent", {"persistentDisposition": {"set": []}}, "/persistentDisposition/set", "at least 1 value"),
@@ -146,30 +145,22 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     # places and names
     ("ObjectEvent", {"readPoint": "urn:x:1"}, "/readPoint", "an object"),
     ("ObjectEvent", {"readPoint": {}}, "/readPoint/id", "mandatory"),
-    ("ObjectEvent", {"readPoint": DOCK | {"gate": 7}}, "/readPoint/gate", "an extension in a namespace"),
-    ("ObjectEvent", {"note": "x"}, "/note", "an extension in a namespace"),
     ("ObjectEvent", {"other:note": "x"}, "/other:note", "bind the prefix 'other'"),
     # sensors
     ("ObjectEvent", {"sensorElementList": [{}]}, "/sensorElementList/0/sensorReport", "mandatory"),
     ("ObjectEvent", {"sensorElementList": [{"sensorReport": []}]}, "/sensorElementList/0/sensorReport", "at least 1"),
-    ("ObjectEvent", {"sensorElementList": [{"sensorReport": [{"value": 1}]}]},
-     "/sensorElementList/0/sensorReport/0/type", "mandatory"),
-    ("ObjectEvent", {"sensorElementList": [{"sensorReport": [{"type": "Warmth"}]}]},
-     "/sensorElementList/0/sensorReport/0/type", "a measurement type"),
-    ("ObjectEvent", {"sensorElementList": [{"sensorReport": [{"type": "Mass", "percRank": 50}]}]},
-     "/sensorElementList/0/sensorReport/0/percValue", "beside percRank"),
     ("ObjectEvent", {"sensorElementList": [SENSED | {"sensorMetadata": {"startTime": "2026-03-02T00:00:00Z",
      "endTime": "2026-03-01T00:00:00Z"}}]}, "/sensorElementList/0/sensorMetadata/endTime", "an end at or after"),
     *(
         ("ObjectEvent", {"sensorElementList": [{"sensorReport": [{"type": "Mass", name: value}]}]},
          f"/sensorElementList/0/sensorReport/0/{name}", expected)
         for name, value, expected in [
-            ("exception", "https://gs1.org/voc/ALARM_CONDITION", "bare word"), ("exception", "FIRE", "a sensor alert type"),
             ("component", "w", "a component"), ("microorganism", "germ", "a URI"), ("chemicalSubstance", "salt", "a URI"),
             ("coordinateReferenceSystem", "WGS84", "a URI"), ("uriValue", "x", "a URI"), ("deviceID", "7", "a URI"),
+            ("type", 7, "a measurement type"), ("exception", "on fire", "a sensor alert type"),
             ("stringValue", 7, "text"), ("uom", 7, "text"), ("booleanValue", "true", "true or false"),
             ("hexBinaryValue", "0x1F", "hexadecimal digits"), ("time", "noon", "a time with its zone"),
-            *((name, "7", "a number") for name in ("value", "minValue", "maxValue", "meanValue", "sDev")),
+            *((name, "much", "a number") for name in ("value", "minValue", "maxValue", "meanValue", "sDev")),
         ]
     ),
     ("ObjectEvent", {"bizStep": 7}, "/bizStep", "a business step of the CBV"),
@@ -197,9 +188,48 @@ def test_refuses_at_its_place_for_its_reason(
     kind: str, members: dict[str, Any], place: str, expected: str
 ) -> None:
     found = found_in(event_of(kind, **members))
-    assert [finding.place for finding in found] == [place], [str(finding) for finding in found]
+    assert [(finding.place, finding.grade) for finding in found] == [(place, Grade.REFUSED)], [
+        str(finding) for finding in found
+    ]
     assert expected in found[0].expected
     assert f"{found[0]}".startswith(f"{place or '(document)'}: expected ")
+
+
+NOTED: list[tuple[str, dict[str, Any], str, str]] = [
+    ("TransformationEvent", {"action": "ADD"}, "/action", "no action in a TransformationEvent"),
+    ("ObjectEvent", {"bizStep": "urn:epcglobal:cbv:bizstep:shipping"}, "/bizStep", "bare word"),
+    ("ObjectEvent", {"disposition": "https://ns.gs1.org/cbv/Disp-active"}, "/disposition", "bare word"),
+    ("ObjectEvent", {"bizStep": "cbv:BizStep-of_a_later_cbv"}, "/bizStep", "a business step of the CBV"),
+    ("ObjectEvent", {"disposition": "urn:epcglobal:cbv:disp:sold"}, "/disposition", "a disposition of the CBV"),
+    ("ObjectEvent", {"_comment": "x"}, "/_comment", "an extension in a namespace"),
+    ("ObjectEvent", {"readPoint": DOCK | {"gate": 7}}, "/readPoint/gate", "an extension in a namespace"),
+    ("ObjectEvent", {"quantityList": [{"epcClass": WHEAT, "ex:a": 1}]}, "/quantityList/0/ex:a", "no member beside"),
+    *(
+        ("ObjectEvent", {"sensorElementList": [{"sensorReport": [report]}]}, f"/sensorElementList/0/sensorReport/0/{name}",
+         expected)
+        for report, name, expected in [
+            ({"value": 1}, "type", "mandatory in JSON"),
+            ({"type": "Warmth"}, "type", "a measurement type of the CBV"),
+            ({"type": "https://gs1.org/voc/Mass"}, "type", "bare word"),
+            ({"type": "Mass", "exception": "FIRE"}, "exception", "a sensor alert type of the CBV"),
+            ({"type": "Mass", "percRank": 50}, "percValue", "beside percRank"),
+            ({"type": "Mass", "percValue": 50}, "percRank", "beside percValue"),
+            *(({"type": "Mass", name: "-1.5e3"}, name, "a number, not a text")
+              for name in ("value", "minValue", "maxValue", "meanValue", "sDev")),
+        ]
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "members", "place", "expected"), NOTED)
+def test_notes_what_can_be_read_in_one_way_and_takes_it(
+    kind: str, members: dict[str, Any], place: str, expected: str
+) -> None:
+    found = found_in(event_of(kind, **members))
+    assert [(finding.place, finding.grade) for finding in found] == [(place, Grade.NOTED)], [
+        str(finding) for finding in found
+    ]
+    assert expected in found[0].expected
 
 
 def test_words_in_the_namespace_of_others_and_names_under_bound_prefixes_pass() -> None:
@@ -331,6 +361,29 @@ def test_a_sensor_report_of_an_xml_document_may_leave_out_what_it_measured() -> 
 def test_names_no_more_findings_than_anybody_would_read() -> None:
     events = [event_of("ObjectEvent", bizStep="x", disposition="y") for _ in range(FINDINGS)]
     assert len(findings(document_of(*events))) == FINDINGS
+
+
+def test_many_notices_hide_no_refusal() -> None:
+    event = event_of("ObjectEvent", **{f"_{number}": 1 for number in range(2 * FINDINGS)}, bizStep="x")
+    found = findings(document_of(event))
+    assert [finding.grade for finding in found] == [Grade.NOTED] * FINDINGS + [Grade.REFUSED]
+
+
+def test_what_is_refused_has_no_extract_and_what_is_noted_has() -> None:
+    events = [event_of("ObjectEvent", _comment="x"), event_of("ObjectEvent", bizStep="x", _comment="x")]
+    document = read_document(json.dumps(document_of(*events)).encode(), Form.JSON)
+    good, bad = examine(document)
+    assert good.extract == extract(good.event, document.context)
+    assert (good.place, len(good.refusals), len(good.notices)) == ("/epcisBody/eventList/0", 0, 1)
+    assert bad.extract is None
+    assert (len(bad.refusals), len(bad.notices), bad.members["bizStep"]) == (1, 1, "x")
+
+
+def test_under_a_context_that_cannot_be_used_nothing_is_extracted() -> None:
+    whole = document_of(**{"@context": [EPCIS, {"action": "https://example.org/"}]})
+    document = read_document(json.dumps(whole).encode(), Form.JSON)
+    assert [finding.place for finding in frame_findings(document)] == ["/@context"]
+    assert [(one.extract, one.findings) for one in examine(document)] == [(None, ())]
 
 
 def test_codes_say_what_kind_of_fault_it_is() -> None:
