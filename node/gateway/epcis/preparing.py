@@ -19,7 +19,7 @@ from ledger.chain.signing import Payload, Signed, prepare_event, sign_events
 from ledger.chain.transaction import Mode
 from ledger.epcis.check import examine, frame_findings
 from ledger.epcis.document import Form, read_document
-from ledger.epcis.findings import Finding
+from ledger.epcis.findings import Finding, Grade
 from ledger.epcis.original import name_of, with_original
 from ledger.trade.statement import Action, Extract, Openness
 from node.local.protocol import OpenBytes, Submission
@@ -106,18 +106,18 @@ def read_body(data: bytes, form: Form, most: int, openness: Openness) -> Body:
     if form is Form.XML:
         original = name_of(data)
         document = document._replace(context=with_original(document.context, data))
-    around = frame_findings(document)
+    around = [finding for finding in frame_findings(document) if finding.grade is Grade.REFUSED]
     if around:
         return Body(document.context, (), tuple(_fault(finding, None) for finding in around), original)
     candidates: list[Candidate] = []
     faults: list[Fault] = []
-    for place, event, members, found, findings in examine(document, openness):
-        name = members.get("eventID")
+    for one in examine(document, openness):
+        name = one.members.get("eventID")
         event_id = name if type(name) is str else None
-        if found is not None:
-            candidates.append(Candidate(place, event, found, event_id))
+        if one.extract is not None:
+            candidates.append(Candidate(one.place, one.event, one.extract, event_id))
         else:
-            faults += [_fault(finding, event_id) for finding in findings]
+            faults += [_fault(finding, event_id) for finding in one.refusals]
     return Body(document.context, tuple(candidates), tuple(faults), original)
 
 
