@@ -17,6 +17,9 @@
     [index]                          # may be left out
     url = "postgresql:///custody"    # else index/index.db, SQLite; passwords belong into ~/.pgpass
 
+    [epcis]                          # may be left out
+    webhook_allow = ["10.1.0.0/16"]  # networks of the operator's own that webhooks may go to, beside the public internet
+
     [[peers]]                        # every other validator, and who else is let in
     organisation = "carrier"
     address = "127.0.0.1:7102"
@@ -31,6 +34,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -76,6 +80,12 @@ class SnapshotConfig(NamedTuple):
     keep_bodies: int
 
 
+class EpcisConfig(NamedTuple):
+    """What the EPCIS interface may do."""
+
+    webhook_allow: tuple[IPv4Network | IPv6Network, ...]
+
+
 class NodeConfig(NamedTuple):
     """The settings of one node."""
 
@@ -89,6 +99,7 @@ class NodeConfig(NamedTuple):
     snapshots: SnapshotConfig
     index_url: str = f"sqlite:///{INDEX_FILE}"
     """The database of the query index: sqlite:///file or postgresql://..."""
+    epcis: EpcisConfig = EpcisConfig(())
 
 
 def transport_pin(public_key: bytes) -> bytes:
@@ -115,6 +126,7 @@ def load_config(folder: Path) -> NodeConfig:
         reader.integer("clock_offset_ms", 0),
         _snapshots(reader.section("snapshots")),
         reader.section("index").text("url", f"sqlite:///{folder.resolve() / INDEX_FILE}"),
+        EpcisConfig(reader.section("epcis").networks("webhook_allow")),
     )
     reader.finish()
     return config
@@ -224,6 +236,16 @@ class _Reader:
         ):
             raise self.wrong(name, "host:port", value)
         return Address(host.strip("[]"), int(port))
+
+    def networks(self, name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Networks in CIDR notation, or single addresses."""
+        value = self._take(name, [])
+        try:
+            if isinstance(value, list) and all(isinstance(text, str) for text in value):
+                return tuple(ip_network(text) for text in value)
+        except ValueError:
+            pass
+        raise self.wrong(name, 'networks as ["10.1.0.0/16"]', value)
 
     def section(self, name: str) -> _Reader:
         """A table."""

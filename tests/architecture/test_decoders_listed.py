@@ -51,6 +51,7 @@ ELSEWHERE = {
     "node.gateway.epcis.job_store:_job": OWN,
     "node.gateway.epcis.job_store:_named": OWN,
     "node.gateway.epcis.job_store:_fate": OWN,
+    "node.gateway.epcis.subscriptions.stored:_webhook": OWN,
     "node.gateway.epcis.paging:Tokens.read": "sealed by this process: others are refused unread, tests/gateway/epcis",
     "node.gateway.rendering:row_json": "reads items that the ledger executed",
     "node.storage.segment_format:decode_record_header": OWN,

@@ -54,6 +54,7 @@ from ledger.chain.votes import parse_claim, parse_proposal, parse_vote
 from ledger.consensus.messages import decode_message, decode_record, encode_message
 from ledger.epcis.check import examine, frame_findings
 from ledger.epcis.document import Form, read_document
+from ledger.epcis.message_signature import check_message
 from ledger.members.members import entry_from_wire as registry_entry_from_wire
 from ledger.proof.bundle import bundle_from_bytes
 from ledger.state import snapshot
@@ -68,6 +69,8 @@ from ledger.trade.statement import statement_from_wire, subject_from_wire
 from node.config import load_config
 from node.founding import read_plan
 from node.gateway.access import ReaderToken
+from node.gateway.epcis.problems import EpcisError
+from node.gateway.epcis.subscriptions.asked import request_of
 from node.gateway.submission import check_media_type, parse_submissions
 from node.index.facets import derive
 from node.index.parameters import query_from_json, query_from_url
@@ -299,6 +302,15 @@ def _json_query(data: bytes) -> None:
     query_from_json(parse(data, limits.EVENT_BYTES))
 
 
+def _subscription(data: bytes) -> None:
+    request_of(data)
+
+
+def _message_signature(data: bytes) -> None:
+    lines = [line.partition(": ") for line in data.decode("latin-1").split("\n")]
+    check_message("POST", "https://receiver.example/", {name: value for name, _, value in lines}, b"body")
+
+
 def _json_slice(data: bytes) -> None:
     parse(data, limits.EVENT_BYTES)
 
@@ -485,6 +497,9 @@ DECODERS: tuple[Decoder, ...] = (
     Decoder("facets of an event", ("node.index.facets:derive",), _index_facets, samples.events, "json", limits.EVENT_BYTES),
     Decoder("query in a URL", ("node.index.parameters:query_from_url",), _url_query, samples.url_queries, "text", 100_000),
     Decoder("query", ("node.index.parameters:query_from_json",), _json_query, samples.json_queries, "json", 100_000),
+    Decoder("subscription", ("node.gateway.epcis.subscriptions.schedule:schedule_from_fields",), _subscription,
+            samples.subscriptions, "json", 65_536, (EpcisError,)),
+    Decoder("signature of a webhook", (), _message_signature, samples.webhook_fields, "text", 65_536, (SignatureError,)),
     Decoder("segment header", ("node.storage.segment_format:decode_header",), _segment_header, samples.segment_headers,
             "binary", 1_000, (StorageError,)),
     Decoder("node settings", ("node.config:load_config",), _node_settings, samples.node_settings, "toml", 100_000),

@@ -21,6 +21,7 @@ from ledger.chain.evidence import make_evidence
 from ledger.chain.transaction import Kind, sign_transaction
 from ledger.chain.votes import Kind as ClaimKind
 from ledger.consensus.messages import encode_message
+from ledger.epcis.message_signature import content_digest, signature_fields
 from ledger.proof.anchor import anchor_from_genesis
 from ledger.proof.build import build
 from ledger.state.backfill import StoredLink
@@ -495,6 +496,32 @@ def url_queries() -> tuple[bytes, ...]:
         b"MATCH_anyEPC=urn:epc:idpat:sgtin:9521234.*.*&LT_quantity_KGM=12.5&EXISTS_errorDeclaration=true&maxEventCount=5",
         b"GT_INNER_ILMD_cbvmda:netWeight=-1e3&EQ_source_possessing_party=urn:epc:id:pgln:9521234.00000&EQ_booleanValue=true",
     )
+
+
+def subscriptions() -> tuple[bytes, ...]:
+    return (
+        (
+            b'{"dest":"https://receiver.example/hook?to=a","signatureToken":"kept","stream":true,'
+            b'"initialRecordTime":"2026-04-04T20:33:31.116-06:00"}'
+        ),
+        (
+            b'{"dest":"http://receiver.example:8080/","reportIfEmpty":true,'
+            b'"schedule":{"second":"0/15","minute":"[10-20],40","dayOfWeek":"1","dayOfMonth":"31","month":"[1-12]"}}'
+        ),
+    )
+
+
+def webhook_fields() -> tuple[bytes, ...]:
+    fields = {
+        "content-type": "application/json",
+        "content-digest": content_digest(b"body"),
+        "custody-subscription": "one",
+        "custody-delivery": "1",
+    }
+    signed = signature_fields(
+        SigningKey(digest("a gateway")), "POST", "https://receiver.example/", fields, 1_780_000_000
+    )
+    return ("\n".join(f"{name}: {value}" for name, value in (fields | signed).items()).encode(),)
 
 
 def json_queries() -> tuple[bytes, ...]:

@@ -54,6 +54,9 @@ def test_a_network_is_never_made_over_another(folder: Path) -> None:
         ('organisation = "carrier"', 'organisation = "maker"', "peers"),
         ('transport_key = "', 'transport_key = "00', "transport_key"),
         ("[gateway]", "[gateway", "TOML"),
+        ("[gateway]", '[epcis]\nwebhook_allow = ["10.1.0.1/16"]\n[gateway]', "epcis.webhook_allow"),
+        ("[gateway]", '[epcis]\nwebhook_allow = "10.1.0.0/16"\n[gateway]', "epcis.webhook_allow"),
+        ("[gateway]", "[epcis]\nwebhook_alow = []\n[gateway]", "epcis.webhook_alow"),
         ('genesis = "genesis.custody"', 'genesis = "elsewhere"', "genesis"),
     ],
 )

@@ -1,0 +1,54 @@
+"""Subscriptions of one gateway: webhooks and streams over one source, from its start to its end."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry
+
+from ledger.base.keys import SigningKey
+from node.gateway.epcis.store import LocalStore
+from node.gateway.epcis.subscriptions.feed import Clock, Source, SystemClock
+from node.gateway.epcis.subscriptions.measures import Measures
+from node.gateway.epcis.subscriptions.outbound import Outbound, Policy
+from node.gateway.epcis.subscriptions.stored import WebhookStore
+from node.gateway.epcis.subscriptions.streams import Streams
+from node.gateway.epcis.subscriptions.webhooks import Webhooks
+
+
+class Subscriptions:
+    """To be opened within the event loop, after the store."""
+
+    def __init__(
+        self,
+        store: LocalStore,
+        source: Source,
+        policy: Policy,
+        key: SigningKey | None,
+        registry: CollectorRegistry,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        measures = Measures(registry)
+        self.policy = policy
+        self.clock = clock or SystemClock()
+        self.webhooks = Webhooks(
+            WebhookStore(store), source, Outbound(policy), key, measures, clock=self.clock
+        )
+        self.streams = Streams(source, measures, clock=self.clock)
+
+    async def open(self) -> None:
+        """Go on with the webhooks that were there."""
+        await self.webhooks.open()
+
+    def stop(self) -> None:
+        """End every stream soon."""
+        self.streams.stop()
+
+    async def close(self) -> None:
+        """Stop delivering; what is unfinished goes on at the next start."""
+        self.streams.stop()
+        await self.webhooks.close()
+
+    async def forget(self, query_name: str) -> None:
+        """End all subscriptions of a named query that is no more."""
+        self.streams.forget(query_name)
+        await self.webhooks.forget(query_name)
