@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from ledger.base.errors import Code, FormError
+from ledger.epcis.xml.reader import read_events
 from ledger.trade.slices import document_slices
 
 
@@ -48,15 +48,17 @@ _NEWEST: Final = "2.0"
 
 
 def read_document(data: bytes, form: Form) -> Document:
-    """Read an EPCIS document, a query document, a list of events (JSON only) or a single event.
+    """Read an EPCIS document, a query document, a list of events (JSON only) or a single event; XML also of EPCIS 1.x.
 
     Only the form is judged: that it can be read, within the caps, and where its events are. Whether an event holds what
     an event must is `ledger.epcis.check`.
 
-    Raises FormError: malformed, too_large, too_deep or duplicate_key, with the place.
+    Raises FormError: malformed, too_large, too_deep, duplicate_key or unsupported_version, with the place.
     """
     if form is Form.XML:
-        raise FormError(Code.UNSUPPORTED_MEDIA_TYPE, "expected JSON, got XML")
+        read = read_events(data)
+        shape = _shape(read.frame or None)
+        return Document(read.context, read.events, form, read.version, shape, read.frame)
     slices = document_slices(data)
     shape = _shape(slices.frame)
     frame = (

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from tests.epcis.xml_samples import FULL
 from tests.fuzz.checking import Finding, check
 from tests.fuzz.decoders import BY_NAME, Decoder
 
@@ -86,6 +87,55 @@ def _json(most: int) -> Iterator[tuple[str, bytes]]:
     yield "zeros", bytes(most)
 
 
+def _xml(most: int) -> Iterator[tuple[str, bytes]]:
+    wine = b'<wine:a xmlns:wine="https://wine.example/">'
+    head, tail = (
+        FULL.split(b"<wine:label", 1)[0],
+        b"</ObjectEvent></EventList></EPCISBody></epcis:EPCISDocument>",
+    )
+    room = most - len(head) - 1_000
+    laughs = b"".join(b'<!ENTITY l%d "%b">' % (level, b"&l%d;" % (level - 1) * 10) for level in range(1, 12))
+    yield "laughs", b'<!DOCTYPE a [<!ENTITY l0 "ha">' + laughs + b"]><a>&l11;</a>"
+    yield (
+        "one entity often",
+        b'<!DOCTYPE a [<!ENTITY x "' + b"x" * (most // 2) + b'">]><a>' + b"&x;" * (most // 8) + b"</a>",
+    )
+    yield "an external entity", b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>'
+    yield "an external subset", b'<!DOCTYPE a SYSTEM "http://127.0.0.1/a.dtd"><a/>'
+    yield "a document type that does not end", b"<!DOCTYPE a [" + b"<!ELEMENT b ANY>" * (most // 16)
+    for depth in (*_DEPTHS, most // 8):
+        size = min(depth, room // 8)
+        yield f"{depth} foreign elements", head + wine + b"<a>" * size + b"</a>" * size + b"</wine:a>" + tail
+        yield f"{depth} wrappers", head + b"<extension>" * (size // 3)
+    yield "siblings", head + wine + b"<a/>" * (room // 4) + b"</wine:a>" + tail
+    yield (
+        "siblings of different names",
+        head + wine + b"".join(b"<a%d/>" % n for n in range(room // 11)) + b"</wine:a>" + tail,
+    )
+    yield "arrays in arrays", head + wine + b"<a><b/><b/></a>" * (room // 15) + b"</wine:a>" + tail
+    yield (
+        "namespaces",
+        head + wine + b"".join(b'<n:a xmlns:n="u%d"/>' % n for n in range(room // 26)) + b"</wine:a>" + tail,
+    )
+    yield "a long namespace", b'<a xmlns="' + b"x" * (most // 2) + b'">' + b"<a/>" * (most // 8)
+    yield "attributes", b"<a " + b"".join(b'a%d="" ' % n for n in range(most // 13)) + b"/>"
+    yield "one attribute often", b"<a " + b'a="" ' * (most // 5) + b"/>"
+    yield "a long attribute", b'<a a="' + b"x" * most + b'"/>'
+    yield "a long comment", b"<!--" + b"x" * most + b"--><a/>"
+    yield "an open comment", b"<!--" + b"- " * (most // 2)
+    yield "comments", head + b"<!--x-->" * (room // 8)
+    yield "instructions", b"<?a b?>" * (most // 7)
+    yield "text", head + wine + b"x" * room + b"</wine:a>" + tail
+    yield "text in pieces", head + wine + b"x<b/>" * (room // 5) + b"</wine:a>" + tail
+    yield "character references", head + wine + b"&#120;" * (room // 6) + b"</wine:a>" + tail
+    yield "sections", head + wine + b"<![CDATA[x]]>" * (room // 13) + b"</wine:a>" + tail
+    yield "digits", head + b"<custody:count>" + b"9" * room + b"</custody:count>" + tail
+    yield "JSON", head + b'<custody:a custody:kind="json">' + b"[" * room + b"</custody:a>" + tail
+    yield "an open tag", b"<" + b"a" * most
+    yield "open tags", b"<a" * (most // 2)
+    yield "zeros", bytes(most)
+
+
 def _toml(most: int) -> Iterator[tuple[str, bytes]]:
     for depth in _DEPTHS:
         size = min(depth, most // 8)
@@ -124,7 +174,7 @@ def _binary(most: int) -> Iterator[tuple[str, bytes]]:
 
 
 _BY_FORM: Final[dict[str, Callable[[int], Iterator[tuple[str, bytes]]]]] = {
-    "msgpack": _msgpack, "json": _json, "toml": _toml, "text": _text, "binary": _binary,
+    "msgpack": _msgpack, "json": _json, "xml": _xml, "toml": _toml, "text": _text, "binary": _binary,
 }  # fmt: skip
 
 

@@ -99,7 +99,7 @@ class Decoder(NamedTuple):
     read: Callable[[bytes], bytes | None]
     samples: Callable[[], tuple[bytes, ...]]
     form: str
-    """msgpack, json, toml, text or binary: how its samples are altered."""
+    """msgpack, json, xml, toml, text or binary: how its samples are altered."""
     most: int
     """The most bytes it is meant to take; bombs are of this size."""
     errors: tuple[type[CustodyError], ...] = (FormError,)
@@ -311,6 +311,13 @@ def _message_signature(data: bytes) -> None:
     check_message("POST", "https://receiver.example/", {name: value for name, _, value in lines}, b"body")
 
 
+def _epcis_xml(data: bytes) -> None:
+    document = read_document(data, Form.XML)
+    for event in document.events:
+        parse(event, limits.EVENT_BYTES)
+    parse(document.context or b"", limits.CONTEXT_BYTES)
+
+
 def _json_slice(data: bytes) -> None:
     parse(data, limits.EVENT_BYTES)
 
@@ -464,6 +471,9 @@ DECODERS: tuple[Decoder, ...] = (
     Decoder("context", ("ledger.trade.extract.event:extract",), _context, samples.contexts, "json", limits.CONTEXT_BYTES),
     Decoder("document", ("ledger.trade.slices:document_slices",), _slices, samples.documents, "json", limits.EVENT_BYTES),
     Decoder("EPCIS document", ("ledger.epcis.document:read_document",), _epcis_json, samples.documents, "json", limits.EVENT_BYTES),
+    Decoder("EPCIS document in XML", ("ledger.epcis.xml.reader:read_events", "ledger.epcis.xml.reader:read_poll",
+                                      "ledger.epcis.xml.parser:Parser.read"), _epcis_xml, samples.xml_documents, "xml",
+            8 * limits.EVENT_BYTES),
     Decoder("slice", ("ledger.trade.slices:parse",), _json_slice, samples.events, "json", limits.EVENT_BYTES),
     Decoder("identifier", ("ledger.trade.identifiers.links:from_link", "ledger.trade.identifiers.urns:from_urn",
                            "ledger.trade.identifiers.documents:from_own_urn"), _canonical, samples.spellings, "text", 100_000),

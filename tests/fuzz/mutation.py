@@ -72,6 +72,19 @@ _TOKENS: Final = tuple(
 )  # fmt: skip
 
 
+_MARKUP: Final = tuple(
+    token.encode()
+    for token in (
+        "<", ">", "</", "/>", "<a>", "</a>", "<a/>", "&", "&lt;", "&#0;", "&#x110000;", "&x;", "<![CDATA[", "]]>", "<!--", "-->", "<?a?>",
+        "<!DOCTYPE a>", '<!DOCTYPE a [<!ENTITY x "y">]>', ' xmlns="a"', ' xmlns:b="c"', ' xmlns:custody="https://custody-ledger.org/ns/"',
+        ' custody:kind="json"', ' custody:kind="number"', ' custody:kind="array"', ' custody:kind="null"', " custody:context='[{}]'",
+        "<custody:event>{}</custody:event>", ' xml:lang="en"', ' xml:space="preserve"', ' xsi:nil="true"', "<extension>", "</extension>",
+        "<epcis:a/>", "<b:c/>", "text", "NaN", "INF", "-0", "1e999", "\ufeff", "<QuantityEvent>", 'schemaVersion="1.2"',
+    )
+)  # fmt: skip
+_TOKENS_OF: Final = {"msgpack": _HEADS, "binary": _HEADS, "xml": _MARKUP}
+
+
 def mutate(data: bytes, form: str, others: Sequence[bytes], draw: random.Random) -> bytes:
     """Another input made from `data`; `others` are what parts are taken from."""
     by_value = _BY_VALUE.get(form)
@@ -89,7 +102,7 @@ def _bytes_altered(data: bytes, form: str, others: Sequence[bytes], draw: random
     other = draw.choice(others)
     start = draw.randint(0, len(other))
     put: bytes = draw.choice((
-        b"", bytes((draw.randrange(256),)), draw.choice(_HEADS if form in ("msgpack", "binary") else _TOKENS),
+        b"", bytes((draw.randrange(256),)), draw.choice(_TOKENS_OF.get(form, _TOKENS)),
         data[at:until] * 2, draw.randbytes(draw.choice((1, 4, 8))), other[start : start + 40],
         draw.choice(_INTEGERS).to_bytes(9, "big", signed=True)[-draw.choice((1, 2, 4, 8)) :],
     ))  # fmt: skip

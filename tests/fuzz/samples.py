@@ -48,6 +48,7 @@ from tests.chain.consensus_samples import BLOCK, CHECKPOINT, FINAL, OUTCOME, VAL
 from tests.chain.test_epoch import CHANGE, DRAFT
 from tests.client.ledger_files import CONTAINER, DECLARATION, ITEM, PALLET, Ledger, shipped
 from tests.consensus.test_messages import MESSAGES
+from tests.epcis.xml_samples import DOCUMENTS
 from tests.proof.histories import Author, subjects_of
 from tests.world.epochs import ChangingWorld
 from tests.world.past import Past
@@ -106,6 +107,11 @@ def documents() -> tuple[bytes, ...]:
         b"[" + some + b"]",
         events()[0],
     )
+
+
+def xml_documents() -> tuple[bytes, ...]:
+    """EPCIS documents and an event in XML, of 2.0 and of 1.2."""
+    return DOCUMENTS
 
 
 @cache

@@ -1,0 +1,50 @@
+"""Single values between XML text and JSON: numbers, booleans; and the names of what is ours in XML (EPCIS.md §2.2, §2.4).
+
+Three names of ours let JSON written as XML be read again as the same value: an attribute that says the kind of a value
+which XML has no way to say, one that carries a `@context` which is more than namespaces, and an element that carries an
+event as JSON. Documents without them mean what they always meant.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from ledger.base.errors import Code, FormError
+from ledger.base.limits import JSON_DIGITS
+from ledger.trade.slices import Number
+from ledger.trade.vocabulary import EXTENSION_NAMESPACE
+
+SPACE: Final = " \t\r\n"
+INSTANCE: Final = "http://www.w3.org/2001/XMLSchema-instance"
+# As expat gives names: namespace, local name, prefix.
+KIND: Final = f"{EXTENSION_NAMESPACE} kind custody"
+CONTEXT: Final = f"{EXTENSION_NAMESPACE} context custody"
+JSON_EVENT: Final = f"{EXTENSION_NAMESPACE} event custody"
+_NUMBER: Final = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]+))?")
+_BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
+
+
+def number(text: str) -> Number:
+    """The JSON number of an xsd:decimal or xsd:double: the digits as written, in the spelling JSON has for them.
+
+    Raises FormError: malformed for any other text, and for INF and NaN, which JSON cannot say; too_large.
+    """
+    match = _NUMBER.fullmatch(text)
+    if match is None or not (match[2] or match[3]):
+        raise FormError(Code.MALFORMED, f"expected a number, got {text[:32]!a}")
+    sign, whole, part, exponent = match.groups()
+    if sum(len(digits) for digits in (whole, part or "", exponent or "")) > JSON_DIGITS:
+        raise FormError(
+            Code.TOO_LARGE, f"expected a number of at most {JSON_DIGITS} digits, got {text[:32]!a}"
+        )
+    spelled = ("-" if sign == "-" else "") + (whole.lstrip("0") or "0")
+    return Number(spelled + (f".{part}" if part else "") + (f"e{exponent}" if exponent else ""))
+
+
+def boolean(text: str) -> bool:
+    """An xsd:boolean. Raises FormError malformed for any other text."""
+    value = _BOOLEANS.get(text)
+    if value is None:
+        raise FormError(Code.MALFORMED, f"expected true or false, got {text[:32]!a}")
+    return value
