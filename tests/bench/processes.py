@@ -45,9 +45,10 @@ def free_port_base(count: int = 4, *, gateways: bool = False) -> int:
 class Validators:
     """The processes of one network; an async context manager."""
 
-    def __init__(self, root: Path, *, state_depth: int) -> None:
+    def __init__(self, root: Path, *, state_depth: int, gateways: bool = False) -> None:
+        """`gateways`: their ports have to be free too."""
         self.root = root
-        self.port_base = free_port_base()
+        self.port_base = free_port_base(gateways=gateways)
         self.made: MadeNetwork = create_network(
             root, DEMONSTRATION, port_base=self.port_base, state_depth=state_depth
         )
