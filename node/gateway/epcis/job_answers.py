@@ -44,6 +44,9 @@ def whole_job_json(job: Job, parts: Sequence[JobPart]) -> dict[str, Any]:
         *({"place": place, "eventID": event, "unchanged": True} for place, event in job.unchanged),
         *(event for part in parts for event in _events(part)),
     ]
+    document["custody:notices"] = [
+        {"place": notice.place, "eventID": notice.event_id, "detail": notice.detail} for notice in job.notices
+    ]
     if job.original is not None:
         document["custody:document"] = job.original
     return document

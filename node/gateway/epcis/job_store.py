@@ -24,7 +24,8 @@ CREATE TABLE IF NOT EXISTS capture_jobs (
     is_success INTEGER NOT NULL,
     original TEXT,
     faults TEXT NOT NULL,
-    unchanged TEXT NOT NULL
+    unchanged TEXT NOT NULL,
+    notices TEXT NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS capture_jobs_open ON capture_jobs (number) WHERE finished_ms IS NULL;
 CREATE TABLE IF NOT EXISTS capture_parts (
@@ -94,6 +95,8 @@ class Job(NamedTuple):
     """Events that were never handed in."""
     unchanged: tuple[tuple[str, str], ...]
     """(place, eventID) of events that the repository already had, byte by byte."""
+    notices: tuple[Fault, ...]
+    """In what events deviate from the standard that were taken all the same."""
 
 
 class Opened(NamedTuple):
@@ -105,9 +108,7 @@ class Opened(NamedTuple):
     events: tuple[Named, ...]
 
 
-_JOB: Final = (
-    "number, id, captured_by, behaviour, created_ms, finished_ms, is_success, original, faults, unchanged"
-)
+_JOB: Final = "number, id, captured_by, behaviour, created_ms, finished_ms, is_success, original, faults, unchanged, notices"
 
 
 def begin(connection: sqlite3.Connection, job: Job, parts: Sequence[Part], document: bytes | None) -> int:
@@ -115,8 +116,8 @@ def begin(connection: sqlite3.Connection, job: Job, parts: Sequence[Part], docum
     forget(connection, job.created_ms - KEPT_MS)
     cursor = connection.execute(
         "INSERT INTO capture_jobs (id, captured_by, behaviour, created_ms, finished_ms, is_success, original, faults,"
-        " unchanged) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (*job[1:8], json.dumps(job.faults), json.dumps(job.unchanged)),
+        " unchanged, notices) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*job[1:8], json.dumps(job.faults), json.dumps(job.unchanged), json.dumps(job.notices)),
     )
     number = cursor.lastrowid or 0
     connection.executemany(
@@ -228,18 +229,8 @@ def forget(connection: sqlite3.Connection, before_ms: int) -> None:
 
 
 def _job(row: Sequence[Any]) -> Job:
-    (
-        number,
-        captured,
-        captured_by,
-        behaviour,
-        created_ms,
-        finished_ms,
-        success,
-        original,
-        faults,
-        unchanged,
-    ) = row
+    number, captured, captured_by, behaviour, created_ms, finished_ms, success, original, *texts = row
+    faults, unchanged, notices = (json.loads(text) for text in texts)
     return Job(
         number,
         captured,
@@ -249,8 +240,9 @@ def _job(row: Sequence[Any]) -> Job:
         finished_ms,
         bool(success),
         original,
-        tuple(Fault(*fault) for fault in json.loads(faults)),
-        tuple((place, event) for place, event in json.loads(unchanged)),
+        tuple(Fault(*fault) for fault in faults),
+        tuple((place, event) for place, event in unchanged),
+        tuple(Fault(*notice) for notice in notices),
     )
 
 

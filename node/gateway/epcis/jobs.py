@@ -101,6 +101,7 @@ class Jobs:
             row = Job(
                 0, job, captured_by, behaviour.value, _now_ms(), None if parts else _now_ms(), not faults,
                 body.original, faults, tuple((one.place, one.event_id or "") for one in (*unchanged, *again)),
+                body.notices,
             )  # fmt: skip
             number = await self._store.run(
                 lambda found: job_store.begin(found, row, parts, document if parts else None)

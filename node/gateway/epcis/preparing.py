@@ -55,7 +55,7 @@ class Candidate(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """One reason why an event of a body, or all of it, is not captured."""
+    """What is said of an event of a body, or of all of it: why it is not captured, or in what it deviates."""
 
     place: str
     """JSON pointer in the body."""
@@ -72,6 +72,8 @@ class Body(NamedTuple):
     faults: tuple[Fault, ...]
     original: str | None
     """The name of the XML document it was; None for JSON."""
+    notices: tuple[Fault, ...] = ()
+    """What deviates from the standard and can be read in one way only; no reason to refuse. The first `FINDINGS`."""
 
 
 class Named(NamedTuple):
@@ -106,19 +108,25 @@ def read_body(data: bytes, form: Form, most: int, openness: Openness) -> Body:
     if form is Form.XML:
         original = name_of(data)
         document = document._replace(context=with_original(document.context, data))
-    around = [finding for finding in frame_findings(document) if finding.grade is Grade.REFUSED]
-    if around:
-        return Body(document.context, (), tuple(_fault(finding, None) for finding in around), original)
+    around = frame_findings(document)
+    notices = [_fault(finding, None) for finding in around if finding.grade is Grade.NOTED]
+    if len(notices) < len(around):
+        faults = [_fault(finding, None) for finding in around if finding.grade is Grade.REFUSED]
+        return Body(document.context, (), tuple(faults), original)
     candidates: list[Candidate] = []
-    faults: list[Fault] = []
-    for one in examine(document, openness):
-        name = one.members.get("eventID")
+    faults = []
+    for examined in examine(document, openness):
+        name = examined.members.get("eventID")
         event_id = name if type(name) is str else None
-        if one.extract is not None:
-            candidates.append(Candidate(one.place, one.event, one.extract, event_id))
-        else:
-            faults += [_fault(finding, event_id) for finding in one.refusals]
-    return Body(document.context, tuple(candidates), tuple(faults), original)
+        if examined.extract is None:
+            faults += [_fault(finding, event_id) for finding in examined.refusals]
+            continue
+        candidates.append(Candidate(examined.place, examined.event, examined.extract, event_id))
+        if examined.findings and len(notices) < limits.FINDINGS:
+            notices += [_fault(finding, event_id) for finding in examined.notices]
+    return Body(
+        document.context, tuple(candidates), tuple(faults), original, tuple(notices[: limits.FINDINGS])
+    )
 
 
 def _fault(finding: Finding, event_id: str | None) -> Fault:

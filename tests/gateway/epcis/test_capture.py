@@ -119,6 +119,18 @@ def test_form_that_is_wrong_is_refused_with_every_place_or_left_out(tmp_path: Pa
     play_epcis(tmp_path, act)
 
 
+def test_what_deviates_and_can_be_read_in_one_way_is_taken_and_noted(tmp_path: Path) -> None:
+    async def act(stage: EpcisStage) -> None:
+        plain = event(1, event_id=uuid(1), bizStep="urn:epcglobal:cbv:bizstep:commissioning")
+        job = await finished(stage, await sent(stage, document(plain, event(2))))
+        assert job["success"] is True, job
+        (notice,) = job["custody:notices"]
+        assert (notice["place"], notice["eventID"]) == ("/epcisBody/eventList/0/bizStep", uuid(1))
+        assert "expected" in notice["detail"]
+
+    play_epcis(tmp_path, act)
+
+
 def test_more_than_one_transaction_holds_is_refused_or_split(tmp_path: Path) -> None:
     async def act(stage: EpcisStage) -> None:
         data = document(*(event(number) for number in range(ROLLBACK_EVENTS + 1)))
