@@ -12,9 +12,11 @@ import pytest
 
 from ledger.base.encoding import decode
 from ledger.base.errors import Code
-from ledger.chain.transaction import Mode, transaction_from_bytes
+from ledger.chain.transaction import Mode, context_hash, transaction_from_bytes
+from ledger.epcis.original import name_of, original_of
+from node.gateway.epcis.job_store import document_of
 from node.gateway.epcis.preparing import ROLLBACK_EVENTS
-from tests.gateway.epcis.documents import JSON, PROCEED, alone, document, event, uuid
+from tests.gateway.epcis.documents import JSON, PROCEED, XML, alone, document, event, uuid
 from tests.gateway.epcis.epcis_stage import ERP_TOKEN, READER, EpcisStage, play_epcis, staged_epcis
 from tests.gateway.stage import until
 
@@ -371,5 +373,26 @@ def test_what_is_kept_is_what_is_handed_in(tmp_path: Path) -> None:
         items = decode(submission.transaction, max_bytes=1_000_000)[1]
         assert len(items) == len(submission.payloads) == 1
         assert submission.contexts[0].startswith(b"[")
+
+    play_epcis(tmp_path, act)
+
+
+def test_an_xml_document_is_kept_and_named_under_the_signature(tmp_path: Path) -> None:
+    async def act(stage: EpcisStage) -> None:
+        response = await stage.http.post("/capture", content=XML, headers={"Content-Type": "application/xml"})
+        job = await finished(stage, response)
+        assert job["success"] is True, job
+        name = name_of(XML)
+        assert job["custody:document"] == name
+        (submission,) = stage.validator.submissions
+        assert original_of(submission.contexts[0]) == name
+        (item,) = decode(submission.transaction, max_bytes=1_000_000)[1]
+        assert item[4] == context_hash(stage.world.network, submission.contexts[0])
+        assert json.loads(submission.payloads[0].event)["epcList"] == ["urn:epc:id:sgtin:9521234.000001.1"]
+        assert await stage.epcis.store.run(lambda found: document_of(found, name)) == XML
+        wrong = XML.replace(b"<action>ADD", b"<action>EAT")
+        refused = await stage.http.post("/capture", content=wrong, headers={"Content-Type": "text/xml"})
+        assert refused.status_code == 400
+        assert await stage.epcis.store.run(lambda found: document_of(found, name_of(wrong))) is None
 
     play_epcis(tmp_path, act)
