@@ -16,6 +16,7 @@ from ledger.epcis.findings import Place, Reading
 from ledger.epcis.values import (
     Rule,
     cbv_word,
+    certificate,
     event_id,
     extension_only,
     gs1_word,
@@ -133,7 +134,7 @@ _EVENT: Final[dict[str, Rule]] = {
     "recordTime": time,
     "eventTimeZoneOffset": offset,
     "eventID": event_id,
-    "certificationInfo": one_or_list_of(uri),
+    "certificationInfo": one_or_list_of(certificate),
     "errorDeclaration": _ERROR_DECLARATION,
     "bizStep": _BIZ_STEP,
     "disposition": _DISPOSITION,
@@ -173,7 +174,7 @@ def _object(reading: Reading, event: dict[str, Any], here: Place) -> None:
             here, "epcList or quantityList, or sensor elements at a read point", "an event about nothing"
         )
     if "ilmd" in event and event.get("action") in ("OBSERVE", "DELETE"):
-        reading.findings.add((here, "ilmd"), "ilmd only with action ADD", f"{event['action']}")
+        reading.findings.note((here, "ilmd"), "ilmd only with action ADD", f"{event['action']}")
 
 
 def _nesting(reading: Reading, event: dict[str, Any], here: Place) -> None:

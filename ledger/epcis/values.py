@@ -63,6 +63,14 @@ def uri(reading: Reading, value: Any, place: Place, key: str | int) -> None:
         reading.found(place, key, "a URI", value)
 
 
+def certificate(reading: Reading, value: Any, place: Place, key: str | int) -> None:
+    """A URI; a text that is none is noted: nothing is decided by it, and XML takes any."""
+    if type(value) is not str or not value:
+        reading.found(place, key, "a URI", value)
+    elif URI.fullmatch(value) is None:
+        reading.noted(place, key, "a URI", value)
+
+
 def text(reading: Reading, value: Any, place: Place, key: str | int) -> None:
     """Text."""
     if type(value) is not str:

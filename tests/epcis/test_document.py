@@ -40,3 +40,13 @@ def test_what_is_no_document_is_refused() -> None:
     with pytest.raises(FormError) as refused:
         read_document(b'{"epcisBody":{"eventList":[1]}}', Form.JSON)
     assert refused.value.code is Code.MALFORMED
+
+
+def test_a_time_in_xml_without_seconds_is_given_them() -> None:
+    body = (
+        b"<ObjectEvent><eventTime>2026-03-01T13:00Z</eventTime><recordTime>2026-03-01T13:00+01:00</recordTime>"
+        b"<eventTimeZoneOffset>+01:00</eventTimeZoneOffset><epcList/><action>ADD</action></ObjectEvent>"
+    )
+    (event,) = read_document(body, Form.XML).events
+    assert b'"eventTime":"2026-03-01T13:00:00Z"' in event
+    assert b'"recordTime":"2026-03-01T13:00:00+01:00"' in event

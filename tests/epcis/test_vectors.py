@@ -37,9 +37,8 @@ DIFFERENT = {
     },  # EffectiveDoseRate: no word of the standard
     "Capture/Events/TransformationEvent": {"declarationTime"},
     "Query/Combination_of_different_event": {"declarationTime"},
-    "Query/ObjectEventWithAllPossibleFields": {"declarationTime", "deviceMetadata", "rawData"},
+    "Query/ObjectEventWithAllPossibleFields": {"deviceMetadata", "rawData"},
     "Query/TransactionEvent_with_userExtensions": {"type"},
-    "Query/TransformationEvent_with_error_declaration": {"declarationTime"},
     "Query/queryDocument": {"epcList", "id"},
 }
 OTHER_NAMES = {"TransformationEvent_with_errorDeclaration": "TransformationEvent_with_error_declaration"}

@@ -11,7 +11,7 @@ from ledger.epcis.json_text import json_text
 from ledger.epcis.xml.foreign import Foreign, add, foreign
 from ledger.epcis.xml.frames import Attributes, Frame, State, unexpected
 from ledger.epcis.xml.grammar import EVENTS, QUANTITY_EVENT, WRAPPERS, Element, Kind, Member
-from ledger.epcis.xml.values import CONTEXT, INSTANCE, JSON_EVENT, SPACE, boolean, number
+from ledger.epcis.xml.values import CONTEXT, INSTANCE, JSON_EVENT, SPACE, boolean, number, time
 from ledger.trade.slices import parse
 
 
@@ -344,4 +344,4 @@ def _plain(element: Element, text: str) -> Any:
         return number(text)
     if element.kind is Kind.BOOLEAN:
         return boolean(text)
-    return text
+    return time(text) if element.kind is Kind.TIME else text

@@ -33,6 +33,8 @@ class Kind(Enum):
     """Text whose spaces count."""
     NUMBER = "number"
     BOOLEAN = "boolean"
+    TIME = "time"
+    """Text; a time without seconds is given them."""
     OBJECT = "object"
     """Attributes and child elements, each a member."""
     LIST = "list"
@@ -90,6 +92,10 @@ def _element(
 
 def _text(name: str, vocabulary: Vocabulary | None = None) -> Element:
     return Element(name, Kind.TEXT, vocabulary)
+
+
+def _time(name: str) -> Element:
+    return Element(name, Kind.TIME)
 
 
 def _open(name: str, *members: Member, is_ordered: bool = True, **attributes: Member) -> Element:
@@ -178,12 +184,12 @@ _SENSORS: Final = _may(
 _ILMD: Final = _may(_open("ilmd"))
 _ERROR: Final = _may(
     _open(
-        "errorDeclaration", _must(_text("declarationTime")), _may(_text("reason", ERROR_REASON)),
+        "errorDeclaration", _must(_time("declarationTime")), _may(_text("reason", ERROR_REASON)),
         _may(_list("correctiveEventIDs", _text("correctiveEventID"))), is_ordered=False,
     )
 )  # fmt: skip
 _BASE: Final = (
-    _must(_text("eventTime")), _may(_text("recordTime")), _must(_text("eventTimeZoneOffset")), _may(_text("eventID")),
+    _must(_time("eventTime")), _may(_time("recordTime")), _must(_text("eventTimeZoneOffset")), _may(_text("eventID")),
     _ERROR, _may(_text("certificationInfo")),
 )  # fmt: skip
 

@@ -22,6 +22,7 @@ KIND: Final = f"{EXTENSION_NAMESPACE} kind custody"
 CONTEXT: Final = f"{EXTENSION_NAMESPACE} context custody"
 JSON_EVENT: Final = f"{EXTENSION_NAMESPACE} event custody"
 _NUMBER: Final = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]+))?")
+_WITHOUT_SECONDS: Final = re.compile(r"([0-9-]+T[0-9]{2}:[0-9]{2})(Z|[+-][0-9]{2}:[0-9]{2})")
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -48,3 +49,9 @@ def boolean(text: str) -> bool:
     if value is None:
         raise FormError(Code.MALFORMED, f"expected true or false, got {text[:32]!a}")
     return value
+
+
+def time(text: str) -> str:
+    """A time as JSON says it: xsd:dateTime wants seconds, and those who leave them out mean the minute's first."""
+    match = _WITHOUT_SECONDS.fullmatch(text)
+    return text if match is None else f"{match[1]}:00{match[2]}"

@@ -1,0 +1,96 @@
+"""The examples of others: GS1's, those of tool makers, valid and invalid. Which they are, and what is to become of each.
+
+They are read where they lie and are no part of the project.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from ledger.base.errors import FormError
+from ledger.epcis.check import examine
+from ledger.epcis.document import Form, read_document
+
+FORMS: Final = {".json": Form.JSON, ".jsonld": Form.JSON, ".xml": Form.XML}
+# No documents of events: schemas, vectors of the event hash, queries, answers about capture jobs, master data alone.
+_OTHERS: Final = ("schema/", "event_hash_vectors.json", "/Queries/", "/CaptureJob/", "/CBV-11.4-")
+_SSCC: Final = (
+    "one SSCC twice in one event, in two spellings; a subject stands once in an event (EXTRACT.md §7)"
+)
+_LOT: Final = "one lot as input and as output of one event; a subject stands once in an event (EXTRACT.md §7)"
+_ORDER: Final = (
+    "elements in another order than the XSD's: the fault of Invalid/ObjectEvent_with_wrong_element_order.xml"
+)
+_ELEMENT: Final = "an element that EPCIS does not have, sensorMetaData"
+# Those that are called valid and are refused all the same, with the rule they break.
+REFUSED: Final = {
+    "eventhash/examples/epcisDocWithAllGS1Keys.jsonld": _SSCC,
+    "gs1/XML/WithFullCombinationOfFields/transformation_event_all_possible_fields.xml": _LOT,
+    "gs1/XSL/1.2/XML/AssociationEvent.xml": _ELEMENT,
+    "openepcis/2.0/EPCIS/JSON/Capture/Documents/epcisDocWithAllGS1Keys.json": _SSCC,
+    "openepcis/2.0/EPCIS/XML/Capture/Documents/JumbledFieldsOrder.xml": _ORDER,
+    "openepcis/2.0/EPCIS/XML/Capture/Documents/epcisDocWithAllGS1Keys.xml": _SSCC,
+    "openepcis/2.0/EPCIS/XML/Query/JumbledFieldsOrder.xml": _ORDER,
+}
+
+
+class Fate(StrEnum):
+    """What is to become of an example."""
+
+    CAPTURED = "captured"
+    REFUSED = "refused"
+    """Its author says that it is invalid."""
+    AGAINST_THE_RULES = "against the rules"
+    """Called valid, and refused by a rule that is named."""
+
+
+class Example(NamedTuple):
+    """One file."""
+
+    name: str
+    """Its path below the folder of examples."""
+    data: bytes
+    form: Form
+    fate: Fate
+
+
+def examples(folder: Path) -> Iterator[Example]:
+    """Every document of events in the folder, in order of their paths."""
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        form = FORMS.get(path.suffix)
+        if form is None or any(other in f"/{name}" for other in _OTHERS):
+            continue
+        invalid = "/Invalid/" in name
+        fate = Fate.REFUSED if invalid else Fate.AGAINST_THE_RULES if name in REFUSED else Fate.CAPTURED
+        yield Example(name, path.read_bytes(), form, fate)
+
+
+def rounds(given: Iterable[Example]) -> list[list[Example]]:
+    """The examples in as few rounds as have no eventID twice: many tell the same event in other words.
+
+    A repository takes an eventID once, so each round is captured by a repository of its own.
+    """
+    made: list[list[Example]] = []
+    taken: list[set[str]] = []
+    for example in given:
+        names = _event_ids(example)
+        number = next((place for place, ids in enumerate(taken) if not ids & names), len(made))
+        if number == len(made):
+            made.append([])
+            taken.append(set())
+        made[number].append(example)
+        taken[number] |= names
+    return made
+
+
+def _event_ids(example: Example) -> set[str]:
+    try:
+        document = read_document(example.data, example.form)
+    except FormError:
+        return set()
+    names = {one.members.get("eventID") for one in examine(document)}
+    return {name for name in names if type(name) is str}
