@@ -38,6 +38,7 @@ from node.gateway.epcis.preparing import (
 )
 from node.gateway.epcis.problems import EpcisError, Exceptional
 from node.gateway.epcis.service import EpcisService
+from node.gateway.rendering import to_json
 
 BEHAVIOUR: Final = "GS1-Capture-Error-Behaviour"
 LIMITS: Final = {
@@ -82,7 +83,7 @@ def router(epcis: EpcisService) -> APIRouter:
     async def capture(request: Request) -> Response:
         name = await epcis.check_capturer(request)
         wanted = _wanted(request, epcis.identity.organisation)
-        job = await _captured(epcis, request, name, wanted)
+        job, _ = await _captured(epcis, request, name, wanted)
         headers = {
             **SAID,
             "Location": f"{_base(request)}/capture/{job.id}",
@@ -115,11 +116,15 @@ def router(epcis: EpcisService) -> APIRouter:
             return LongAnswer(job_xml(document), headers=SAID, media_type=XML)
         return json_answer(document, headers=SAID)
 
+    @routes.options("/events", dependencies=[Depends(epcis.check_known)])
+    async def describe_events() -> Response:
+        return discovery(("OPTIONS", "GET", "POST"), captures=True)
+
     @routes.post("/events")
     async def event(request: Request) -> Response:
         name = await epcis.check_capturer(request)
         wanted = _wanted(request, epcis.identity.organisation)._replace(behaviour=Behaviour.ROLLBACK)
-        job = await _captured(epcis, request, name, wanted, single=True)
+        job, body = await _captured(epcis, request, name, wanted, single=True)
         try:
             async with epcis.gateway.finality():
                 await epcis.jobs.wait(job.number)
@@ -128,7 +133,7 @@ def router(epcis: EpcisService) -> APIRouter:
                 Code.UNAVAILABLE,
                 f"expected the event to be final in time, it is not yet; ask /capture/{job.id}, do not send it again",
             ) from None
-        return await _created(epcis, request, job)
+        return await _created(epcis, request, job, body.candidates[0])
 
     return routes
 
@@ -138,8 +143,8 @@ def router(epcis: EpcisService) -> APIRouter:
 
 async def _captured(
     epcis: EpcisService, request: Request, captured_by: str, wanted: Wanted, *, single: bool = False
-) -> Job:
-    """The job that takes up what came in a request."""
+) -> tuple[Job, Body]:
+    """The job that takes up what came in a request, and what that came to."""
     key = epcis.signing_key()
     most = 1 if single else ROLLBACK_EVENTS if wanted.behaviour is Behaviour.ROLLBACK else PROCEED_EVENTS
     openness = Openness.OPEN if wanted.readers is None else Openness.RESTRICTED
@@ -159,7 +164,7 @@ async def _captured(
                 return await asyncio.to_thread(work)
 
             document = data if wanted.form is Form.XML else None
-            return await epcis.jobs.begin(captured_by, wanted.behaviour, body, sign, document)
+            return await epcis.jobs.begin(captured_by, wanted.behaviour, body, sign, document), body
     except FormError as error:
         if error.code != Code.TOO_LARGE:
             raise
@@ -223,8 +228,8 @@ async def _job_of(epcis: EpcisService, captured: str) -> Any:
     return found
 
 
-async def _created(epcis: EpcisService, request: Request, job: Job) -> Response:
-    """The answer to a single event whose job is finished."""
+async def _created(epcis: EpcisService, request: Request, job: Job, candidate: Candidate) -> Response:
+    """The answer to a single event whose job is finished: its bytes, with the eventID it got where it had none."""
     found, parts = await _job_of(epcis, job.id)
     document = whole_job_json(found, parts)
     if not found.is_success:
@@ -239,7 +244,10 @@ async def _created(epcis: EpcisService, request: Request, job: Job) -> Response:
             f"expected a new event, {event['eventID'][:96]!a} is here as it came",
         )
     headers = {**SAID, "Location": f"{_base(request)}/events/{quote(event['eventID'], safe='')}"}
-    return Response(status_code=201, headers=headers)
+    shown = candidate.event
+    if candidate.event_id is None:
+        shown = b"%s,%s}" % (shown[:-1].rstrip(), to_json({"eventID": event["eventID"]})[1:-1])
+    return LongAnswer(shown, status_code=201, headers=headers, media_type=JSON)
 
 
 def _base(request: Request) -> str:

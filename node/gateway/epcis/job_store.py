@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from node.gateway.epcis.preparing import Fault, Named, Part
+from node.gateway.epcis.preparing import Fault, Named, Part, Renewed
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS capture_jobs (
@@ -150,6 +150,14 @@ def settle(
     )
     if not fate.is_success:
         connection.execute("UPDATE capture_jobs SET is_success = 0 WHERE number = ?", (number,))
+
+
+def renew(connection: sqlite3.Connection, number: int, part: int, renewed: Renewed) -> None:
+    """Keep another signature for a part."""
+    connection.execute(
+        "UPDATE capture_parts SET id = ?, expiry_ms = ?, submission = ? WHERE job = ? AND part = ?",
+        (*renewed, number, part),
+    )
 
 
 def finish(connection: sqlite3.Connection, number: int, finished_ms: int) -> None:

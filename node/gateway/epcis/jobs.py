@@ -20,7 +20,17 @@ import structlog
 from ledger.base.errors import Code, CustodyError, UnavailableError
 from node.gateway.epcis import job_store
 from node.gateway.epcis.job_store import Fate, Job, JobPart, Opened
-from node.gateway.epcis.preparing import Behaviour, Body, Candidate, Fault, Named, Part, kept_submission
+from node.gateway.epcis.preparing import (
+    Behaviour,
+    Body,
+    Candidate,
+    Fault,
+    Named,
+    Part,
+    Renewed,
+    event_names,
+    kept_submission,
+)
 from node.gateway.epcis.store import LocalStore
 from node.local.client import LocalClient
 from node.local.protocol import State, Submission, TransactionStatus, WaitFor
@@ -45,6 +55,7 @@ class Stored(NamedTuple):
 
 
 Lookup = Callable[[Sequence[str]], Awaitable[Mapping[str, Sequence[Stored]]]]
+Renew = Callable[[bytes], Awaitable[Renewed | None]]
 Sign = Callable[[Sequence[Candidate]], Awaitable[tuple[Part, ...]]]
 _Name = tuple[str, bool]
 
@@ -52,11 +63,12 @@ _Name = tuple[str, bool]
 class Jobs:
     """All captures of this gateway."""
 
-    def __init__(self, store: LocalStore, validator: LocalClient, look_up: Lookup) -> None:
-        """`look_up`: the events in the index under some eventIDs."""
+    def __init__(self, store: LocalStore, validator: LocalClient, look_up: Lookup, renew: Renew) -> None:
+        """`look_up`: the events in the index under some eventIDs. `renew`: signs anew what expired, if there is a key."""
         self._store = store
         self._validator = validator
         self._look_up = look_up
+        self._renew = renew
         self._spoken_for: dict[_Name, str] = {}
         self._unseen: list[tuple[int, tuple[Named, ...]]] = []
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -206,18 +218,21 @@ class Jobs:
                     if opened is None:
                         await self._store.run(lambda found: job_store.finish(found, number, _now_ms()))
                         return
-                    await self._settle(number, opened)
-                    pause_s = FIRST_PAUSE_S
+                    if await self._settled(number, opened):
+                        pause_s = FIRST_PAUSE_S
+                        continue
                 except (
                     CustodyError
                 ) as error:  # the disk: what is not written down is not lost, it is asked again
                     self._log.error("capture waits", code=error.code.value, detail=error.message)
-                    await asyncio.sleep(pause_s)
-                    pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
-    async def _settle(self, number: int, opened: Opened) -> None:
-        """Hand one part in and keep what became of it."""
+    async def _settled(self, number: int, opened: Opened) -> bool:
+        """Hand one part in and keep what became of it. False: it expired and was signed anew, to be handed in again."""
         status = await self._handed_in(kept_submission(opened.submission))
+        if _is_expired(status) and await self._renewed(number, opened):
+            return False
         fate = _fate(status, len(opened.events))
         height, time_ms = status.height, status.time_ms
         await self._store.run(
@@ -232,6 +247,21 @@ class Jobs:
         self._release([event for event in opened.events if event not in kept])
         if height is not None and captured:
             self._unseen.append((height, tuple(captured)))
+        return True
+
+    async def _renewed(self, number: int, opened: Opened) -> bool:
+        """Sign what expired anew, unless it cannot be or the repository has any of it.
+
+        The validator knows what became of every transaction it executed, and nothing executes one after its expiry; the index
+        is asked besides, for a validator that began anew from others' snapshot.
+        """
+        if await self._look_up(event_names(opened.submission)):
+            return False
+        renewed = await self._renew(opened.submission)
+        if renewed is None:
+            return False
+        await self._store.run(lambda found: job_store.renew(found, number, opened.part, renewed))
+        return True
 
     async def _handed_in(self, submission: Submission) -> TransactionStatus:
         """What became of a transaction, however long it takes."""
@@ -262,6 +292,12 @@ class Jobs:
     async def before(self, number: int, most: int) -> list[Job]:
         """Up to `most` jobs with lower numbers, the newest first."""
         return await self._store.run(lambda found: job_store.jobs_before(found, number, most))
+
+
+def _is_expired(status: TransactionStatus) -> bool:
+    """Whether it was refused, here or by every validator, for nothing but its expiry."""
+    codes = [status.code] if status.state is State.REFUSED else [one.refusal for one in status.receipts]
+    return all(code == Code.EXPIRED for code in codes)
 
 
 def _names(events: Sequence[Named]) -> list[_Name]:

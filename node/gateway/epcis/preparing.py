@@ -16,7 +16,7 @@ from ledger.base.encoding import decode, encode
 from ledger.base.errors import Code, FormError
 from ledger.base.keys import SigningKey
 from ledger.chain.signing import Payload, Signed, prepare_event, sign_events
-from ledger.chain.transaction import Mode
+from ledger.chain.transaction import NONCE_BYTES, Mode, header_from_wire, sign_transaction
 from ledger.epcis.check import examine, frame_findings
 from ledger.epcis.document import Form, read_document
 from ledger.epcis.findings import Finding, Grade
@@ -172,6 +172,37 @@ def sign_body(
         )
         for one in signed
     )
+
+
+class Renewed(NamedTuple):
+    """The same events under a new signature."""
+
+    transaction: bytes
+    expiry_ms: int
+    submission: bytes
+
+
+def event_names(submission: bytes) -> list[str]:
+    """`urn:custody:event:` names of the events of a kept submission: they stay the same whoever signs it when."""
+    items = decode(kept_submission(submission).transaction, max_bytes=limits.TRANSACTION_BYTES)[1]
+    return [f"urn:custody:event:{item[3].hex()}" for item in items]
+
+
+def renew(submission: bytes, key: SigningKey, now_ms: int) -> Renewed:
+    """A kept submission whose transaction can never be executed any more, signed anew."""
+    kept = kept_submission(submission)
+    fields, items, _ = decode(kept.transaction, max_bytes=limits.TRANSACTION_BYTES)
+    header = header_from_wire(fields)
+    signed = sign_transaction(
+        key,
+        header.network,
+        header.organisation,
+        items,
+        nonce=os.urandom(NONCE_BYTES),
+        expiry_ms=now_ms + LIFETIME_MS,
+        mode=Mode(header.mode),
+    )
+    return Renewed(signed.id, signed.header.expiry_ms, encode(kept._replace(transaction=signed.to_bytes())))
 
 
 def _submission(signed: Signed, readers: tuple[str, ...] | None) -> Submission:

@@ -23,6 +23,7 @@ from node.gateway.epcis import job_store
 from node.gateway.epcis.access import CaptureTokens
 from node.gateway.epcis.jobs import Jobs, Stored
 from node.gateway.epcis.paging import Tokens
+from node.gateway.epcis.preparing import Renewed, renew
 from node.gateway.epcis.store import FILE, LocalStore
 from node.gateway.service import Gateway
 from node.index.follower import Follower
@@ -61,7 +62,7 @@ class EpcisService:
         self.index = Index.open(index_url or f"sqlite:///{folder / INDEX_FILE}", gateway.network)
         self.follower = Follower(gateway.socket, self.index, gateway.network, on_applied=self._applied)
         self.store = LocalStore(folder / FILE, (job_store.SCHEMA,))
-        self.jobs = Jobs(self.store, gateway.submitter, self._look_up)
+        self.jobs = Jobs(self.store, gateway.submitter, self._look_up, self._renew)
 
     async def open(self) -> None:
         """Open the store, take up what was left unfinished. StorageError."""
@@ -98,6 +99,11 @@ class EpcisService:
             name: [Stored(one.context, one.event, one.is_correction) for one in events]
             for name, events in found.items()
         }
+
+    async def _renew(self, submission: bytes) -> Renewed | None:
+        """Sign anew what expired before it could be ordered."""
+        key = self.identity.key
+        return None if key is None else await asyncio.to_thread(renew, submission, key, self.clock_ms())
 
     # ---- who may
 

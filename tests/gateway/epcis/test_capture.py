@@ -202,6 +202,7 @@ def test_a_single_event_is_there_when_it_is_answered(tmp_path: Path) -> None:
         data = alone(event(1, event_id=uuid(1)))
         response = await stage.http.post("/events", content=data, headers=JSON)
         assert response.status_code == 201, response.text
+        assert response.content == data
         assert response.headers["location"] == "/epcis/events/" + uuid(1).replace(":", "%3A")
         await stage.catch_up()
         for body in (data, alone(event(2, event_id=uuid(1)))):
@@ -210,6 +211,9 @@ def test_a_single_event_is_there_when_it_is_answered(tmp_path: Path) -> None:
             assert again.json()["type"] == "epcisException:ResourceAlreadyExistsException"
         nameless = await stage.http.post("/events", content=alone(event(3)), headers=JSON)
         assert nameless.headers["location"].startswith("/epcis/events/urn%3Acustody%3Aevent%3A")
+        shown = nameless.json()
+        assert shown.pop("eventID").startswith("urn:custody:event:")
+        assert shown == json.loads(alone(event(3)))
         two = await stage.http.post("/events", content=document(event(4), event(5)), headers=JSON)
         assert two.status_code == 413
         wrong = await stage.http.post("/events", content=alone(event(6, action="EAT")), headers=JSON)
@@ -348,9 +352,46 @@ def test_a_validator_that_is_away_or_busy_is_waited_for(tmp_path: Path) -> None:
         stage.validator.refusal = None
         assert (await finished(stage, response))["success"] is True
         assert stage.world.state.tip.header.height == 1
-        stage.validator.refusal = Code.EXPIRED
+        stage.validator.refusal = Code.BAD_SIGNATURE
         job = await finished(stage, await sent(stage, document(event(2))))
+        assert (job["success"], job["errors"][0]["code"]) == (False, Code.BAD_SIGNATURE)
+
+    play_epcis(tmp_path, act)
+
+
+def test_what_expired_before_it_could_be_ordered_is_signed_anew_and_captured_once(tmp_path: Path) -> None:
+    async def act(stage: EpcisStage) -> None:
+        stage.validator.refusal = Code.EXPIRED
+        response = await sent(stage, document(event(1), event(2)))
+        await until(lambda: len(stage.validator.submissions) > 1)
+        stage.validator.refusal = None
+        job = await finished(stage, response)
+        assert job["success"] is True, job
+        signed = [
+            transaction_from_bytes(one.transaction, stage.world.network)
+            for one in stage.validator.submissions
+        ]
+        assert len({one.id for one in signed}) == len(signed)
+        assert len({one.item_hashes[0] for one in signed}) == 1
+        assert job["custody:transactions"][0]["id"] == signed[-1].id.hex()
+        assert stage.world.state.tip.header.height == 1
+
+    play_epcis(tmp_path, act)
+
+
+def test_what_expired_but_is_in_the_repository_is_not_captured_again(tmp_path: Path) -> None:
+    async def act(stage: EpcisStage) -> None:
+        stage.validator.is_finalising = False
+        response = await sent(stage, document(event(1)))
+        await until(lambda: bool(stage.validator.submissions))
+        stage.validator.commit(stage.validator.submissions[0].transaction)
+        await stage.catch_up()
+        await stage.validator.stop()
+        stage.validator.refusal = Code.EXPIRED
+        await stage.validator.start()
+        job = await finished(stage, response)
         assert (job["success"], job["errors"][0]["code"]) == (False, Code.EXPIRED)
+        assert stage.world.state.tip.header.height == 1
 
     play_epcis(tmp_path, act)
 
