@@ -6,7 +6,9 @@ text. Of a JSON document that text is the author's own bytes, never re-serialise
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from ledger.epcis.xml.reader import read_events
@@ -42,6 +44,8 @@ class Document(NamedTuple):
     shape: Shape
     frame: dict[str, Any]
     """`id`, `creationDate`, `epcisHeader`, `epcisBody`... as `ledger.trade.slices` reads values; empty without a frame."""
+    namespaces: Mapping[str, str] = MappingProxyType({})
+    """By prefix, namespaces as an XML document writes them where its context has another for the same (master data)."""
 
 
 _NEWEST: Final = "2.0"
@@ -58,7 +62,7 @@ def read_document(data: bytes, form: Form) -> Document:
     if form is Form.XML:
         read = read_events(data)
         shape = _shape(read.frame or None)
-        return Document(read.context, read.events, form, read.version, shape, read.frame)
+        return Document(read.context, read.events, form, read.version, shape, read.frame, read.namespaces)
     slices = document_slices(data)
     shape = _shape(slices.frame)
     frame = (

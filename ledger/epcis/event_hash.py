@@ -8,7 +8,7 @@ What the ledger commits to are an event's bytes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from json import JSONDecoder
 from typing import Any, Final
 
@@ -35,7 +35,8 @@ def prehashes(document: Document, mode: Mode) -> Iterator[str]:
     """The string that is hashed, of each event of a document, in order."""
     namespaces = {} if document.context is None else _namespaces(parse(document.context, CONTEXT_BYTES))
     is_xml = document.form is Form.XML
-    writer = Writer(mode, namespaces, is_xml=is_xml)
+    ignored = _ignored(document.frame) if mode is Mode.REFERENCE else frozenset()
+    writer = Writer(mode, {**namespaces, **document.namespaces}, is_xml=is_xml, ignored=ignored)
     for data in document.events:
         # The document's reader was strict about these bytes: no member twice, no NaN, no lone surrogate, no depth.
         event = _DECODER.decode(data.decode("utf-8"))
@@ -43,7 +44,8 @@ def prehashes(document: Document, mode: Mode) -> Iterator[str]:
         if own is None:
             yield writer.event(event)
         else:
-            yield Writer(mode, namespaces | _namespaces(own), is_xml=is_xml).event(event)
+            both = {**namespaces, **document.namespaces, **_namespaces(own)}
+            yield Writer(mode, both, is_xml=is_xml, ignored=ignored).event(event)
 
 
 def _namespaces(context: Any) -> dict[str, str]:
@@ -56,3 +58,13 @@ def _namespaces(context: Any) -> dict[str, str]:
                 if isinstance(text, str) and term[:1] != "@":
                     bound[term] = text
     return bound
+
+
+def _ignored(frame: Mapping[str, Any]) -> frozenset[str]:
+    """The members of events that a document's `ignoreFields` names, an extension that the reference knows."""
+    return frozenset(
+        name
+        for key, value in frame.items()
+        if key.rpartition(":")[2] == "ignoreFields" and isinstance(value, dict)
+        for name in value
+    )

@@ -56,17 +56,17 @@ class Writer:
     stand there; `event` puts it where the mode wants it.
     """
 
-    def __init__(self, mode: Mode, namespaces: Mapping[str, str], *, is_xml: bool) -> None:
+    def __init__(
+        self, mode: Mode, namespaces: Mapping[str, str], *, is_xml: bool, ignored: frozenset[str]
+    ) -> None:
         self._is_reference = mode is Mode.REFERENCE
-        self._has_list_names = self._is_reference and not is_xml
-        if self._is_reference:
-            self._names: Mapping[str, str] = namespaces
-            self._prefixes: Mapping[str, str] = _CURIES if is_xml else namespaces
-        else:
-            self._names = self._prefixes = {**_BUILT_IN, **namespaces}
+        self._is_of_json = self._is_reference and not is_xml
+        all_names = {**_BUILT_IN, **namespaces}
+        self._names: Mapping[str, str] = namespaces if self._is_of_json else all_names
+        self._prefixes: Mapping[str, str] = _CURIES if self._is_reference and is_xml else self._names
         self._layout = _LAYOUT[mode]
         self._sorted = _SORTED[mode]
-        self._left_out = _LEFT_OUT[mode]
+        self._left_out = _LEFT_OUT[mode] | ignored
 
     def event(self, event: Mapping[str, Any]) -> str:
         """The string of one event."""
@@ -228,7 +228,7 @@ class Writer:
         prefix, colon, local = name.partition(":")
         if colon and prefix in self._names:
             name = f"{{{self._names[prefix]}}}{local}"
-        if self._has_list_names and name.endswith("List"):
+        if self._is_of_json and name.endswith("List"):
             texts = [self._extension(name.removesuffix("List"), one) for one in _each(value)]
             return [name + "".join(sorted(texts))] if texts else []
         return [self._extension(name, one) for one in _each(value)]
@@ -262,7 +262,7 @@ class Writer:
             if colon and prefix in self._prefixes and rest[:2] != "//":
                 text = self._prefixes[prefix] + rest
             return spelled(text)
-        if self._is_reference:
+        if self._is_of_json:
             return str(value)  # as Python spells them: True, False, None
         return "" if value is None else "true" if value else "false"
 

@@ -38,6 +38,8 @@ class Names:
         self._members: dict[str, str] = {}
         self._bound: dict[str, str] = {}
         self._bytes = 0
+        self.respelled: dict[str, str] = {}
+        """By prefix, a namespace as the XML has it where JSON has another for the same."""
 
     def own(self, name: str) -> str | None:
         """The local name of an element of EPCIS's own, None for one of another namespace.
@@ -69,12 +71,13 @@ class Names:
 
     def prefix(self, written: str, uri: str) -> str:
         """The prefix that stands for the namespace `uri` from here on: `written` unless that is taken."""
-        if uri == MASTER_DATA_XML:
-            uri = MASTER_DATA_NAMESPACE
+        meant = MASTER_DATA_NAMESPACE if uri == MASTER_DATA_XML else uri
         number, prefix = 1, written or "ns"
-        while not self._binds(prefix, uri):
+        while not self._binds(prefix, meant):
             number += 1
             prefix = f"{written or 'ns'}{number}"
+        if meant != uri:
+            self.respelled[prefix] = uri
         return prefix
 
     def _binds(self, prefix: str, uri: str) -> bool:

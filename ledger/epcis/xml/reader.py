@@ -28,6 +28,8 @@ class XmlDocument(NamedTuple):
     version: str
     frame: dict[str, Any]
     """As the JSON document would have it, without `@context` and events; empty for a single event."""
+    namespaces: dict[str, str]
+    """By prefix, namespaces as they are written where the context has another for the same."""
 
 
 class Poll(NamedTuple):
@@ -54,7 +56,9 @@ def read_events(data: bytes) -> XmlDocument:
     if not root.state.events:
         raise FormError(Code.MALFORMED, "expected at least one event, got none")
     context = json_text(root.state.names.context(root.context)).encode()
-    return XmlDocument(context, tuple(root.state.events), root.version, root.frame)
+    return XmlDocument(
+        context, tuple(root.state.events), root.version, root.frame, root.state.names.respelled
+    )
 
 
 def read_poll(data: bytes) -> Poll:
