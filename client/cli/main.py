@@ -23,6 +23,7 @@ OWN: Final = {
     "keys": ("client.cli.keys", "make, list and show keys"),
     "record": ("client.cli.record", "build a custody event, show it, sign it, submit it"),
     "submit": ("client.cli.submit", "submit signed or prepared events, or EPCIS documents"),
+    "scan": ("client.cli.scan", "what a barcode, tag or number names, and what to record next"),
     "show": ("client.cli.show", "what the ledger holds of a subject now"),
     "trace": ("client.cli.trace", "the history of a subject"),
     "follow": ("client.cli.follow", "blocks as they become final"),

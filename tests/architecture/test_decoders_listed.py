@@ -102,6 +102,7 @@ ELSEWHERE = {
     "client.anchor:AnchorFolder.closings": "closings, which are listed",
     "client.cli.anchor:_is_root": "tells an anchor from a checkpoint, both listed",
     "client.cli.record:unpack": "a command",
+    "client.cli.scan:scan": "a command",
     "client.events.handover:open_offer": VALUES,
     "client.files:read_bytes": "bytes only",
     "client.keys:read_private": "bytes only",

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -134,6 +135,7 @@ def test_help_lists_every_command_and_loads_none(shell: Shell) -> None:
         "anchor",
         "follow",
         "epcis",
+        "scan",
     ):
         assert f"\n  {name} " in done.stdout
     assert shell.apart("--version").stdout.startswith("custody ")
@@ -509,11 +511,46 @@ def test_event_hashes_are_printed_one_a_line_in_the_order_of_the_document(shell:
         ]
 
 
+def test_a_scan_is_named_and_followed_by_commands_that_run(member: tuple[Shell, FakeGateway]) -> None:
+    shell, _ = member
+    item = "010952123400001321" + "42<GS>10L7"
+    (new,) = json.loads(shell("scan", item, "--json").stdout)
+    assert new["subject"] == "https://id.gs1.org/01/09521234000013/21/42"
+    assert (new["asked"], new["record"]) == (True, None)
+    make = new["next"][0]["command"]
+    assert make == "custody record make '(01)09521234000013(21)42' --lot L7"
+    shell(*shlex.split(make)[1:], "--submit")
+    done = shell("scan", "--hex", "F7" + "0" + "09521234000013" + "0254")
+    assert "(01)09521234000013(21)42" in done.stdout
+    assert "live, held by maker, says a gateway" in done.stdout
+    lines = [
+        line.partition("   # ")[0].strip() for line in done.stdout.splitlines() if "custody record" in line
+    ]
+    assert [line.removeprefix("next").split()[2] for line in lines] == ["offer", "pack", "observe"]
+    words = {"MEMBER": "forwarder", "PARENT": "CSQU3054383"}
+    for line in lines:
+        command = [words.get(word, word) for word in shlex.split(line.removeprefix("next"))]
+        assert "42" in shell(*command[1:]).stdout
+
+
+def test_a_scan_without_a_gateway_says_so(member: tuple[Shell, FakeGateway]) -> None:
+    shell, _ = member
+    done = shell("scan", "csqu 305438-3", "--offline")
+    assert "urn:epc:id:bic:CSQU3054383" in done.stdout
+    assert "no gateway was asked" in done.stderr
+    (shell.folder / "reader.token").write_text("x" * 43)
+    done = shell("scan", "csqu 305438-3")
+    assert "custody record pack CSQU3054383 THING" in done.stdout
+    assert "the gateway did not answer: expected a token, got none [unauthorised]" in done.stderr
+    assert shell("scan", code=2).stderr == "custody: expected a scan, or --hex EPC, got neither\n"
+    assert "expected check digit 3" in shell("scan", "CSQU3054384", code=2).stderr
+
+
 def test_a_document_without_hashes_is_named(shell: Shell) -> None:
     (shell.folder / "none.json").write_bytes(b'{"eventTime": 1}')
     assert "none.json: expected an event with a type" in shell("epcis", "hash", "none.json", code=5).stderr
     (shell.folder / "none.json").write_bytes(b"<a")
-    assert "none.json: expected" in shell("epcis", "hash", "none.json", code=5).stderr
+    assert "none.json: line 1: expected" in shell("epcis", "hash", "none.json", code=5).stderr
     assert "Usage" in shell("epcis", "hash", "none.json", "--mode", "fast", code=2).stderr
 
 

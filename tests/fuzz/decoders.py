@@ -20,6 +20,7 @@ from client.auditing import block_from_bytes
 from client.directory import load_directory
 from client.prepare import payload_from_wire, prepare_document, prepared_from_wire, wire_of
 from client.protocol import Answer, json_in, problem_in, standing_from_json
+from client.scan.reading import read, read_tag
 from client.settings import load_settings
 from client.signing import read_file
 from client.spelling import bill, logistic_unit, party, place, subject, thing
@@ -54,6 +55,7 @@ from ledger.chain.votes import parse_claim, parse_proposal, parse_vote
 from ledger.consensus.messages import decode_message, decode_record, encode_message
 from ledger.epcis.check import examine, frame_findings
 from ledger.epcis.document import Form, read_document
+from ledger.epcis.event_hash import Mode, event_hashes
 from ledger.epcis.message_signature import check_message
 from ledger.members.members import entry_from_wire as registry_entry_from_wire
 from ledger.proof.bundle import bundle_from_bytes
@@ -289,6 +291,21 @@ def _epcis_json(data: bytes) -> None:
     frame_findings(document)
 
 
+def _event_hashes(data: bytes) -> None:
+    """Whatever can be read as JSON and has types has a hash in each mode."""
+    document = read_document(data, Form.JSON)
+    for mode in Mode:
+        if len(list(event_hashes(document, mode))) != len(document.events):
+            raise AssertionError("an event without a hash")
+
+
+def _scan(data: bytes) -> None:
+    try:
+        read_tag(data.hex())
+    except FormError:
+        read(_text(data))
+
+
 def _index_facets(data: bytes) -> None:
     derive(data, samples.contexts()[0])
 
@@ -471,6 +488,7 @@ DECODERS: tuple[Decoder, ...] = (
     Decoder("context", ("ledger.trade.extract.event:extract",), _context, samples.contexts, "json", limits.CONTEXT_BYTES),
     Decoder("document", ("ledger.trade.slices:document_slices",), _slices, samples.documents, "json", limits.EVENT_BYTES),
     Decoder("EPCIS document", ("ledger.epcis.document:read_document",), _epcis_json, samples.documents, "json", limits.EVENT_BYTES),
+    Decoder("event hash", ("ledger.epcis.event_hash:prehashes",), _event_hashes, samples.documents, "json", limits.EVENT_BYTES),
     Decoder("EPCIS document in XML", ("ledger.epcis.xml.reader:read_events", "ledger.epcis.xml.reader:read_poll",
                                       "ledger.epcis.xml.parser:Parser.read"), _epcis_xml, samples.xml_documents, "xml",
             8 * limits.EVENT_BYTES),
@@ -531,6 +549,7 @@ DECODERS: tuple[Decoder, ...] = (
     Decoder("events to prepare", ("client.prepare:prepare_document",), _document, samples.documents, "json", limits.EVENT_BYTES),
     Decoder("spelling", tuple(f"client.spelling:{name}" for name in ("subject", "thing", "party", "place")), _spelling,
             samples.spellings, "text", 100_000),
+    Decoder("scan", ("client.scan.reading:read", "client.scan.reading:read_tag"), _scan, samples.spellings, "text", 100_000),
     Decoder("problem", ("client.protocol:problem_in",), _problem, samples.problems, "json", 1_000_000),
     Decoder("standing", ("client.protocol:standing_from_json", "client.protocol:json_in"), _standing, samples.standings, "json",
             1_000_000, (CustodyError,)),

@@ -1,0 +1,1 @@
+"""What scanners and readers deliver -> a subject of the ledger, and what may be recorded of it next."""
