@@ -14,6 +14,7 @@ from ledger.base.errors import Code, CustodyError, FormError, UnavailableError
 from ledger.chain.batch import take_apart
 from ledger.chain.transaction import event_hash, transaction_from_bytes
 from ledger.proof.build import build
+from ledger.proof.history import Payload
 from ledger.state.item import ItemChanges
 from ledger.trade.record import SubjectKey
 from node.local import protocol
@@ -166,7 +167,12 @@ class FakeValidator:
             case protocol.GetPayloads():
                 return [self.payloads[one] for one in request.event_hashes if one in self.payloads]
             case protocol.Prove():
-                return build(Past(self.world), request.keys, payloads=request.payloads)
+                is_open = {
+                    digest: Payload(one.salt, one.context, one.event)
+                    for digest, one in self.payloads.items()
+                    if one.readers is None
+                }
+                return build(Past(self.world, is_open), request.keys, payloads=request.payloads)
             case protocol.GetGenesis():
                 return self.genesis
             case protocol.GetStatus():

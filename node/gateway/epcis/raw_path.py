@@ -51,9 +51,9 @@ class RawPath:
             )
             await problem_response(refusal, request_id=scope["state"]["request_id"])(scope, receive, send)
             return
-        scope["path"] = raw.decode(
-            "latin-1"
-        )  # in place: what is outside of here looks for the route in the same scope
+        path = raw.decode("latin-1")
+        # In place: what is outside of here looks for the route in the same scope.
+        scope["path"] = ROOT + "/" if path == ROOT else path
         await self._app(scope, receive, send)
 
 

@@ -19,11 +19,13 @@ from starlette.requests import Request
 
 from ledger.base.errors import Code, UnavailableError
 from ledger.base.keys import SigningKey
-from node.gateway.epcis import job_store
+from node.gateway.epcis import job_store, named
 from node.gateway.epcis.access import CaptureTokens
 from node.gateway.epcis.jobs import Jobs, Stored
+from node.gateway.epcis.named import NamedQueries
 from node.gateway.epcis.paging import Tokens
 from node.gateway.epcis.preparing import Renewed, renew
+from node.gateway.epcis.reading import Reader
 from node.gateway.epcis.store import FILE, LocalStore
 from node.gateway.service import Gateway
 from node.index.follower import Follower
@@ -61,8 +63,10 @@ class EpcisService:
         self.page_tokens = Tokens()
         self.index = Index.open(index_url or f"sqlite:///{folder / INDEX_FILE}", gateway.network)
         self.follower = Follower(gateway.socket, self.index, gateway.network, on_applied=self._applied)
-        self.store = LocalStore(folder / FILE, (job_store.SCHEMA,))
+        self.store = LocalStore(folder / FILE, (job_store.SCHEMA, named.SCHEMA))
+        self.reader = Reader(self.index, self.page_tokens)
         self.jobs = Jobs(self.store, gateway.submitter, self._look_up, self._renew)
+        self.queries = NamedQueries(self.store)
 
     async def open(self) -> None:
         """Open the store, take up what was left unfinished. StorageError."""

@@ -67,7 +67,7 @@ def subject_keys(text: str, kind: str | None, holder: str | None = None) -> tupl
     return tuple(dict.fromkeys((key_of(Role.OBJECT, identifier.text), *possible_keys(identifier.text))))
 
 
-async def _known(gateway: Gateway, keys: Iterable[SubjectKey]) -> list[tuple[SubjectKey, RecordAt]]:
+async def known_records(gateway: Gateway, keys: Iterable[SubjectKey]) -> list[tuple[SubjectKey, RecordAt]]:
     """Those of the records that there are."""
     found = [(key, await gateway.validator.record(key)) for key in keys]
     return [(key, at) for key, at in found if at.record != EMPTY]
@@ -76,7 +76,7 @@ async def _known(gateway: Gateway, keys: Iterable[SubjectKey]) -> list[tuple[Sub
 async def _record_of(gateway: Gateway, keys: tuple[SubjectKey, ...]) -> tuple[SubjectKey, RecordAt]:
     """The first of the records that there is; UnavailableError(unknown_subject) if there is none."""
     for key in keys:
-        known = await _known(gateway, (key,))
+        known = await known_records(gateway, (key,))
         if known:
             return known[0]
     raise UnavailableError(
@@ -84,11 +84,11 @@ async def _record_of(gateway: Gateway, keys: tuple[SubjectKey, ...]) -> tuple[Su
     )
 
 
-async def _proven(gateway: Gateway, named: list[tuple[SubjectKey, ...]], *, payloads: bool) -> bytes:
+async def proven(gateway: Gateway, named: list[tuple[SubjectKey, ...]], *, payloads: bool) -> bytes:
     """The bundle over every record kept under the identifiers; the prover says which of them has none."""
     chosen: list[SubjectKey] = []
     for keys in named:
-        chosen += [key for key, _ in await _known(gateway, keys)] or keys[:1]
+        chosen += [key for key, _ in await known_records(gateway, keys)] or keys[:1]
     return await gateway.validator.prove(list(dict.fromkeys(chosen)), payloads=payloads)
 
 
@@ -165,7 +165,7 @@ def router(gateway: Gateway) -> APIRouter:
         that lacks part of a history answers 503 `history_incomplete`, never with less.
         """
         named = [subject_keys(text, type) for text in ids]
-        data = await gateway.prove(lambda: _proven(gateway, named, payloads=payloads))
+        data = await gateway.prove(lambda: proven(gateway, named, payloads=payloads))
         disposition = 'attachment; filename="bundle.custody"'
         return LongAnswer(data, media_type=BUNDLE, headers={"Content-Disposition": disposition})
 

@@ -1,0 +1,120 @@
+"""Events as this repository answers with them (EPCIS.md "Query").
+
+An event goes out as a copy of its author's, with `recordTime` (the block's time) and, where the author gave none, `eventID`. What
+the ledger knows of it stands beside it under `https://custody-ledger.org/answer/`, by convention under the prefix `ledger`:
+
+    ledger:proof           where the bundle is that proves it (ask there for application/vnd.custody.bundle)
+    ledger:eventHash       what the chain commits to; ledger:height the block
+    ledger:organisation    whose signature it is under
+    ledger:applied         whether all it says came to hold; ledger:outcome one word for each subject (RULES.md)
+    ledger:bytes           restricted, erased or missing: told by its extract (`extracts`)
+    ledger:corrects        of an error declaration: the event it is about; ledger:correctedBy of that event: the declarations
+
+These are an answer's words and no part of what an author signs: the namespace is not the one of custody terms, so an answer that is
+captured again elsewhere says nothing about custody by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote
+
+from ledger.base.limits import EVENT_BYTES
+from ledger.trade.slices import Number, parse
+from node.gateway.epcis.documents import joined_contexts
+from node.gateway.epcis.extracts import event_of
+from node.gateway.epcis.negotiation import ANSWER_NAMESPACE
+from node.gateway.epcis.raw_path import ROOT
+from node.gateway.rendering import outcome_json, time_text
+from node.index.index import IndexedEvent, Position
+from node.index.reading import DERIVED_ID, State
+
+PREFIX: Final = "ledger"
+_FIRST: Final = ("type", "eventID", "eventTime", "eventTimeZoneOffset", "recordTime")
+
+
+class Shown(NamedTuple):
+    """Events ready to be written, and the context that their document is to have."""
+
+    events: list[dict[str, Any]]
+    context: list[Any]
+    checkpoint: dict[str, Any]
+    """Members of the document: what it is valid at."""
+
+
+def shown(
+    events: Sequence[IndexedEvent], corrections: Mapping[int, Sequence[IndexedEvent]], position: Position
+) -> Shown:
+    """Events as they are answered. `corrections`: by sequence, the events that declare one to be in error."""
+    start = _start(events)
+    ours = {} if start == ANSWER_NAMESPACE else {PREFIX: ANSWER_NAMESPACE}
+    context, apart = joined_contexts((one.context for one in events), ours)
+    copies = []
+    for one in events:
+        copy = _copy(one, start)
+        told = _told(one, corrections.get(one.sequence, ()))
+        copy |= {start + name: value for name, value in told.items()}
+        own = apart.get(one.context) if one.context is not None else None
+        if own is not None:
+            copy["@context"] = [*own, *_listed(copy.get("@context"))]
+        copies.append({name: copy[name] for name in _FIRST if name in copy} | copy)
+    checkpoint = {
+        f"{start}height": position.height,
+        f"{start}headerHash": position.header_hash.hex(),
+        f"{start}time": time_text(position.time_ms),
+    }
+    return Shown(copies, context, checkpoint)
+
+
+def checkpoint_headers(position: Position) -> dict[str, str]:
+    """The headers that say which block an answer is valid at."""
+    return {
+        "Custody-Height": str(position.height),
+        "Custody-Header-Hash": position.header_hash.hex(),
+        "Custody-Time": time_text(position.time_ms) or "",
+    }
+
+
+def event_address(event_id: str) -> str:
+    """Where an event is, and its bundle."""
+    return f"{ROOT}/events/{quote(event_id, safe='')}"
+
+
+def _copy(one: IndexedEvent, start: str) -> dict[str, Any]:
+    """The author's members, or those of the extract, with id and block time."""
+    copy = event_of(one.item, start) if one.event is None else dict(parse(one.event, EVENT_BYTES))
+    copy.setdefault("eventID", one.event_id)
+    return copy | {"recordTime": time_text(one.record_time_ms)}
+
+
+def _told(one: IndexedEvent, corrections: Sequence[IndexedEvent]) -> dict[str, Any]:
+    named = DERIVED_ID + one.event_hash.hex()
+    told: dict[str, Any] = {
+        "proof": event_address(named),
+        "eventHash": one.event_hash.hex(),
+        "height": Number(str(one.height)),
+        "organisation": one.organisation,
+        "applied": one.is_applied,
+        "outcome": [outcome_json(code)["name"] for code in one.outcomes],
+    }
+    if one.state is not State.SHOWN:
+        told["bytes"] = State(one.state).name.lower()
+    if one.is_correction and one.cites is not None:
+        told["corrects"] = DERIVED_ID + one.cites.hex()
+    if corrections:
+        told["correctedBy"] = [DERIVED_ID + other.event_hash.hex() for other in corrections]
+    return told
+
+
+def _start(events: Sequence[IndexedEvent]) -> str:
+    """What our members begin with: our prefix, or the namespace itself where an author uses that prefix."""
+    marks = (f'"{PREFIX}"'.encode(), f'"{PREFIX}:'.encode())
+    texts = [text for one in events for text in (one.context, one.event) if text is not None]
+    return ANSWER_NAMESPACE if any(mark in text for text in texts for mark in marks) else f"{PREFIX}:"
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return value if type(value) is list else [value]

@@ -1,0 +1,180 @@
+"""What all reading paths share: questions to the index, and pages of events as answers (EPCIS.md "Query").
+
+The index answers in threads, so many at a time; beyond that a client is told to come again. What it says of a parameter is an
+exception of EPCIS. Each answer says which block it is valid at, which may be behind the chain's newest by what the index has not taken in yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple, TypeVar
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ledger.base.errors import Code, FormError, UnavailableError
+from ledger.trade.extract.context import prefixes_of
+from node.gateway.answers import PIECE_BYTES, LongAnswer
+from node.gateway.epcis.answers import Shown, checkpoint_headers, shown
+from node.gateway.epcis.documents import query_document, written
+from node.gateway.epcis.negotiation import SAID, XML, Wish
+from node.gateway.epcis.paging import PER, TOKEN, Mark, Tokens, next_headers, per_page_of, question_of
+from node.gateway.epcis.problems import EpcisError, Exceptional
+from node.gateway.rendering import time_text, to_json
+from node.index.index import Answer, Index, IndexedEvent, Page, Position
+from node.index.parameters import query_from_json, query_from_url
+from node.index.query import EventQuery, QueryTooComplexError, QueryTooLargeError
+
+SIMPLE_EVENT_QUERY: Final = "SimpleEventQuery"
+QUESTIONS: Final = 64
+FIELDS_MOST: Final = 2_000
+_EXTENSIONS_MOST: Final = 64
+_PAGING: Final = frozenset({PER, TOKEN})
+_T = TypeVar("_T")
+
+
+class Found(NamedTuple):
+    """Events with the declarations about them, and the position all of it is valid at."""
+
+    events: tuple[IndexedEvent, ...]
+    corrections: dict[int, tuple[IndexedEvent, ...]]
+    position: Position
+
+
+class Reader:
+    """Asks the index, and answers."""
+
+    def __init__(self, index: Index, tokens: Tokens) -> None:
+        self._index = index
+        self.tokens = tokens
+        self._left = QUESTIONS
+
+    async def ask(self, question: Callable[[Index], _T]) -> _T:
+        """The index's answer. UnavailableError overloaded; EpcisError for a query that is too much."""
+        if self._left <= 0:
+            raise UnavailableError(
+                Code.OVERLOADED, f"expected fewer than {QUESTIONS} such questions at a time; try again"
+            )
+        self._left -= 1
+        try:
+            return await asyncio.to_thread(question, self._index)
+        except QueryTooLargeError as error:
+            raise EpcisError(Exceptional.QUERY_TOO_LARGE, error.code, error.message) from None
+        except QueryTooComplexError as error:
+            raise EpcisError(Exceptional.QUERY_TOO_COMPLEX, Code.LIMIT, error.message) from None
+        finally:
+            self._left += 1
+
+    async def page(
+        self,
+        request: Request,
+        wish: Wish,
+        query: EventQuery,
+        *,
+        name: str = SIMPLE_EVENT_QUERY,
+        more: bytes = b"",
+    ) -> Response:
+        """One page of the events that `query` asks for. `more`: what the address does not say of the query."""
+        parameters = parameters_of(request)
+        asked = question_of(request.url.path, parameters, more)
+        tokens = [value for key, value in parameters if key == TOKEN]
+        wanted = Page(per_page_of(parameters))
+        if tokens:
+            bound, after, sequence, answered = self.tokens.read(tokens[-1], asked)
+            wanted = Page(wanted.limit, bound, (after, sequence), answered)
+
+        def find(index: Index) -> tuple[Answer, Found]:
+            answer = index.events(query, wanted)
+            return answer, Found(answer.events, index.corrections(answer.events), answer.position)
+
+        answer, found = await self.ask(find)
+        headers = {}
+        following = answer.next
+        if following is not None and following.bound is not None and following.after is not None:
+            mark = Mark(following.bound, *following.after, following.answered)
+            headers = next_headers(request, parameters, *self.tokens.issue(asked, mark))
+        return document_response(found, wish, name=name, headers=headers)
+
+
+def document_response(
+    found: Found, wish: Wish, *, name: str = SIMPLE_EVENT_QUERY, headers: dict[str, str] | None = None
+) -> Response:
+    """Events as an EPCISQueryDocument in the form that was asked for."""
+    content = shown(found.events, found.corrections, found.position)
+    said = {**SAID, **checkpoint_headers(found.position), **(headers or {})}
+    body = document_body(content, wish, name=name)
+    kind = LongAnswer if len(body) > PIECE_BYTES else Response
+    return kind(body, media_type=wish.media_type, headers=said)
+
+
+def document_body(content: Shown, wish: Wish, *, name: str, subscription_id: str | None = None) -> bytes:
+    """The bytes of an EPCISQueryDocument."""
+    created_ms = int(time.time() * 1_000)
+    if wish.media_type == XML:
+        raise FormError(Code.NOT_ACCEPTABLE, "expected JSON")
+    document = query_document(
+        content.events,
+        content.context,
+        created=time_text(created_ms) or "",
+        query_name=name,
+        subscription_id=subscription_id,
+        more=content.checkpoint,
+    )
+    return written(document).encode()
+
+
+def collection_response(value: object, wish: Wish, headers: dict[str, str] | None = None) -> Response:
+    """A small JSON answer with the headers that all have."""
+    return Response(written(value), media_type=wish.media_type, headers={**SAID, **(headers or {})})
+
+
+def parameters_of(request: Request) -> list[tuple[str, str]]:
+    """The parameters of an address. EpcisError (QueryParameterException) for what is no text."""
+    raw = request.scope["query_string"]
+    try:
+        return parse_qsl(
+            raw.decode("ascii"),
+            keep_blank_values=True,
+            encoding="utf-8",
+            errors="strict",
+            max_num_fields=FIELDS_MOST,
+        )
+    except ValueError:
+        raise EpcisError(
+            Exceptional.QUERY_PARAMETER,
+            Code.MALFORMED,
+            f"expected at most {FIELDS_MOST} parameters, percent-encoded UTF-8, got other bytes in the query",
+        ) from None
+
+
+def query_of(request: Request, fixed: Mapping[str, Any] | None = None) -> EventQuery:
+    """The query that an address asks. `fixed`: what its path asks, as the `query` of a query definition.
+
+    EpcisError (QueryParameterException) names the parameter that is wrong.
+    """
+    parameters = [(name, value) for name, value in parameters_of(request) if name not in _PAGING]
+    context = _extensions(request)
+    try:
+        return query_from_json(fixed or {}).also(query_from_url(parameters, context))
+    except FormError as error:
+        raise EpcisError(Exceptional.QUERY_PARAMETER, error.code, error.message) from None
+
+
+def _extensions(request: Request) -> bytes | None:
+    """The context that GS1-Extensions stands for (`ex=https://example.org/,...`); EpcisError (NotAcceptableException)."""
+    bound = {}
+    for part in request.headers.get("gs1-extensions", "").split(",")[:_EXTENSIONS_MOST]:
+        prefix, _, namespace = part.strip().partition("=")
+        if prefix.isidentifier() and ":" in namespace and namespace.isascii():
+            bound[prefix] = namespace.strip()
+    context = to_json(bound) if bound else None
+    try:
+        prefixes_of(context)
+    except FormError as error:
+        raise EpcisError(
+            Exceptional.NOT_ACCEPTABLE, Code.NOT_ACCEPTABLE, f"GS1-Extensions: {error.message}"
+        ) from None
+    return context
