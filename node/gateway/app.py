@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, Response
 
 from ledger.base.errors import CustodyError
 from node.gateway import contract, edge, reference
+from node.gateway.epcis import contract as epcis_contract
 from node.gateway.epcis import routes as epcis_routes
 from node.gateway.epcis.raw_path import RawPath
 from node.gateway.epcis.service import EpcisService
@@ -78,6 +79,8 @@ def create_app(gateway: Gateway, epcis: EpcisService | None = None) -> FastAPI:
             app.openapi_schema = contract.completed(
                 document, [route for router in routers for route in router.routes]
             )
+            if epcis is not None:
+                document["components"]["schemas"].update(epcis_contract.SCHEMAS)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]

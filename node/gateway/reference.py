@@ -106,7 +106,9 @@ def _body(operation: Mapping[str, Any]) -> str:
 
 def _answers(operation: Mapping[str, Any]) -> Iterator[str]:
     for status, response in operation["responses"].items():
-        for media_type, content in response["content"].items():
+        if not response.get("content"):
+            yield f"<p><b>{status}</b> {escape(response['description'])}</p>"
+        for media_type, content in response.get("content", {}).items():
             shown = content.get("examples", {"": {"value": content.get("example")}})
             examples = "".join(_example(example["value"]) for example in shown.values())
             codes = ", ".join(name for name in shown if name)

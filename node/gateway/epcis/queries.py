@@ -78,6 +78,7 @@ def _all(routes: APIRouter, epcis: EpcisService) -> None:
         | {
             "requestBody": {
                 "required": True,
+                "description": "Its name, and as `query` an object of parameters of SimpleEventQuery.",
                 "content": {
                     JSON: {
                         "schema": {"$ref": "#/components/schemas/EpcisNamedQuery"},
