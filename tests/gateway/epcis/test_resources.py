@@ -25,7 +25,7 @@ def shipped(**more: Any) -> dict[str, Any]:
 
 def test_an_event_is_answered_with_id_block_time_and_what_the_ledger_knows(tmp_path: Path) -> None:
     async def act(told: Told) -> None:
-        (event_hash,) = told.record(
+        (event_hash,) = await told.record(
             event(1, **{"example:n": 1.50}), context=b'{"example": "https://ns.example.org/"}'
         )
         response = await told.http.get("/events", headers={"GS1-EPC-Format": "Never_Translates"})
@@ -62,7 +62,7 @@ def test_an_event_is_answered_with_id_block_time_and_what_the_ledger_knows(tmp_p
 
 def test_the_author_s_own_record_time_and_id_are_kept_apart(tmp_path: Path) -> None:
     async def act(told: Told) -> None:
-        told.record(event(1, recordTime="1999-01-01T00:00:00Z", eventID="urn:uuid:7"))
+        await told.record(event(1, recordTime="1999-01-01T00:00:00Z", eventID="urn:uuid:7"))
         (found,) = await told.events()
         assert found["recordTime"] == "2023-11-14T22:13:21.000Z"
         assert found["eventID"] == "urn:uuid:7"
@@ -74,7 +74,7 @@ def test_the_author_s_own_record_time_and_id_are_kept_apart(tmp_path: Path) -> N
 
 def test_parameters_restrict_and_wrong_ones_are_named(tmp_path: Path) -> None:
     async def act(told: Told) -> None:
-        told.record(event(1), event(2, eventID="urn:uuid:2"), shipped())
+        await told.record(event(1), event(2, eventID="urn:uuid:2"), shipped())
         assert await told.ids(EQ_bizStep="shipping") == ["urn:uuid:1"]
         assert await told.ids(MATCH_epc=item_id(2)) == ["urn:uuid:2"]
         assert len(await told.ids(MATCH_anyEPC=URN)) == 2
@@ -112,7 +112,7 @@ def test_parameters_restrict_and_wrong_ones_are_named(tmp_path: Path) -> None:
 )
 def test_events_are_found_by_their_names_in_any_spelling(tmp_path: Path, path: str, names: list[str]) -> None:
     async def act(told: Told) -> None:
-        told.record(shipped())
+        await told.record(shipped())
         for name in names:
             for spelt in (quoted(name), name):  # encoded, and as a client that does not encode
                 assert await told.ids(f"/{path}/{spelt}/events") == ["urn:uuid:1"], spelt
@@ -128,7 +128,7 @@ def test_events_are_found_by_their_names_in_any_spelling(tmp_path: Path, path: s
 )
 def test_a_name_that_no_event_has_is_no_resource(tmp_path: Path, path: str) -> None:
     async def act(told: Told) -> None:
-        told.record(shipped())
+        await told.record(shipped())
         for name in (
             item_id(9),
             "https://example.org/other",
@@ -157,7 +157,7 @@ def test_standard_words_and_types_are_always_there(tmp_path: Path) -> None:
 
 def test_the_names_that_occur_are_listed_in_pages(tmp_path: Path) -> None:
     async def act(told: Told) -> None:
-        told.record(
+        await told.record(
             *(event(number) for number in range(1, 8)), shipped(bizStep="https://example.org/steps/other")
         )
         listed: list[str] = []
@@ -188,7 +188,7 @@ def test_the_names_that_occur_are_listed_in_pages(tmp_path: Path) -> None:
 def test_a_lot_is_found_under_epcs_too(tmp_path: Path) -> None:
     async def act(told: Told) -> None:
         batch = lot("9521234", 1, "B7")
-        told.record(
+        await told.record(
             event(1, epcList=[], quantityList=[{"epcClass": batch, "quantity": 10}], eventID="urn:uuid:9")
         )
         assert await told.ids(f"/epcs/{quoted(batch)}/events") == ["urn:uuid:9"]
@@ -198,14 +198,14 @@ def test_a_lot_is_found_under_epcs_too(tmp_path: Path) -> None:
 
 def test_pages_stay_what_they_were_while_events_arrive(tmp_path: Path) -> None:
     async def act(told: Told) -> None:
-        told.record(*(event(number, eventID=f"urn:uuid:{number}") for number in range(1, 8)))
+        await told.record(*(event(number, eventID=f"urn:uuid:{number}") for number in range(1, 8)))
         parameters = {"perPage": "3", "orderBy": "eventTime", "orderDirection": "ASC"}
         response = await told.http.get("/events", params=parameters)
         seen = [one["eventID"] for one in events_in(response)]
         number = 100
         while "link" in response.headers:
             address = response.headers["link"].partition(">")[0][1:]
-            told.record(event(number, eventTime="2001-01-01T00:00:00Z"), event(number + 1))
+            await told.record(event(number, eventTime="2001-01-01T00:00:00Z"), event(number + 1))
             number += 2
             again = await told.http.get(f"http://gateway{address}")
             response = await told.http.get(f"http://gateway{address}")
@@ -220,7 +220,7 @@ def test_pages_stay_what_they_were_while_events_arrive(tmp_path: Path) -> None:
 
 def test_a_token_given_back_leads_nowhere(tmp_path: Path) -> None:
     async def act(told: Told) -> None:
-        told.record(event(1), event(2))
+        await told.record(event(1), event(2))
         response = await told.http.get("/events", params={"perPage": 1})
         address = response.headers["link"].partition(">")[0][1:]
         assert (await told.http.get(f"http://gateway{address}")).status_code == 200
@@ -235,7 +235,7 @@ def test_a_token_given_back_leads_nowhere(tmp_path: Path) -> None:
 
 def test_every_resource_says_its_methods_and_needs_the_reader_s_token(tmp_path: Path) -> None:
     async def act(told: Told) -> None:
-        told.record(shipped())
+        await told.record(shipped())
         here = {
             "": "OPTIONS, GET", "/": "OPTIONS, GET", "/events": "OPTIONS, GET, POST", "/events/urn:uuid:1": "OPTIONS, GET",
             "/queries": "OPTIONS, GET, POST", "/nextPageToken/x": "OPTIONS, DELETE",
@@ -260,7 +260,7 @@ def test_every_resource_says_its_methods_and_needs_the_reader_s_token(tmp_path: 
 
 def test_a_client_that_reads_other_versions_only_is_refused(tmp_path: Path) -> None:
     async def act(told: Told) -> None:
-        told.record(shipped())
+        await told.record(shipped())
         for address in ("/", "/events", "/events/urn:uuid:1", "/epcs", "/bizSteps/shipping", "/queries"):
             for method in ("GET", "OPTIONS"):
                 response = await told.http.request(method, address, headers={"GS1-EPCIS-Min": "2.1"})
@@ -275,7 +275,7 @@ def test_a_client_that_reads_other_versions_only_is_refused(tmp_path: Path) -> N
 
 def test_prefixes_of_parameters_come_with_the_extensions(tmp_path: Path) -> None:
     async def act(told: Told) -> None:
-        told.record(event(1, **{"ex:colour": "red"}), context=b'{"ex": "https://ns.example.org/"}')
+        await told.record(event(1, **{"ex:colour": "red"}), context=b'{"ex": "https://ns.example.org/"}')
         headers = {"GS1-Extensions": "own=https://ns.example.org/"}
         response = await told.http.get("/events", params={"EQ_own:colour": "red"}, headers=headers)
         assert len(events_in(response)) == 1

@@ -17,11 +17,10 @@ from ledger.chain.transaction import Mode
 from ledger.trade.extract import extract
 from ledger.trade.statement import Openness
 from node.gateway.epcis.service import EpcisService
-from node.index.reading import Body, event_hashes, read_block
 from node.local.protocol import StoredPayload
 from tests.gateway.epcis.epcis_stage import READER, staged_epcis
 from tests.gateway.fake_validator import FakeValidator
-from tests.gateway.stage import item_id
+from tests.gateway.stage import item_id, until
 from tests.world.chain import ChainedWorld
 
 CONTEXT = "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"
@@ -58,7 +57,7 @@ class Told(NamedTuple):
             self.world.network, data, context, extract(data, context, openness=openness), self.world.salt
         )
 
-    def record(
+    async def record(
         self,
         *events: dict[str, Any] | bytes,
         by: str = "maker",
@@ -79,19 +78,13 @@ class Told(NamedTuple):
                 self.validator.payloads[one.item.event_hash] = stored
         self.validator.commit(signed.transaction.to_bytes())
         if indexed:
-            self.catch_up()
+            await self.catch_up()
         return [one.item.event_hash for one in prepared]
 
-    def catch_up(self) -> None:
-        """Let the index take in all that is final."""
-        for block in self.validator.blocks[self.epcis.index.position().height :]:
-            stored = self.validator.payloads
-            bodies = {
-                one: Body(stored[one].context, stored[one].event)
-                for one in event_hashes(block)
-                if one in stored
-            }
-            self.epcis.index.apply([read_block(self.world.network, block, bodies)])
+    async def catch_up(self) -> None:
+        """Wait until the index has taken in all that is final."""
+        self.validator.stream()
+        await until(lambda: self.epcis.index.position().height == len(self.validator.blocks))
 
     async def events(self, path: str = "/events", **parameters: Any) -> list[dict[str, Any]]:
         """The events of an answer, as written."""
