@@ -116,10 +116,6 @@ def router(epcis: EpcisService) -> APIRouter:
             return LongAnswer(job_xml(document), headers=SAID, media_type=XML)
         return json_answer(document, headers=SAID)
 
-    @routes.options("/events", dependencies=[Depends(epcis.check_known)])
-    async def describe_events() -> Response:
-        return discovery(("OPTIONS", "GET", "POST"), captures=True)
-
     @routes.post("/events")
     async def event(request: Request) -> Response:
         name = await epcis.check_capturer(request)
