@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -36,8 +37,8 @@ CAPTURE_KEY: Final = "capture"
 def run_gateway(folder: Path, passphrase: bytes | None = None, *, log_level: str = "info") -> None:
     """Serve the gateway of the node in `folder` until a signal ends it.
 
-    `passphrase`: of a sealed capture key. Tokens are made where there are none. Raises FormError or StorageError for a folder that is not in order, of
-    another network, or with a token that others may read; UnavailableError port_in_use.
+    `passphrase`: of a sealed capture key. Tokens are made where there are none. Raises FormError or StorageError for a folder
+    that is not in order, of another network, or with a token that others may read; UnavailableError port_in_use.
     """
     config = load_config(folder)
     network = load_genesis(config).network
@@ -49,11 +50,23 @@ def run_gateway(folder: Path, passphrase: bytes | None = None, *, log_level: str
     listener = listen(config.gateway)
     gateway = Gateway(network, token, opened.validator_socket)
     identity = Identity(config.organisation, _capture_key(opened.keys, passphrase))
-    epcis = EpcisService(gateway, opened.index, identity, tokens_in(opened.keys), index_url=config.index_url)
+    epcis = EpcisService(
+        gateway,
+        opened.index,
+        identity,
+        tokens_in(opened.keys),
+        index_url=config.index_url,
+        clock_ms=lambda: time.time_ns() // 1_000_000 + config.clock_offset_ms,
+    )
     server = make_server(gateway, epcis)
     log.info("listening", address=str(config.gateway), network=network.hex())
-    with suppress(KeyboardInterrupt):
-        server.run(sockets=[listener])
+    try:
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[listener])
+    except SystemExit:  # how uvicorn says that the application did not start
+        if epcis.failure is None:
+            raise
+        raise epcis.failure from None
     log.info("stopped")
 
 

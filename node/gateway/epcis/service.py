@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from starlette.requests import Request
 
-from ledger.base.errors import Code, UnavailableError
+from ledger.base.errors import Code, CustodyError, UnavailableError
 from ledger.base.keys import SigningKey
 from node.gateway.epcis import job_store, named
 from node.gateway.epcis.access import CaptureTokens
@@ -55,7 +55,11 @@ class EpcisService:
         index_url: str | None = None,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
-        """`folder`: the node's `index/`; `index_url`: of the index, if it is not there; `clock_ms`: Unix milliseconds, about block time. Raises StorageError and FormError of an index that cannot be opened."""
+        """`folder`: the node's `index/`; `index_url`: of the index, if it is not there; `clock_ms`: Unix milliseconds, about
+        block time. Raises StorageError and FormError of an index that cannot be opened.
+        """
+        self.failure: CustodyError | None = None
+        """Why `open` failed: the server that called it only ends."""
         self.gateway = gateway
         self.identity = identity
         self.tokens = tokens
@@ -70,6 +74,13 @@ class EpcisService:
 
     async def open(self) -> None:
         """Open the store, take up what was left unfinished. StorageError."""
+        try:
+            await self._open()
+        except CustodyError as error:
+            self.failure = error
+            raise
+
+    async def _open(self) -> None:
         loop = asyncio.get_running_loop()
         await self.store.open()
 

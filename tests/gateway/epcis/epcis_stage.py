@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -41,15 +41,15 @@ class EpcisStage(NamedTuple):
 
 @asynccontextmanager
 async def staged_epcis(
-    folder: Path, validator: FakeValidator | None = None, *, has_key: bool = True
+    folder: Path, validator: FakeValidator | None = None, *, has_key: bool = True, **options: Any
 ) -> AsyncIterator[EpcisStage]:
-    """`validator`: that of an earlier stage in this folder, for starting the gateway again over it."""
+    """`validator`: that of an earlier stage in this folder, for starting the gateway again over it. `options`: the gateway's."""
     if validator is None:
         validator = FakeValidator(ChainedWorld(gateways=["maker"]), folder / "validator.sock")
     world = validator.world
     validator.streamed = validator.streamed or 0
     await validator.start()
-    gateway = Gateway(world.network, ReaderToken(TOKEN), validator.socket)
+    gateway = Gateway(world.network, ReaderToken(TOKEN), validator.socket, **options)
     identity = Identity("maker", world.gateways["maker"] if has_key else None)
     tokens = CaptureTokens({"capture": ReaderToken(CAPTURE_TOKEN), "erp": ReaderToken(ERP_TOKEN)})
     epcis = EpcisService(gateway, folder, identity, tokens, clock_ms=lambda: world.state.tip.header.time_ms)
@@ -66,11 +66,11 @@ async def staged_epcis(
         await validator.stop()
 
 
-def play_epcis(folder: Path, act: Callable[[EpcisStage], Awaitable[None]], *, has_key: bool = True) -> None:
+def play_epcis(folder: Path, act: Callable[[EpcisStage], Awaitable[None]], **options: Any) -> None:
     """Run one act on a fresh stage."""
 
     async def run() -> None:
-        async with staged_epcis(folder, has_key=has_key) as stage:
+        async with staged_epcis(folder, **options) as stage:
             await act(stage)
 
     asyncio.run(run())

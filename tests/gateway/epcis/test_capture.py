@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -263,6 +264,31 @@ def test_headers_that_ask_for_what_there_is_not(tmp_path: Path, headers: dict[st
         assert stage.validator.submissions == []
 
     play_epcis(tmp_path, act)
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(tmp_path: Path) -> None:
+    async def drip() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.sleep(60)
+
+    async def act(stage: EpcisStage) -> None:
+        response = await stage.http.post("/capture", content=drip(), headers=JSON)
+        assert response.status_code == 408
+        assert response.json()["code"] == Code.TIMED_OUT
+        assert (await finished(stage, await sent(stage, document(event(1)))))["success"] is True
+
+    play_epcis(tmp_path, act, body_s=0.5)
+
+
+def test_an_event_that_is_not_final_in_time_leads_to_its_job(tmp_path: Path) -> None:
+    async def act(stage: EpcisStage) -> None:
+        stage.validator.is_finalising = False
+        response = await stage.http.post("/events", content=alone(event(1)), headers=JSON)
+        assert response.status_code == 503
+        path = "/capture/" + response.json()["detail"].partition("/capture/")[2][:32]
+        assert (await stage.http.get(path)).json()["running"] is True
+
+    play_epcis(tmp_path, act, final_s=0.2)
 
 
 def test_restricted_bytes_are_kept_for_those_named(tmp_path: Path) -> None:
