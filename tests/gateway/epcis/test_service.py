@@ -13,6 +13,7 @@ import pytest
 from ledger.base.errors import Code, EntitlementError, StorageError, UnavailableError
 from node.gateway.epcis.access import tokens_in
 from node.gateway.epcis.store import LocalStore
+from node.gateway.run import make_server
 from tests.gateway.epcis.epcis_stage import CAPTURER, READER, EpcisStage, play_epcis
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS notes (text TEXT NOT NULL UNIQUE) STRICT"
@@ -109,3 +110,19 @@ def test_without_a_capture_key_nothing_is_signed(tmp_path: Path) -> None:
             stage.epcis.signing_key()
 
     play_epcis(tmp_path, act, has_key=False)
+
+
+def test_a_server_that_stops_ends_what_waits_for_finality(tmp_path: Path) -> None:
+    async def act(stage: EpcisStage) -> None:
+        server = make_server(stage.epcis.gateway, stage.epcis)
+        server.servers = []  # as if it listened
+
+        async def wait() -> None:
+            async with stage.epcis.gateway.finality():
+                await server.shutdown()
+                await asyncio.Event().wait()
+
+        with pytest.raises(TimeoutError):
+            await wait()
+
+    play_epcis(tmp_path, act)
