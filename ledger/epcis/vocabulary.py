@@ -9,6 +9,7 @@ Vocabulary 2.0 §7.1 to §7.7, and the GS1 Web Vocabulary for what sensors measu
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from typing import Final, NamedTuple
 
 from ledger.trade.vocabulary import (
@@ -26,6 +27,15 @@ _GS1_SPELLINGS: Final = (
     GS1_NAMESPACE, "http://gs1.org/voc/", "https://www.gs1.org/voc/", "http://www.gs1.org/voc/",
     "https://ref.gs1.org/voc/", "gs1:",
 )  # fmt: skip
+
+
+class CbvFormat(StrEnum):
+    """How words of the CBV are spelt in XML: the values of the header GS1-CBV-XML-Format (EPCIS 2.0 §12.6)."""
+
+    NO_PREFERENCE = "No_Preference"
+    WEB = "Always_Web_URI"
+    URN = "Always_URN"
+    AS_WRITTEN = "Never_Translates"
 
 
 class Vocabulary(NamedTuple):
@@ -51,6 +61,14 @@ class Vocabulary(NamedTuple):
         """The Web URI of the word that `text` spells; `text` itself where it spells none of these."""
         word = self.bare_of.get(text)
         return text if word is None else f"{self.web}{word}"
+
+    def spelled(self, text: str, wanted: CbvFormat) -> str:
+        """A word as XML has it, which takes no bare words: what is a URI is translated only where that is asked for."""
+        if wanted is CbvFormat.WEB:
+            return self.as_web(text)
+        if wanted is CbvFormat.AS_WRITTEN and text not in self.words:
+            return text
+        return self.as_urn(text)
 
 
 def _made(urn: str, web: str, words: Iterable[str], more: tuple[str, ...] = ()) -> Vocabulary:

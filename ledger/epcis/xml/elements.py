@@ -10,7 +10,7 @@ from ledger.base.limits import CONTEXT_BYTES, EVENT_BYTES
 from ledger.epcis.json_text import json_text
 from ledger.epcis.xml.foreign import Foreign, add, foreign
 from ledger.epcis.xml.frames import Attributes, Frame, State, unexpected
-from ledger.epcis.xml.grammar import EVENTS, QUANTITY_EVENT, WRAPPERS, Element, Kind, Member
+from ledger.epcis.xml.grammar import DRAFT_NAMES, EVENTS, QUANTITY_EVENT, WRAPPERS, Element, Kind, Member
 from ledger.epcis.xml.values import CONTEXT, INSTANCE, JSON_EVENT, SPACE, boolean, number, time
 from ledger.trade.slices import parse
 
@@ -71,6 +71,8 @@ class _Object(Frame):
     def child(self, name: str, attributes: Attributes, /) -> Frame:
         local = self.state.names.own(name)
         place = None if local is None else self.element.places.get(local)
+        if place is None and local in DRAFT_NAMES and self.state.is_former:
+            place = self.element.places.get(DRAFT_NAMES[local])
         if place is None:
             return self._other(name, local, attributes)
         member = self.element.members[place]
@@ -340,7 +342,7 @@ def _plain(element: Element, text: str) -> Any:
     text = text.strip(SPACE)
     if element.vocabulary is not None:
         return element.vocabulary.bare(text)
-    if element.kind is Kind.NUMBER:
+    if element.kind is Kind.NUMBER or element.kind is Kind.DECIMAL:
         return number(text)
     if element.kind is Kind.BOOLEAN:
         return boolean(text)

@@ -32,6 +32,8 @@ class Kind(Enum):
     STRING = "string"
     """Text whose spaces count."""
     NUMBER = "number"
+    DECIMAL = "decimal"
+    """A number without an exponent."""
     BOOLEAN = "boolean"
     TIME = "time"
     """Text; a time without seconds is given them."""
@@ -60,6 +62,8 @@ class Element(NamedTuple):
     is_open: bool = False
     """May hold elements and attributes of other namespaces."""
     is_ordered: bool = True
+    prefix: str = ""
+    """Of the few elements that stand in a namespace: what the writer declares for it."""
 
 
 class Member(NamedTuple):
@@ -72,10 +76,14 @@ class Member(NamedTuple):
     """Occurs any number of times; always an array in JSON."""
     within: str | None = None
     """The element that the writer puts around it; the reader opens it wherever it is met."""
+    is_nil: bool = False
+    """Said to have no value where it has none and something follows it."""
 
 
 WRAPPERS: Final = frozenset({"extension", "baseExtension"})
 """What EPCIS 1.x, and some who write 2.0, put around members that came later. They mean nothing."""
+DRAFT_NAMES: Final = {"sensorMetaData": "sensorMetadata"}
+"""Names that members of 2.0 had while they were drafts, inside 1.x documents; examples of the standard have them."""
 
 
 def _element(
@@ -156,7 +164,7 @@ _PERSISTENT: Final = _may(
     )
 )  # fmt: skip
 _QUANTITY: Final = _element(
-    "quantityElement", Kind.OBJECT, _must(_text("epcClass")), _may(Element("quantity", Kind.NUMBER)), _may(_text("uom")),
+    "quantityElement", Kind.OBJECT, _must(_text("epcClass")), Member(Element("quantity", Kind.DECIMAL), "quantity", is_nil=True), _may(_text("uom")),
 )  # fmt: skip
 _METADATA: Final = _element(
     "sensorMetadata", Kind.OBJECT, is_open=True,
@@ -228,7 +236,7 @@ EVENTS: Final[Mapping[str, Element]] = {
 QUANTITY_EVENT: Final = _event(
     "QuantityEvent",
     _must(_text("epcClass")),
-    _must(Element("quantity", Kind.NUMBER)),
+    _must(Element("quantity", Kind.DECIMAL)),
     *_WHERE,
     _may(_TRANSACTIONS),
 )
@@ -255,7 +263,7 @@ _VOCABULARIES: Final = _list(
         type=_must(_text("type")),
     ),
 )
-_HEADER: Final = Member(
+HEADER: Final = Member(
     _open(
         "EPCISHeader",
         Member(
@@ -265,36 +273,36 @@ _HEADER: Final = Member(
     ),
     "epcisHeader",
 )  # fmt: skip
-_EVENT_LIST: Final = Member(Element("EventList", Kind.EVENTS), "eventList")
+EVENT_LIST: Final = Member(Element("EventList", Kind.EVENTS), "eventList")
 # The name of the query is asked for by the schema and left out by many.
 _RESULTS_MEMBERS: Final = (
     _may(_text("queryName")), _may(_text("subscriptionID")),
-    _must(_open("resultsBody", _EVENT_LIST._replace(is_needed=True))),
+    _must(_open("resultsBody", EVENT_LIST._replace(is_needed=True))),
 )  # fmt: skip
 RESULTS_MEMBERS: Final = tuple(member.name for member in _RESULTS_MEMBERS)
-_RESULTS: Final = Member(_open("QueryResults", *_RESULTS_MEMBERS), "queryResults")
-_POLL: Final = Member(
+RESULTS: Final = Member(_open("QueryResults", *_RESULTS_MEMBERS)._replace(prefix="epcisq"), "queryResults")
+POLL: Final = Member(
     _element(
         "Poll", Kind.OBJECT, _must(_text("queryName")),
         _must(_list("params", _element(
             "param", Kind.OBJECT, _must(_text("name")), _must(Element("value", Kind.VALUE)),
         ))),
-    ),
+    )._replace(prefix="epcisq"),
     "poll",
 )  # fmt: skip
 
 
 def _document(name: str, *members: Member) -> Element:
     said = {"schemaVersion": _may(_text("schemaVersion")), "creationDate": _may(_text("creationDate"))}
-    return _element(name, Kind.OBJECT, _HEADER, *members, attributes=said, is_open=True, is_ordered=False)
+    return _element(name, Kind.OBJECT, HEADER, *members, attributes=said, is_open=True, is_ordered=False)
 
 
 DOCUMENT: Final = _document(
     "EPCISDocument",
-    Member(_open("EPCISBody", _EVENT_LIST._replace(is_needed=True)), "epcisBody", is_needed=True),
+    Member(_open("EPCISBody", EVENT_LIST._replace(is_needed=True)), "epcisBody", is_needed=True),
 )
 QUERY_DOCUMENT: Final = _document(
-    "EPCISQueryDocument", Member(_open("EPCISBody", _RESULTS, _POLL, is_ordered=False), "epcisBody"),
+    "EPCISQueryDocument", Member(_open("EPCISBody", RESULTS, POLL, is_ordered=False), "epcisBody"),
     *(member._replace(is_needed=False) for member in _RESULTS_MEMBERS),
 )  # fmt: skip
 

@@ -83,10 +83,11 @@ class Names:
     def _binds(self, prefix: str, uri: str) -> bool:
         if prefix in self._bound:
             return self._bound[prefix] == uri
-        if not prefix or prefix in RESERVED_TERMS or prefix in SCHEMES:
-            return False
-        if prefix in FIXED and BUILT_IN[prefix] != uri:
-            return False
+        if uri != UNRESOLVED + prefix:  # what nobody could resolve in JSON stays as it was there
+            if not prefix or prefix in RESERVED_TERMS or prefix in SCHEMES:
+                return False
+            if prefix in FIXED and BUILT_IN[prefix] != uri:
+                return False
         self._bytes += len(prefix) + len(uri)
         if self._bytes > CONTEXT_BYTES // 2:
             raise FormError(

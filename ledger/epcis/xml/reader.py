@@ -14,7 +14,8 @@ from ledger.base.limits import CONTEXT_BYTES
 from ledger.epcis.json_text import json_text
 from ledger.epcis.xml.elements import document, event
 from ledger.epcis.xml.frames import Attributes, Frame, State, local_name, unexpected
-from ledger.epcis.xml.grammar import DOCUMENT, FORMER_NAMESPACES, QUERY_DOCUMENT, RESULTS_MEMBERS
+from ledger.epcis.xml.grammar import DOCUMENT, FORMER_NAMESPACES, HEADER, QUERY_DOCUMENT, RESULTS_MEMBERS
+from ledger.epcis.xml.header import said_by_header
 from ledger.epcis.xml.parser import ATTRIBUTES, DEPTH, Parser
 from ledger.epcis.xml.values import CONTEXT
 from ledger.trade.slices import parse
@@ -53,6 +54,7 @@ def read_events(data: bytes) -> XmlDocument:
     if "resultsBody" in root.frame:  # some leave out the body and what is around the results
         results = {name: root.frame.pop(name) for name in RESULTS_MEMBERS if name in root.frame}
         root.frame.setdefault("epcisBody", {})["queryResults"] = results
+    root.frame |= said_by_header(root.frame.get(HEADER.name))
     if not root.state.events:
         raise FormError(Code.MALFORMED, "expected at least one event, got none")
     context = json_text(root.state.names.context(root.context)).encode()

@@ -55,3 +55,21 @@ def time(text: str) -> str:
     """A time as JSON says it: xsd:dateTime wants seconds, and those who leave them out mean the minute's first."""
     match = _WITHOUT_SECONDS.fullmatch(text)
     return text if match is None else f"{match[1]}:00{match[2]}"
+
+
+def plain_decimal(text: str) -> str | None:
+    """A JSON number as an xsd:decimal, which has no exponent; None where that takes more digits than a number may have."""
+    digits, _, exponent = text.partition("e") if "e" in text else text.partition("E")
+    if not exponent:
+        return text
+    if len(exponent) > 3:
+        return None
+    sign, digits = ("-", digits[1:]) if digits[0] == "-" else ("", digits)
+    whole, _, part = digits.partition(".")
+    point = len(whole) + int(exponent)
+    shifted = "0" * -point + whole + part + "0" * (point - len(whole) - len(part))
+    point = max(point, 0)
+    spelled = f"{sign}{shifted[:point].lstrip('0') or '0'}" + (
+        f".{shifted[point:]}" if shifted[point:] else ""
+    )
+    return spelled if len(spelled) <= JSON_DIGITS else None
