@@ -317,13 +317,13 @@ class Index:
             limit = page.limit
             if query.event_count_limit is not None:
                 limit = min(limit, query.event_count_limit - page.answered)
-            statement = ordered(_shown().where(condition), query, view.known, page.after)
-            rows = view.connection.execute(statement.limit(limit + 1)).all() if limit > 0 else []
-        shown = tuple(_event(row) for row in rows[:limit])
+            statement = ordered(condition, query, view.known, page.after).limit(limit + 1)
+            rows = view.connection.execute(statement).all() if limit > 0 else []
+            shown = _in_order(view.connection, [row[0] for row in rows[:limit]])
         answered = page.answered + len(shown)
         is_last = len(rows) <= limit or answered == query.event_count_limit
         following = (
-            None if is_last else Page(page.limit, bound, (rows[limit - 1][-1], shown[-1].sequence), answered)
+            None if is_last else Page(page.limit, bound, (rows[limit - 1][1], rows[limit - 1][0]), answered)
         )
         return Answer(shown, view.position, following)
 
@@ -439,6 +439,14 @@ def _answering() -> Iterator[None]:
 
 def _shown() -> Select[Any]:
     return select(*_COLUMNS).outerjoin(contexts, events.c.context == contexts.c.id)
+
+
+def _in_order(connection: Connection, sequences: list[int]) -> tuple[IndexedEvent, ...]:
+    found: dict[int, IndexedEvent] = {}
+    for start in range(0, len(sequences), _AT_ONCE):
+        statement = _shown().where(events.c.sequence.in_(sequences[start : start + _AT_ONCE]))
+        found |= {one.sequence: one for one in _events(connection, statement)}
+    return tuple(found[sequence] for sequence in sequences)
 
 
 def _check_count(connection: Connection, condition: Any, most: int) -> None:

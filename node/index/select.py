@@ -121,12 +121,18 @@ def _time(bound: TimeBound) -> ColumnElement[bool]:
 
 
 def ordered(
-    statement: Select[Any], query: EventQuery, fields_of: FieldsOf, after: tuple[int | str | None, int] | None
+    condition: ColumnElement[bool],
+    query: EventQuery,
+    fields_of: FieldsOf,
+    after: tuple[int | str | None, int] | None,
 ) -> Select[Any]:
-    """`statement` in the query's order, from after the row with this sort value and sequence on; its last column is the value.
+    """(sequence, sort value) of the events under a condition in the query's order, after the one with this value and sequence.
+
+    Only these two are sorted, never whole events.
 
     Ties are ordered by sequence, so every event has its one place. Events without the value come last in either direction.
     """
+    statement = select(events.c.sequence).where(condition)
     order = query.order
     if order is None or order.field == RECORD_TIME:  # block times never fall, so this is the same order
         sequence = events.c.sequence
