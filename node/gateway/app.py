@@ -81,6 +81,7 @@ def create_app(gateway: Gateway, epcis: EpcisService | None = None) -> FastAPI:
             )
             if epcis is not None:
                 document["components"]["schemas"].update(epcis_contract.SCHEMAS)
+                document["components"]["securitySchemes"]["capture"] = epcis_contract.CAPTURING
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -1,126 +1,92 @@
-"""POST and GET /capture, GET /capture/{captureID}, POST /events (EPCIS.md "Capture"; EPCIS 2.0 §12.6, its OpenAPI document).
-
-A body is read and checked before it is answered: what is wrong with its form is a 400 that names every place. What was taken is
-on disk, signed, before the 202; its job says when it is final. `proceed` takes what is in order of a document and lists the
-rest in the job.
-"""
+"""/capture, /capture/{captureID}, POST /events (EPCIS.md "Capture"; EPCIS 2.0 §12.6, its OpenAPI document)."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
-from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from ledger.base import limits
-from ledger.base.errors import Code, FormError, UnavailableError
-from ledger.epcis.document import Form
-from ledger.members.members import check_organisation_id
-from ledger.trade.statement import Openness
+from ledger.base.errors import Code, UnavailableError
 from node.gateway.answers import LongAnswer, json_answer
-from node.gateway.epcis.job_answers import fault_json, job_json, job_xml, whole_job_json
-from node.gateway.epcis.job_store import Job
-from node.gateway.epcis.negotiation import JSON, SAID, XML, check_versions, discovery, media_type_of
-from node.gateway.epcis.paging import Mark, next_headers, per_page_of, question_of
-from node.gateway.epcis.preparing import (
-    PROCEED_EVENTS,
-    ROLLBACK_EVENTS,
-    Behaviour,
-    Body,
-    Candidate,
-    Part,
-    read_body,
-    sign_body,
-)
+from node.gateway.contract import binary
+from node.gateway.epcis import contract
+from node.gateway.epcis.addresses import resource
+from node.gateway.epcis.contract import described, done
+from node.gateway.epcis.job_answers import job_json, job_xml, whole_job_json
+from node.gateway.epcis.job_store import Job, JobPart
+from node.gateway.epcis.negotiation import JSON, SAID, XML, check_versions, media_type_of
+from node.gateway.epcis.paging import EXPIRES, TOKEN, Mark, next_headers, per_page_of, question_of
+from node.gateway.epcis.preparing import Behaviour, Candidate
 from node.gateway.epcis.problems import EpcisError, Exceptional
 from node.gateway.epcis.service import EpcisService
+from node.gateway.epcis.taking import BEHAVIOUR, LIMITS, READERS, take, wanted_by
 from node.gateway.rendering import to_json
 
-BEHAVIOUR: Final = "GS1-Capture-Error-Behaviour"
-LIMITS: Final = {
-    "GS1-EPCIS-Capture-Limit": str(ROLLBACK_EVENTS),
-    "GS1-EPCIS-Capture-File-Size-Limit": str(limits.SUBMISSION_BYTES),
-}
-READERS: Final = "Custody-Readers"
-"""Organisations that may read the bytes of what is captured, besides the one that captures; without it the bytes are open."""
-_FORMS: Final = {
-    "application/json": Form.JSON,
-    "application/ld+json": Form.JSON,
-    "application/xml": Form.XML,
-    "text/xml": Form.XML,
-}
-_READERS_MOST: Final = 64
-_FAULTS_SHOWN: Final = 100
+_ALL: Final = "/capture"
+_ONE: Final = "/capture/{captureID}"
+_EVENTS: Final = "/events"
+_VALUE: Final = {"captureID": "The job's id, from the Location that the capture was answered with."}
 _NEWEST: Final = 2**62
-
-
-class Wanted(NamedTuple):
-    """What the headers of a capture ask for."""
-
-    form: Form
-    behaviour: Behaviour
-    readers: tuple[str, ...] | None
+_REFUSALS: Final = (Exceptional.VALIDATION, Exceptional.CAPTURE_LIMIT, Exceptional.UNSUPPORTED_MEDIA_TYPE)
 
 
 def router(epcis: EpcisService) -> APIRouter:
-    """The capturing routes."""
-    routes = APIRouter(include_in_schema=False)
+    """The capturing routes. Jobs are shown to readers too."""
+    whole = APIRouter()
+    open_to_both = APIRouter(dependencies=[Depends(epcis.check_known)])
+    _jobs(open_to_both, epcis)
+    _documents(whole, epcis)
+    _single(whole, epcis)
+    resource(open_to_both, _ALL, ("OPTIONS", "GET", "POST"), more=LIMITS | {BEHAVIOUR: "all"}, captures=True)
 
-    @routes.options("/capture", dependencies=[Depends(epcis.check_known)])
-    async def describe_captures() -> Response:
-        return discovery(("OPTIONS", "POST", "GET"), LIMITS | {BEHAVIOUR: "all"}, captures=True)
+    async def check(request: Request) -> None:
+        await _job_of(epcis, request.path_params["captureID"])
 
-    @routes.options("/capture/{captured}", dependencies=[Depends(epcis.check_known)])
-    async def describe_capture(captured: str) -> Response:
-        await _job_of(epcis, captured)
-        return discovery(("OPTIONS", "GET"))
+    resource(open_to_both, _ONE, ("OPTIONS", "GET"), value=_VALUE, check=check)
+    whole.include_router(open_to_both)
+    return whole
 
-    @routes.post("/capture")
+
+def _documents(routes: APIRouter, epcis: EpcisService) -> None:
+    @routes.post(
+        _ALL,
+        summary="Capture a document of events",
+        response_class=Response,
+        openapi_extra=_taking(
+            "An EPCISDocument, an EPCISQueryDocument, a list of events or an event; EPCIS 2.0, in XML 1.x too.",
+            {
+                BEHAVIOUR: "rollback (default): all events or none. proceed: every event by itself.",
+                READERS: "Organisations, separated by commas, that may read the events; without it they are open.",
+            },
+        ),
+        responses=done("Signed, kept, under way.", "Location", BEHAVIOUR, status=202)
+        | contract.exceptions(*_REFUSALS),
+    )
     async def capture(request: Request) -> Response:
+        """The job says when the events are final. Faults of form are answered at once, each with its place, in `errors`."""
         name = await epcis.check_capturer(request)
-        wanted = _wanted(request, epcis.identity.organisation)
-        job, _ = await _captured(epcis, request, name, wanted)
-        headers = {
-            **SAID,
-            "Location": f"{_base(request)}/capture/{job.id}",
-            BEHAVIOUR: wanted.behaviour.value,
-        }
+        wanted = wanted_by(request, epcis.identity.organisation)
+        job, _ = await take(epcis, request, name, wanted)
+        headers = {**SAID, "Location": f"{_base(request)}{_ALL}/{job.id}", BEHAVIOUR: wanted.behaviour.value}
         return Response(status_code=202, headers=headers)
 
-    @routes.get("/capture", dependencies=[Depends(epcis.check_known)])
-    async def captures(request: Request) -> Response:
-        check_versions(request)
-        media_type_of(request, (JSON,))
-        asked = request.query_params.multi_items()
-        question = question_of(request.url.path, asked)
-        token = request.query_params.get("nextPageToken")
-        before = _NEWEST if token is None else epcis.page_tokens.read(token, question).sequence
-        most = per_page_of(asked)
-        found = await epcis.jobs.before(before, most + 1)
-        headers = dict(SAID)
-        if len(found) > most:
-            mark = Mark(0, None, found[most - 1].number, 0)
-            headers |= next_headers(request, asked, *epcis.page_tokens.issue(question, mark))
-        return json_answer([job_json(job) for job in found[:most]], headers=headers)
 
-    @routes.get("/capture/{captured}", dependencies=[Depends(epcis.check_known)])
-    async def one_capture(request: Request, captured: str) -> Response:
-        check_versions(request)
-        media_type = media_type_of(request, (JSON, XML))
-        document = whole_job_json(*await _job_of(epcis, captured))
-        if media_type == XML:
-            return LongAnswer(job_xml(document), headers=SAID, media_type=XML)
-        return json_answer(document, headers=SAID)
-
-    @routes.post("/events")
+def _single(routes: APIRouter, epcis: EpcisService) -> None:
+    @routes.post(
+        _EVENTS,
+        summary="Capture one event",
+        response_class=Response,
+        openapi_extra=_taking("One event, or a document of one.", {}),
+        responses=contract.created("It is final.", contract.EVENT)
+        | contract.exceptions(Exceptional.ALREADY_EXISTS, *_REFUSALS),
+    )
     async def event(request: Request) -> Response:
+        """Answered when the event is final, with its bytes as they are signed, and its eventID where it had none."""
         name = await epcis.check_capturer(request)
-        wanted = _wanted(request, epcis.identity.organisation)._replace(behaviour=Behaviour.ROLLBACK)
-        job, body = await _captured(epcis, request, name, wanted, single=True)
+        wanted = wanted_by(request, epcis.identity.organisation)._replace(behaviour=Behaviour.ROLLBACK)
+        job, body = await take(epcis, request, name, wanted, single=True)
         try:
             async with epcis.gateway.finality():
                 await epcis.jobs.wait(job.number)
@@ -131,90 +97,65 @@ def router(epcis: EpcisService) -> APIRouter:
             ) from None
         return await _created(epcis, request, job, body.candidates[0])
 
-    return routes
 
-
-# ---- a body
-
-
-async def _captured(
-    epcis: EpcisService, request: Request, captured_by: str, wanted: Wanted, *, single: bool = False
-) -> tuple[Job, Body]:
-    """The job that takes up what came in a request, and what that came to."""
-    key = epcis.signing_key()
-    most = 1 if single else ROLLBACK_EVENTS if wanted.behaviour is Behaviour.ROLLBACK else PROCEED_EVENTS
-    openness = Openness.OPEN if wanted.readers is None else Openness.RESTRICTED
-    intake = epcis.gateway.intake
-    try:
-        with intake.waiting(), intake.body() as room:
-            data = await room.read(request)
-            async with intake.turns.turn(len(data)):
-                body = await asyncio.to_thread(read_body, data, wanted.form, most, openness)
-                _check_body(body, wanted.behaviour)
-
-            async def sign(candidates: Sequence[Candidate]) -> tuple[Part, ...]:
-                work = partial(
-                    sign_body, epcis.gateway.network, key, epcis.identity.organisation, body.context, candidates,
-                    behaviour=wanted.behaviour, now_ms=epcis.clock_ms(), readers=wanted.readers,
-                )  # fmt: skip
-                return await asyncio.to_thread(work)
-
-            document = data if wanted.form is Form.XML else None
-            return await epcis.jobs.begin(captured_by, wanted.behaviour, body, sign, document), body
-    except FormError as error:
-        if error.code != Code.TOO_LARGE:
-            raise
-        raise EpcisError(Exceptional.CAPTURE_LIMIT, error.code, error.message, LIMITS) from None
-
-
-def _check_body(body: Body, behaviour: Behaviour) -> None:
-    """Raise EpcisError (ValidationException) where nothing of it is going to be captured because of its form."""
-    if body.faults and (behaviour is Behaviour.ROLLBACK or not body.candidates):
-        first, more = body.faults[0], len(body.faults) - 1
-        rest = f"; and {more} more" if more else ""
-        raise EpcisError(
-            Exceptional.VALIDATION, Code.MALFORMED, f"{first.place or '(document)'}: {first.detail}{rest}",
-            more={"errors": [fault_json(fault) for fault in body.faults[:_FAULTS_SHOWN]]},
-        )  # fmt: skip
-
-
-def _wanted(request: Request, organisation: str) -> Wanted:
-    check_versions(request, sends=True)
-    name = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    form = _FORMS.get(name)
-    if form is None:
-        raise FormError(
-            Code.UNSUPPORTED_MEDIA_TYPE,
-            f"expected a body of type {' or '.join(_FORMS)}, got {(name or 'none')[:80]!a}",
+def _jobs(routes: APIRouter, epcis: EpcisService) -> None:
+    @routes.get(
+        _ALL,
+        summary="The capture jobs of this gateway, the newest first",
+        response_class=Response,
+        openapi_extra=described(pages=True),
+        responses=contract.answered(
+            "Without what became of each event.",
+            "EpcisCaptureJobs",
+            [contract.JOB],
+            headers=("Link", EXPIRES),
         )
-    text = request.headers.get(BEHAVIOUR, Behaviour.ROLLBACK.value).strip().lower()
-    if text not in list(Behaviour):
-        raise EpcisError(
-            Exceptional.VALIDATION,
-            Code.MALFORMED,
-            f"{BEHAVIOUR}: expected {' or '.join(Behaviour)}, got {text[:40]!a}",
-        )
-    return Wanted(form, Behaviour(text), _readers(request, organisation))
+        | contract.exceptions(Exceptional.QUERY_PARAMETER),
+    )
+    async def every(request: Request) -> Response:
+        """Jobs that begin while pages are read are in none of them."""
+        check_versions(request)
+        media_type_of(request, (JSON,))
+        asked = request.query_params.multi_items()
+        question = question_of(request.url.path, asked)
+        token = request.query_params.get(TOKEN)
+        before = _NEWEST if token is None else epcis.page_tokens.read(token, question).sequence
+        most = per_page_of(asked)
+        found = await epcis.jobs.before(before, most + 1)
+        headers = dict(SAID)
+        if len(found) > most:
+            mark = Mark(0, None, found[most - 1].number, 0)
+            headers |= next_headers(request, asked, *epcis.page_tokens.issue(question, mark))
+        return json_answer([job_json(job) for job in found[:most]], headers=headers)
+
+    @routes.get(
+        _ONE,
+        summary="What became of a capture",
+        response_class=Response,
+        openapi_extra=described(path=_VALUE),
+        responses=contract.answered("The job.", "EpcisCaptureJob", contract.JOB, XML)
+        | contract.exceptions(Exceptional.NO_SUCH_NAME),
+    )
+    async def one(request: Request) -> Response:
+        """Beside the official members: who captured, the transactions, and of each event what the ledger made of it."""
+        check_versions(request)
+        media_type = media_type_of(request, (JSON, XML))
+        document = whole_job_json(*await _job_of(epcis, request.path_params["captureID"]))
+        if media_type == XML:
+            return LongAnswer(job_xml(document), headers=SAID, media_type=XML)
+        return json_answer(document, headers=SAID)
 
 
-def _readers(request: Request, organisation: str) -> tuple[str, ...] | None:
-    text = request.headers.get(READERS)
-    if text is None:
-        return None
-    named = [part.strip() for part in text.split(",") if part.strip()]
-    if len(named) > _READERS_MOST:
-        raise FormError(
-            Code.MALFORMED, f"{READERS}: expected at most {_READERS_MOST} organisations, got {len(named)}"
-        )
-    for one in named:
-        check_organisation_id(one)
-    return tuple(sorted({organisation, *named}))
+def _taking(description: str, headers: dict[str, str]) -> dict[str, Any]:
+    """`openapi_extra` of a route that takes events."""
+    extra = described()
+    extra["security"] = [{"capture": []}]
+    extra["parameters"] += [contract.header(name, said) for name, said in headers.items()]
+    media = {JSON: {"schema": {"type": "object"}, "example": contract.DOCUMENT}, **binary("", XML)["content"]}
+    return extra | {"requestBody": {"required": True, "description": description, "content": media}}
 
 
-# ---- answers
-
-
-async def _job_of(epcis: EpcisService, captured: str) -> Any:
+async def _job_of(epcis: EpcisService, captured: str) -> tuple[Job, tuple[JobPart, ...]]:
     found = await epcis.jobs.job(captured)
     if found is None:
         raise UnavailableError(
@@ -239,7 +180,7 @@ async def _created(epcis: EpcisService, request: Request, job: Job, candidate: C
             Code.REPEATED,
             f"expected a new event, {event['eventID'][:96]!a} is here as it came",
         )
-    headers = {**SAID, "Location": f"{_base(request)}/events/{quote(event['eventID'], safe='')}"}
+    headers = {**SAID, "Location": f"{_base(request)}{_EVENTS}/{quote(event['eventID'], safe='')}"}
     shown = candidate.event
     if candidate.event_id is None:
         shown = b"%s,%s}" % (shown[:-1].rstrip(), to_json({"eventID": event["eventID"]})[1:-1])

@@ -61,9 +61,41 @@ SCHEMAS: Final[dict[str, JsonSchema]] = {
         "required": ["name", "query"],
         "properties": {"name": _TEXT, "query": _OBJECT},
     },
+    "EpcisCaptureJob": {
+        "type": "object",
+        "required": [
+            "captureID",
+            "createdAt",
+            "running",
+            "success",
+            "captureErrorBehaviour",
+            "errors",
+            "custody:capturedBy",
+        ],
+        "properties": {
+            "captureID": _TEXT,
+            "createdAt": _TEXT,
+            "finishedAt": _TEXT,
+            "running": {"type": "boolean"},
+            "success": {"type": "boolean"},
+            "captureErrorBehaviour": {"type": "string", "enum": ["rollback", "proceed"]},
+            "errors": {"type": "array", "items": {"$ref": "#/components/schemas/EpcisProblem"}},
+            "custody:capturedBy": _TEXT,
+            "custody:transactions": {"type": "array", "items": _OBJECT},
+            "custody:events": {"type": "array", "items": _OBJECT},
+            "custody:notices": {"type": "array", "items": _OBJECT},
+            "custody:document": _TEXT,
+        },
+    },
+    "EpcisCaptureJobs": {"type": "array", "items": {"$ref": "#/components/schemas/EpcisCaptureJob"}},
     "EpcisNamedQueries": {"type": "array", "items": {"$ref": "#/components/schemas/EpcisNamedQuery"}},
 }
 
+CAPTURING: Final[JsonSchema] = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A token in this node's keys/capture.token or keys/capture-NAME.token.",
+}
 EVENT: Final[dict[str, Any]] = {
     "type": "ObjectEvent",
     "eventID": "urn:custody:event:c1a5298f939e87e8f962a5edfc206918f2b3c7a40d5e6b1a9c8d7e6f50413223",
@@ -74,6 +106,32 @@ EVENT: Final[dict[str, Any]] = {
     "bizStep": "shipping",
     "epcList": ["https://id.gs1.org/01/09521234000013/21/7"],
     "ledger:applied": True,
+}
+JOB: Final[dict[str, Any]] = {
+    "captureID": "5f0c8a7be2d14c905f0c8a7be2d14c90",
+    "createdAt": "2023-11-14T22:14:00.120Z",
+    "finishedAt": "2023-11-14T22:14:01.080Z",
+    "running": False,
+    "success": True,
+    "captureErrorBehaviour": "rollback",
+    "errors": [],
+    "custody:capturedBy": "capture",
+    "custody:transactions": [
+        {
+            "id": "c1a5298f939e87e8f962a5edfc206918f2b3c7a40d5e6b1a9c8d7e6f50413223",
+            "height": 41,
+            "recordTime": "2023-11-14T22:14:01.000Z",
+        }
+    ],
+    "custody:events": [
+        {
+            "place": "/epcisBody/eventList/0",
+            "eventID": EVENT["eventID"],
+            "applied": True,
+            "outcomes": ["observed"],
+        }
+    ],
+    "custody:notices": [],
 }
 QUERY: Final[dict[str, Any]] = {"name": "shipments", "query": {"EQ_bizStep": ["shipping"]}}
 DOCUMENT: Final[dict[str, Any]] = {
@@ -129,6 +187,12 @@ def answered(
     return {200: {"description": description, "content": content, "headers": _headers(headers)}}
 
 
+def created(description: str, example: Any) -> dict[int | str, dict[str, Any]]:
+    """An answer of status 201 with what was made."""
+    shown = {"schema": _OBJECT, "example": example}
+    return {201: {"description": description, "content": {JSON: shown}, "headers": _headers(("Location",))}}
+
+
 def document(
     description: str, *, pages: bool = True, proves: bool = False
 ) -> dict[int | str, dict[str, Any]]:
@@ -157,6 +221,7 @@ HEADERS: Final[dict[str, str]] = {
     "GS1-Extensions": "The namespaces that this repository adds.",
     "Allow": "The methods of the resource.",
     "Location": "The address of what was made.",
+    "GS1-Capture-Error-Behaviour": "What becomes of the other events if one fails.",
     "Link": 'The next page, with `rel="next"`; relative to this address. Absent on the last one.',
     EXPIRES: "Until when the next page may be asked for.",
     "Custody-Height": "The height of the final block that the answer is valid at.",
@@ -206,6 +271,11 @@ def described(
     parameters += [_parameter("query", name, said) for name, said in (_PAGING if pages else {}).items()]
     parameters += [_parameter("query", name, said) for name, said in (query or {}).items()]
     return {**SECURED, "parameters": parameters}
+
+
+def header(name: str, description: str) -> dict[str, Any]:
+    """A header that a request may have."""
+    return _parameter("header", name, description)
 
 
 def _parameter(where: str, name: str, description: str, *, required: bool = False) -> dict[str, Any]:
