@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from client.events.draft import Draft
 from ledger.base.encoding import take_array, take_bytes
@@ -22,9 +22,12 @@ from ledger.chain.transaction import (
     is_attested,
     item_from_wire,
 )
+from ledger.epcis.document import Form, read_document
+from ledger.epcis.original import with_original
 from ledger.trade.extract import extract
-from ledger.trade.slices import document_slices
 from ledger.trade.statement import EXTRACTOR_VERSION, Openness
+
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
 def prepare(network: bytes, draft: Draft, *, random_bytes: RandomBytes = os.urandom) -> Prepared:
@@ -35,16 +38,33 @@ def prepare(network: bytes, draft: Draft, *, random_bytes: RandomBytes = os.uran
 def prepare_document(
     network: bytes, data: bytes, *, openness: Openness = Openness.OPEN, random_bytes: RandomBytes = os.urandom
 ) -> tuple[Prepared, ...]:
-    """Every event of an EPCIS document, its bytes unchanged. FormError names the first event that is none."""
-    slices = document_slices(data)
+    """Every event of an EPCIS document: of JSON its bytes unchanged, of XML as it is converted.
+
+    Under the context made for converted events the document is named by its SHA-256, so that whoever keeps it can be held to
+    it. FormError names the first event that is none.
+    """
+    document = read_document(data, Form.XML if is_xml(data) else Form.JSON)
+    context = with_original(document.context, data) if document.form is Form.XML else document.context
     found = []
-    for number, event in enumerate(slices.events, 1):
+    for number, event in enumerate(document.events, 1):
         try:
-            draft = Draft(event, slices.context, extract(event, slices.context, openness=openness))
+            draft = Draft(event, context, extract(event, context, openness=openness))
         except FormError as error:
-            raise FormError(error.code, f"event {number} of {len(slices.events)}: {error.message}") from None
+            raise FormError(
+                error.code, f"event {number} of {len(document.events)}: {error.message}"
+            ) from None
         found.append(prepare(network, draft, random_bytes=random_bytes))
     return tuple(found)
+
+
+def is_document(data: bytes) -> bool:
+    """Whether a file is an EPCIS document, and no file of this client."""
+    return is_xml(data) or data.lstrip()[:1] in (b"{", b"[")
+
+
+def is_xml(data: bytes) -> bool:
+    """Whether a document is written in XML; anything else is taken for JSON."""
+    return data.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1] == b"<"
 
 
 def payload_from_wire(value: Any) -> Payload:

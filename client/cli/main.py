@@ -30,7 +30,7 @@ OWN: Final = {
     "prove": ("client.cli.prove", "a file that proves the history of subjects"),
     "verify": ("client.cli.verify", "check such a file, without a network"),
     "audit": ("client.cli.audit", "execute a whole chain again, a node's own or a gateway's"),
-    "epcis": ("client.cli.epcis", "EPCIS documents by themselves: their event hashes"),
+    "epcis": ("client.cli.epcis", "EPCIS documents by themselves: check them, hash their events"),
     "anchor": ("client.cli.anchor", "what is trusted: add, list, show, export"),
 }
 FROM_NODE: Final = {

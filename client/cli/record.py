@@ -13,7 +13,7 @@ from client.cli.main import CANNOT_READ, USAGE, Stop
 from client.cli.options import instant, length_ms, readable
 from client.events import Draft
 from client.events.goods import ENDS
-from client.prepare import prepare_document
+from client.prepare import is_document, prepare_document
 from client.signing import FILE_BYTES, PreparedFile, read_file
 from client.spelling import subject
 from ledger.base.errors import CustodyError
@@ -296,13 +296,11 @@ def sample(
 @act(app, "correct")
 def correct(
     desk: Desk,
-    file: Annotated[
-        Path, typer.Argument(help="The file the event was recorded in: a submission, or EPCIS JSON.")
-    ],
+    file: Annotated[Path, typer.Argument(help="The file the event was recorded in: a submission, or EPCIS.")],
     number: Annotated[int, typer.Option("--number", min=1, help="Which event of the file.")] = 1,
     original: Annotated[
         str | None,
-        typer.Option("--event-hash", help="Its hash, where the file is EPCIS JSON.", show_default=False),
+        typer.Option("--event-hash", help="Its hash, where the file is EPCIS.", show_default=False),
     ] = None,
     reason: Annotated[
         str, typer.Option("--reason", help="incorrect_data or did_not_occur.")
@@ -311,21 +309,21 @@ def correct(
     """Declare an event of your own to be in error (row 1)."""
     content = readable(file, FILE_BYTES)
     try:
-        is_json = content.lstrip()[:1] in (b"{", b"[")
-        recorded = _recorded(desk, content, is_json=is_json)
+        is_epcis = is_document(content)
+        recorded = _recorded(desk, content, is_epcis=is_epcis)
     except CustodyError as error:
         raise Stop(CANNOT_READ, f"{file}: {error}") from None
     if not 1 <= number <= len(recorded):
         raise Stop(USAGE, f"expected an event of 1 .. {len(recorded)} in {file}, got {number}")
     chosen = recorded[number - 1]
-    cited = event_hash(original) if original is not None else None if is_json else chosen.item.event_hash
+    cited = event_hash(original) if original is not None else None if is_epcis else chosen.item.event_hash
     _, context, event = chosen.payload
     return events.correct(desk.at, event, context, original=cited, reason=reason)
 
 
-def _recorded(desk: Desk, content: bytes, *, is_json: bool) -> tuple[Prepared, ...]:
+def _recorded(desk: Desk, content: bytes, *, is_epcis: bool) -> tuple[Prepared, ...]:
     network = desk.directory.network
-    if is_json:
+    if is_epcis:
         return prepare_document(network, content)
     found = read_file(content, network)
     return found.events if isinstance(found, PreparedFile) else found.prepared()

@@ -27,7 +27,7 @@ from client.cli.options import (
 )
 from client.cli.output import counted, data, json_data, note, progress
 from client.files import write_over
-from client.prepare import prepare_document
+from client.prepare import is_document, prepare_document
 from client.protocol import Standing, Wait
 from client.report import display_text
 from client.signing import FILE_BYTES, PreparedFile, Submission, read_file, sign
@@ -45,7 +45,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def submit(
     files: Annotated[
-        list[Path], typer.Argument(help="Signed or prepared events, or EPCIS 2.0 JSON documents.")
+        list[Path], typer.Argument(help="Signed or prepared events, or EPCIS documents, JSON or XML.")
     ],
     organisation: ORGANISATION = None,
     key: KEY = None,
@@ -65,7 +65,8 @@ def submit(
     """Submit events and say what came of each.
 
     A signed file may be submitted again, at any gateway, until it expires: it is one transaction however often it
-    arrives. What is prepared or EPCIS JSON is signed here; -o keeps the signed file. Exit code 1 when any event was refused.
+    arrives. What is prepared or EPCIS is signed here; -o keeps the signed file. Of XML the converted events are signed, with the
+    document's SHA-256: keep the document. Exit code 1 when any event was refused.
     """
     found = settings()
     network = directory(found, anchor).network
@@ -105,7 +106,7 @@ def submit(
 def _opened(
     network: bytes, content: bytes, openness: Openness
 ) -> Submission | PreparedFile | tuple[Prepared, ...]:
-    if content.lstrip()[:1] in (b"{", b"["):
+    if is_document(content):
         return prepare_document(network, content, openness=openness)
     return read_file(content, network)
 

@@ -25,6 +25,7 @@ from client.prepare import prepare_document
 from client.signing import PreparedFile, Submission, read_file
 from ledger.base.errors import Code
 from ledger.base.keyfile import write_unsealed_key
+from ledger.epcis.original import name_of, original_of
 from tests.client.fake_gateway import TOKEN, FakeGateway, served
 from tests.client.ledger_files import CONTAINER, DECLARATION, ITEM, Ledger, shipped, write_files
 from tests.conftest import PROJECT_ROOT
@@ -544,6 +545,44 @@ def test_a_scan_without_a_gateway_says_so(member: tuple[Shell, FakeGateway]) -> 
     assert "the gateway did not answer: expected a token, got none [unauthorised]" in done.stderr
     assert shell("scan", code=2).stderr == "custody: expected a scan, or --hex EPC, got neither\n"
     assert "expected check digit 3" in shell("scan", "CSQU3054384", code=2).stderr
+
+
+XML = b"""<?xml version="1.0"?>
+<epcis:EPCISDocument xmlns:epcis="urn:epcglobal:epcis:xsd:2" schemaVersion="2.0" creationDate="2026-01-01T00:00:00Z"><EPCISBody>
+<EventList><ObjectEvent><eventTime>2026-01-01T00:00:00Z</eventTime><eventTimeZoneOffset>+00:00</eventTimeZoneOffset>
+<epcList><epc>urn:epc:id:sgtin:9521234.000001.42</epc></epcList><action>ADD</action>
+<bizStep>urn:epcglobal:cbv:bizstep:commissioning</bizStep></ObjectEvent></EventList></EPCISBody></epcis:EPCISDocument>"""
+
+
+def test_an_xml_document_is_submitted_as_events_that_name_it(member: tuple[Shell, FakeGateway]) -> None:
+    shell, gateway = member
+    (shell.folder / "made.xml").write_bytes(XML)
+    assert shell("submit", "made.xml").stdout.startswith("applied   make         (01)09521234000013(21)42")
+    (payload,) = gateway.ledger.payloads.values()
+    assert original_of(payload.context) == name_of(XML)
+    assert json.loads(payload.event)["bizStep"] == "commissioning"
+    corrected = shell("record", "correct", "made.xml", "--event-hash", "ab" * 32, "--event").stdout
+    assert json.loads(corrected)["epcList"] == ["urn:epc:id:sgtin:9521234.000001.42"]
+
+
+def test_a_check_says_what_is_wrong_and_where(shell: Shell) -> None:
+    (shell.folder / "made.xml").write_bytes(XML)
+    done = shell("epcis", "check", "made.xml")
+    assert (done.stdout, done.stderr) == ("", "made.xml: events: 1, refusing: 0, noted: 0\n")
+    (shell.folder / "bad.xml").write_bytes(
+        XML.replace(b":commissioning", b":guessing").replace(b"ADD", b"MAYBE")
+    )
+    done = shell("epcis", "check", "bad.xml", code=1)
+    assert re.fullmatch(
+        r"refused  /epcisBody/eventList/0/action: expected .*\n"
+        r"noted    /epcisBody/eventList/0/bizStep: expected .*\n",
+        done.stdout,
+    )
+    assert done.stderr == "bad.xml: events: 1, refusing: 1, noted: 1\n"
+    found = json.loads(shell("epcis", "check", "bad.xml", "--json", code=1).stdout)
+    assert (found["events"], [one["grade"] for one in found["findings"]]) == (1, ["refused", "noted"])
+    (shell.folder / "bad.xml").write_bytes(b"[")
+    assert "bad.xml: expected" in shell("epcis", "check", "bad.xml", code=5).stderr
 
 
 def test_a_document_without_hashes_is_named(shell: Shell) -> None:
