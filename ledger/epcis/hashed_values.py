@@ -38,6 +38,8 @@ _TIME: Final = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]+))?(?:Z|([+-])([0-9]{2}):([0-9]{2}))"
 )
 _CACHED: Final = 16_384
+_PLAIN_LINK: Final = re.compile(_ROOT + r"01/[0-9]{14}/21/[0-9A-Za-z-]{1,20}")
+_PLAIN_URN: Final = re.compile(r"urn:epc:id:sgtin:([0-9]{6,12}\.[0-9]{1,7})\.([0-9A-Za-z-]{1,20})")
 
 
 def spelled(text: str) -> str:
@@ -48,7 +50,24 @@ def spelled(text: str) -> str:
 
 
 def _uri(text: str) -> str:
-    return _word(text) if text.startswith(_CBV_URN) else _link(text)
+    if text.startswith(_CBV_URN):
+        return _word(text)
+    # Serials of items are what every event has anew, so their plain forms are not read character by character.
+    if _PLAIN_LINK.fullmatch(text):
+        return text
+    plain = _PLAIN_URN.fullmatch(text)
+    if plain is not None:
+        item = _class_link(plain[1])
+        if item is not None:
+            return f"{item}/21/{plain[2]}"
+    return _link(text)
+
+
+@lru_cache(maxsize=_CACHED)
+def _class_link(fields: str) -> str | None:
+    """The link of the GTIN that company prefix and item reference make, None where they make none."""
+    link = canonical(f"urn:epc:idpat:sgtin:{fields}.*").text
+    return link if link.startswith(_ROOT) else None
 
 
 # Places, parties and words return in every event of a document.

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from ledger.base.errors import Code, FormError
 from ledger.epcis.document import Document, Form, Shape, read_document
 from ledger.epcis.event_hash import Mode, event_hashes, prehashes
+from ledger.epcis.hashed_values import _link, spelled
+from ledger.trade.identifiers.alphabet import gs1_check_digit
 
 FORMS = {".json": Form.JSON, ".jsonld": Form.JSON, ".xml": Form.XML}
 CONTEXT = {"ext": "https://ns.example.com/ext/", "bare": "https://ns.example.com/bare"}
@@ -374,6 +376,20 @@ def test_identifiers_become_constrained_canonical_links(text: str, expected: str
     assert (
         prehash({"type": "X", "ext:a": text}, Mode.STANDARD) == f"eventType=X{{{CONTEXT['ext']}}}a={expected}"
     )
+
+
+@given(
+    st.text("0123456789", min_size=13, max_size=13),
+    st.integers(5, 13),
+    st.text("0aZ-.%2F'", min_size=0, max_size=22),
+)
+def test_the_short_way_of_items_is_the_long_one(digits: str, cut: int, serial: str) -> None:
+    for text in (
+        f"urn:epc:id:sgtin:{digits[:cut]}.{digits[cut:]}.{serial}",
+        f"https://id.gs1.org/01/{digits}{gs1_check_digit(digits)}/21/{serial}",
+        f"https://id.gs1.org/01/{digits}0/21/{serial}",
+    ):
+        assert spelled(text) == _link(text)
 
 
 def test_odd_shapes_are_written_and_not_refused() -> None:
