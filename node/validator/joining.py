@@ -1,7 +1,8 @@
 """A node without a chain joins at a snapshot, before its validator runs (CONSENSUS 28; PROTOCOL.md §9; STORAGE.md §9).
 
     choose    the newest snapshot that more than f peers offer, else that any does, and whose manifest a quorum's certificate
-              proves; it becomes the *plan*
+              proves; it becomes the *plan*. Peers keep two: what they let go of after offering it is asked for no more, and
+              where nothing is left all are asked again
     fetch     every part, from all peers that have it at once; each is proven when it is whole, and only then kept
     install   blocks and tables are replaced by what the parts say, then the plan becomes this node's own snapshot
 
@@ -39,16 +40,14 @@ from node.storage.state_store import StateStore
 from node.transport.mesh import Peer
 from node.validator.frames import ANSWER_FRAME, ASK_FRAME, KINDS
 from node.validator.host import REAL, Host
+from node.validator.offers import Offers
 from node.validator.past import heads_of, tables_of
-from node.validator.peers import Crew, Peers
+from node.validator.peers import Crew, LacksError, Peers
 from node.validator.sync_wire import (
-    AskOffer,
     AskPart,
-    Offer,
     decode_answer,
     decode_ask,
     encode_answer,
-    offer_from_wire,
     slice_from_wire,
 )
 from node.validator.tables import TABLES
@@ -57,10 +56,8 @@ if TYPE_CHECKING:
     from node.transport.local_service import LocalConnection
     from node.validator.validator import Member
 
-OFFERS_S: Final = 10.0
-"""How long offers are waited for."""
-MOST_S: Final = 1.0
-"""How long, when most peers have made theirs."""
+CHOICES: Final = 3
+"""How often offers are asked for, when those that were made came to nothing."""
 PATIENCE_S: Final = 60.0
 """How long a snapshot that nobody can give parts of is waited for before another is chosen."""
 TELL_S: Final = 5.0
@@ -95,7 +92,6 @@ class Joining:
         self._validators: ValidatorSet = member.validators
         self._store = SnapshotStore(member.folder.files)
         self._names = {peer.transport_key: peer.organisation for peer in member.config.peers}
-        self._offers: dict[bytes, Offer] = {}
         self._anchors: dict[int, Anchor] = {}
         self._windows: int | None = None
         """How many parts the last hour has, once it is whole; what the manifest says of it is not proven."""
@@ -126,6 +122,7 @@ class Joining:
             self._mesh.drop,
             lambda peer: self._names.get(peer, peer.hex()[:16]),
         )
+        self._offers = Offers(self.peers, len(self._names), self._validators.faulty)
         self._doorway = host.open_doorway(
             member.folder.validator_socket, protocol.REQUEST_CAPS, self._request_came, requests=64
         )
@@ -211,34 +208,35 @@ class Joining:
 
     async def _choose(self) -> int | None:
         """Take the newest snapshot that is proven; its manifest becomes the plan."""
-        await self._hear_offers()
         own = self._own_height()
-        offered = {height for offer in self._offers.values() for height in offer.snapshots if height > own}
-        for height in self._in_order(offered):
-            for peer in self.peers.free():
-                if not self._has(peer, height):
-                    continue
-                try:
-                    data = await self._fetch_part(peer, height, MANIFEST)
-                    SnapshotReader(lambda _part, data=data: data, self._genesis)  # type: ignore[misc]
-                except (ProofError, FormError) as error:
-                    self.peers.accuse(peer, f"snapshot {height}", error)
-                    continue
-                except UnavailableError:
-                    continue
-                self._store.clean(())
-                self._store.put(height, PLAN, data)
-                self._chosen_from = peer
-                return height
+        for attempt in range(CHOICES):
+            await self._offers.hear(again=attempt > 0)
+            offered = self._offers.heights(own)
+            for height in offered:
+                if await self._plan(height):
+                    return height
+            if not offered:
+                break
         return None
 
-    def _in_order(self, heights: Iterable[int]) -> list[int]:
-        """Newest first, those that more than f peers have before others: of one that a liar alone has, no part may come."""
-        faulty = self._validators.faulty
-        return sorted(heights, key=lambda height: (len(self._holders(height)) > faulty, height), reverse=True)
-
-    def _holders(self, height: int) -> list[bytes]:
-        return [peer for peer in self._offers if self._has(peer, height)]
+    async def _plan(self, height: int) -> bool:
+        """Fetch the manifest of one snapshot; whether it is the plan now."""
+        for peer in self.peers.free():
+            if not self._offers.has(peer, height):
+                continue
+            try:
+                data = await self._fetch_part(peer, height, MANIFEST)
+                SnapshotReader(lambda _part, data=data: data, self._genesis)  # type: ignore[misc]
+            except (ProofError, FormError) as error:
+                self.peers.accuse(peer, f"snapshot {height}", error)
+                continue
+            except UnavailableError:
+                continue
+            self._store.clean(())
+            self._store.put(height, PLAN, data)
+            self._chosen_from = peer
+            return True
+        return False
 
     def _own_height(self) -> int:
         """The last block of the chain that is here."""
@@ -249,26 +247,6 @@ class Joining:
         finally:
             blocks.close()
 
-    async def _hear_offers(self) -> None:
-        """Ask everybody; enough are the offers of all, of most after a moment, or of those who came in time."""
-        self._offers.clear()
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        while len(self._offers) < len(self._names) and loop.time() < began + OFFERS_S:
-            if 2 * len(self._offers) > len(self._names) and loop.time() > began + MOST_S:
-                return
-            for peer in self.peers.free():
-                if peer not in self._offers:
-                    try:
-                        self._offers[peer] = offer_from_wire(await self.peers.ask(peer, AskOffer()))
-                    except (FormError, UnavailableError):
-                        self.peers.rest(peer)
-            await asyncio.sleep(0.1)
-
-    def _has(self, peer: bytes, height: int) -> bool:
-        offer = self._offers.get(peer)
-        return offer is not None and height in offer.snapshots
-
     # ---- fetching
 
     async def _fetch(self, reader: SnapshotReader) -> bool:
@@ -276,7 +254,7 @@ class Joining:
         manifest = reader.manifest
         height = manifest.height
         if not self._offers:
-            await self._hear_offers()
+            await self._offers.hear()
         parts = parts_of(manifest)
         self._total = len(parts)
         self._begin_windows(manifest)
@@ -289,18 +267,14 @@ class Joining:
             self.peers,
             partial(self._work, manifest),
             lambda part: f"{part.name} of snapshot {height}",
-            lambda peer: self._has(peer, height),
+            lambda peer: self._offers.has(peer, height),
         )
         crew.add(waiting)
-        if not await crew.run(PATIENCE_S, lambda: self._is_only_had_by_liars(height)):
+        if not await crew.run(PATIENCE_S, lambda: self._offers.is_vain(height)):
             return False
         if self._windows is not None:
             reader.manifest = manifest._replace(windows=self._windows)
         return True
-
-    def _is_only_had_by_liars(self, height: int) -> bool:
-        holders = self._holders(height)
-        return bool(holders) and all(self.peers.is_refused(peer) for peer in holders)
 
     def _begin_windows(self, manifest: Manifest) -> None:
         self._anchors = {0: snapshot.first_anchor(manifest)}
@@ -366,7 +340,12 @@ class Joining:
         pieces: list[bytes] = []
         size = 0
         while True:
-            total, piece = slice_from_wire(await self.peers.ask(peer, AskPart(height, part, size)))
+            try:
+                answer = await self.peers.ask(peer, AskPart(height, part, size))
+            except LacksError:
+                self._offers.let_go(peer, height)
+                raise
+            total, piece = slice_from_wire(answer)
             pieces.append(piece)
             size += len(piece)
             self._bytes += len(piece)

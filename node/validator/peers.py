@@ -26,6 +26,10 @@ LOOK_S: Final = 0.2
 Unit = TypeVar("Unit")
 
 
+class LacksError(UnavailableError):
+    """A peer answers that it has not got what it was asked for."""
+
+
 class Peers:
     """The peers of one node as those who answer."""
 
@@ -53,7 +57,7 @@ class Peers:
     # ---- questions
 
     async def ask(self, peer: bytes, ask: Ask) -> Any:
-        """The decoded value that a peer answers; UnavailableError if it has it not, or does not answer."""
+        """The decoded value that a peer answers; LacksError if it has it not, UnavailableError if it does not answer."""
         self._number += 1
         number = self._number
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -70,7 +74,7 @@ class Peers:
         finally:
             self._asked.pop(number, None)
         if value is None:
-            raise UnavailableError(Code.UNAVAILABLE, f"expected {self._name(peer)} to have it, it has not")
+            raise LacksError(Code.UNAVAILABLE, f"expected {self._name(peer)} to have it, it has not")
         return value
 
     def answered(self, peer: bytes, number: int, value: Any) -> None:
@@ -83,7 +87,8 @@ class Peers:
         """A peer is gone: its answers will not come."""
         for asked, answer in self._asked.values():
             if asked == peer and not answer.done():
-                answer.set_result(None)
+                gone = f"expected {self._name(peer)} to stay connected, it is gone"
+                answer.set_exception(UnavailableError(Code.UNAVAILABLE, gone))
 
     # ---- whom to ask
 

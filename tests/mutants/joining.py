@@ -8,10 +8,12 @@ from tests.mutants.mutant import Mutant
 
 _SNAPSHOT: Final = "ledger/state/snapshot.py"
 _BACKFILL: Final = "ledger/state/backfill.py"
+_JOINING: Final = "node/validator/joining.py"
+_OFFERS: Final = "node/validator/offers.py"
 _COMPLETING: Final = "node/validator/completing.py"
 _AUDIT: Final = "ledger/state/audit.py"
 _T_SNAPSHOT: Final = "tests/state/test_snapshot.py::"
-_T_PASTS: Final = "tests/simulation/test_pasts.py::"
+_T_LOST: Final = "tests/simulation/test_lost_disks.py::"
 _T_AUDIT: Final = "tests/state/test_audit.py::"
 
 MUTANTS: Final = (
@@ -130,7 +132,25 @@ MUTANTS: Final = (
         _COMPLETING,
         "        await self._work_off(self.progress.state_parts, len(self._manifest.state), is_links=True)\n",
         "",
-        _T_PASTS + "test_one_that_completes_its_past_is_asked_again_until_it_proves",
+        _T_LOST + "test_one_that_completes_its_past_is_asked_again_until_it_proves",
+    ),
+    Mutant(
+        "gone-snapshot-waited-for",
+        "A node that joins goes on asking for a snapshot that its peers have let go of, and stays out for a minute.",
+        "CONSENSUS 28",
+        _OFFERS,
+        "if other != height",
+        "if other >= 0",
+        _T_LOST + "test_what_peers_let_go_of_meanwhile_is_not_waited_for",
+    ),
+    Mutant(
+        "offers-asked-for-once",
+        "A node that joins takes old offers for all there are, and where they came to nothing stays out for a minute.",
+        "CONSENSUS 28",
+        _JOINING,
+        "CHOICES: Final = 3",
+        "CHOICES: Final = 1",
+        _T_LOST + "test_what_peers_let_go_of_meanwhile_is_not_waited_for",
     ),
     Mutant(
         "audit-overlooks-the-state-root",

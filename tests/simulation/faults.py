@@ -10,6 +10,8 @@ from tests.simulation.node import Node
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+SLOW_US = 20_000
+"""What a sync takes at least on a slow disk."""
 Fault = Callable[["Faults", int], None]
 UNTRUSTWORTHY = frozenset({"bit_flip", "lost_write", "misdirected_write"})
 """Faults after which a node may have to stay away: it then counts as one of f."""
@@ -35,6 +37,24 @@ class Faults:
 
     def _after(self, delay_us: int, what: Callable[..., object], *arguments: object) -> None:
         self.world.loop.after(delay_us, what, *arguments)
+
+    def lose_disk(self, at_us: int, duration_us: int, draw: float) -> None:
+        """An operator puts in an empty disk instead of all but the keys and the votes: the node counts as one of f.
+
+        Not among FAULTS: it is drawn beside everything else, so that what a seed draws stays what it was.
+        """
+        self.world.loop.at(at_us, None, self._lose_disk, duration_us, draw)
+
+    def _lose_disk(self, duration_us: int, draw: float) -> None:
+        honest = [node for node in self.world.honest() if node.instance not in self._touched]
+        if len(self._touched) >= self.most_spent or not honest:
+            return
+        self.happened.append("lost_disk")
+        node = honest[int(draw * len(honest))]
+        self._touched.add(node.instance)
+        node.crash(power=True)
+        node.machine.wipe("votes", "keys")
+        self._after(duration_us, node.start)
 
     # ---- the network
 
@@ -168,9 +188,12 @@ class Faults:
     # ---- disks
 
     def slow_disk(self, duration_us: int) -> None:
+        """One that is slow already gets no slower: what it was before is what it is again in the end."""
         machine = self._somebody().machine
-        before, machine.sync_us = machine.sync_us, self.random.choice((20_000, 80_000))
-        self._after(duration_us, setattr, machine, "sync_us", before)
+        slow_us = self.random.choice((SLOW_US, 80_000))
+        if machine.sync_us < SLOW_US:
+            before, machine.sync_us = machine.sync_us, slow_us
+            self._after(duration_us, setattr, machine, "sync_us", before)
 
     def failed_sync(self, duration_us: int) -> None:
         """A sync fails: the node must stop at once, and what it wrote may be lost."""

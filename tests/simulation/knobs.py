@@ -11,8 +11,18 @@ from node.storage.block_store import BlockStore
 from node.storage.payload_store import PayloadStore
 from node.storage.pending_store import PendingStore
 from node.storage.vote_log import VoteLog
-from node.validator import chain, housekeeping
+from node.validator import chain, housekeeping, joining, offers, peers, running
 
+_JOINING: tuple[tuple[Any, str, float], ...] = (
+    (offers, "OFFERS_S", 1.0),
+    (offers, "MOST_S", 0.1),
+    (joining, "PATIENCE_S", 3.0),
+    (peers, "ANSWER_S", 1.0),
+    (peers, "REST_S", 0.2),
+    (peers, "ALL_BAD_S", 3.0),
+    (running, "JOIN_AGAIN_S", 1.0),
+)
+"""Always: snapshots are a second apart here, and a wire that loses an answer does not send it again as TCP does."""
 _LOGS = (BlockStore, PayloadStore, PendingStore, VoteLog)
 
 
@@ -46,6 +56,8 @@ def knobs(values: dict[str, Any]) -> Iterator[None]:
         before.append((where, name, where[name]))
         where[name] = value
 
+    for module, name, seconds in _JOINING:
+        turn(vars(module), name, seconds)
     for name, value in values.items():
         if name == "segment_bytes":
             for log in _LOGS:

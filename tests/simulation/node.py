@@ -15,10 +15,10 @@ from ledger.chain.transaction import Kind
 from ledger.consensus.interface import Commit
 from node.logs import Log
 from node.storage.stores import open_stores
+from node.validator import running
 from node.validator.frames import CONSENSUS_FRAME
 from node.validator.host import Host, OpenDoorway
 from node.validator.joining import is_joining, join
-from node.validator.running import JOIN_AGAIN_S
 from node.validator.validator import Member, Validator
 from tests.simulation.founding import EPOCHS, epoch_key
 from tests.simulation.machine import Machine
@@ -193,7 +193,7 @@ class Node:
                 if wants_to_join or is_joining(member):
                     self.joins += 1
                     joined = await join(member, log, self._host())
-                    join_after_s = 0.0 if joined else JOIN_AGAIN_S
+                    join_after_s = 0.0 if joined else running.JOIN_AGAIN_S
                 self.validator = validator = self.kind(self, member, log, self._host(), join_after_s)
                 await validator.start()
                 await validator.stopped.wait()

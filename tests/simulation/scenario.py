@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from random import Random
 
 from ledger.base import limits
 from ledger.proof.anchor import anchor_from_genesis
@@ -95,9 +96,17 @@ class Scenario:
         self.faults = Faults(world, faulty - len(adversaries))
         self.result = Result(seed, adversaries, self.is_real)
         self.probes: list[Prepared] = []
+        if join:
+            self._draw_lost_disk(Random(f"lost disk {seed}"))
         self.knobs = draw_knobs(random)
         if is_changing:
             self._draw_changes(seats, newcomer, set(liars))
+
+    def _draw_lost_disk(self, random: Random) -> None:
+        """Every other time where nodes join at snapshots, late enough for one to be there."""
+        if random.random() < 0.5:
+            at_us = random.randint(CHAOS_FROM_US + 500_000, CHAOS_UNTIL_US)
+            self.faults.lose_disk(at_us, random.choice((30_000, 300_000, 600_000)), random.random())
 
     def _draw_changes(self, seats: tuple[int, ...], newcomer: int, liars: set[int]) -> None:
         """One or two changes of validators: other keys, one more, one less or one for another."""

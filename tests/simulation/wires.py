@@ -42,7 +42,6 @@ class Wires:
         """By (from, to) instance, how many faults cut it now."""
         self.slow_us: dict[int, int] = {}
         self.frames = 0
-        self.by_kind: dict[str, int] = {}
         self.trace = hashlib.sha256()
         self.lines: list[str] | None = None
         """What was delivered, in words, when somebody wants to read it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -227,13 +228,16 @@ def test_a_peer_that_lies_is_named_and_the_others_asked(
 ) -> None:
     """One lies, in one way after another; customs joins all the same each time, and says who lied.
 
-    It is the one whose key comes first, who is asked for the manifest.
+    It is the one whose key comes first of those that have what is joined at, who is asked for the manifest.
     """
 
     async def scenario(network: Network) -> None:
         await without_customs(network)
         keys = {name: network.running[name].member.transport.public_key for name in network.running}
-        first = min(keys, key=lambda name: keys[name])
+        offered = {name: network.running[name].sync.provider.offer().snapshots for name in keys}
+        found = Counter(height for heights in offered.values() for height in heights)
+        height = max(height for height, count in found.items() if count > 1)
+        first = min((name for name in keys if height in offered[name]), key=lambda name: keys[name])
         liar = network.running[first].sync.provider
         honest = Provider.answer
         lie: list[Lie] = []

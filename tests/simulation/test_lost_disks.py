@@ -9,6 +9,7 @@ import pytest
 from ledger.proof.anchor import anchor_from_genesis
 from ledger.proof.verify import verify
 from node.config import SnapshotConfig
+from node.validator.frames import ANSWER_FRAME
 from tests.simulation.clients import Clients
 from tests.simulation.founding import found, subject_of
 from tests.simulation.node import Node
@@ -32,24 +33,35 @@ def world() -> Iterator[World]:
 def clients(world: World) -> Clients:
     """Who handed in as much as makes two snapshots."""
     handing = Clients(world, is_real=False)
-    for _ in range(12):
-        handing.submit(handing.fresh(), world.nodes[0])
-        world.loop.run_until(world.loop.now_us + 30_000)
+    hand_in(world, handing)
     return handing
 
 
-def joined(world: World) -> Node:
-    """The last node, which lost everything but its key: up again, at the height of the others, its past not complete."""
+def hand_in(world: World, clients: Clients) -> None:
+    for _ in range(12):
+        clients.submit(clients.fresh(), world.nodes[0])
+        world.loop.run_until(world.loop.now_us + 30_000)
+
+
+def lost(world: World) -> Node:
+    """The last node, which lost everything but its key and its votes, and starts again."""
     node = world.nodes[3]
     node.crash(power=True)
     node.machine.wipe("votes", "keys")
     world.loop.after(0, node.start)
+    return node
 
-    def is_in() -> bool:
-        heights = world.oracles.heights
-        return node.joins == 1 and node.has_seat and heights[3] == heights[0]
 
-    assert world.loop.run_until(world.loop.now_us + 2_000_000, is_in, look_us=1_000)
+def is_in(world: World, node: Node) -> bool:
+    """Whether it joined once and is at the height of the others."""
+    heights = world.oracles.heights
+    return node.joins == 1 and node.has_seat and heights[node.instance] == heights[0]
+
+
+def joined(world: World) -> Node:
+    """One that lost everything: up again, at the height of the others, its past not complete."""
+    node = lost(world)
+    assert world.loop.run_until(world.loop.now_us + 2_000_000, lambda: is_in(world, node), look_us=1_000)
     assert node.validator is not None
     assert node.validator.sync.completer.said() is not None
     return node
@@ -84,3 +96,31 @@ def test_any_other_refusal_to_prove_is_a_finding(world: World, clients: Clients)
     clients.prove(world.nodes[0], [subject_of(0)])
     world.loop.run_until(world.loop.now_us + 1_000_000)
     assert "node 0 proves nothing: unknown_subject" in world.oracles.broken[0]
+
+
+@pytest.mark.parametrize("answers", [3, 4], ids=["offers", "a manifest"])
+def test_what_peers_let_go_of_meanwhile_is_not_waited_for(
+    answers: int, world: World, clients: Clients
+) -> None:
+    """One is so slow, once it was answered so often, that the others have newer snapshots, and keep no more than two."""
+    node = lost(world)
+    said: list[str] = []
+    world.wires.lines = said
+    answered: list[bytes] = []
+
+    def may_leave(other: Node, kind: int, body: bytes) -> bool:
+        if kind == ANSWER_FRAME and node.joins:
+            answered.append(body)
+        return True
+
+    for other in world.nodes[:3]:
+        other.may_leave = may_leave
+    loop = world.loop
+    assert loop.run_until(loop.now_us + 2_000_000, lambda: len(answered) == answers, look_us=1)
+    process = node.machine.process
+    loop.run_as(process, process.spend, 2_000_000)
+    for _ in range(3):
+        hand_in(world, clients)
+    assert process.busy_until_us > loop.now_us
+    assert loop.run_until(loop.now_us + 5_000_000, lambda: is_in(world, node))
+    assert any("3: joined {'height'" in line for line in said)
