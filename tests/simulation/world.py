@@ -89,18 +89,25 @@ class World:
 
     # ---- running
 
-    def start(self) -> None:
+    @contextmanager
+    def _inside(self) -> Iterator[None]:
+        """Within: whatever asks asyncio for the loop gets this one, and makes none that nobody closes."""
         asyncio._set_running_loop(self.loop.as_loop)
         try:
-            for node in self.nodes:
-                node.start()
+            yield
         finally:
             asyncio._set_running_loop(None)
 
+    def start(self) -> None:
+        with self._inside():
+            for node in self.nodes:
+                node.start()
+
     def close(self) -> None:
         """Let go of everything, so that nothing of this run is heard of later."""
-        for node in self.nodes:
-            node.machine.process.kill()
+        with self._inside():
+            for node in self.nodes:
+                node.machine.process.kill()
 
     def draw(self, low: int, high: int) -> int:
         return self.random.randint(low, high)
