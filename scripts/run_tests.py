@@ -42,6 +42,8 @@ class Tier:
     parallel: bool = True
     timeout_s: int = 120
     slow: bool = False
+    foreign: bool = False
+    """Needs other people's software: run by --interop only."""
 
 
 SPECIAL_TIERS = (
@@ -50,6 +52,7 @@ SPECIAL_TIERS = (
     Tier("simulation", "tests/simulation", timeout_s=240),
     Tier("api", "tests/api", covered=False),
     Tier("process", "tests/process", covered=False, parallel=False, timeout_s=240, slow=True),
+    Tier("other software", "tests/interop", covered=False, parallel=False, timeout_s=600, foreign=True),
 )
 TIERS = (Tier("unit and architecture", "tests"), *SPECIAL_TIERS)
 
@@ -173,6 +176,8 @@ def _default_run(options: argparse.Namespace) -> list[Result]:
     for tier in TIERS:
         if not _has_tests(tier):
             results.append(Result(tier.name, None, f"no tests in {tier.folder} yet"))
+        elif tier.foreign:
+            results.append(Result(tier.name, None, "run by --interop"))
         elif tier.slow and options.fast:
             results.append(Result(tier.name, None, "left out by --fast"))
         else:
@@ -195,8 +200,10 @@ def _optimised_run(options: argparse.Namespace) -> list[Result]:
     selection = [*(["-k", options.k] if options.k else []), *options.rest]
     results = []
     for tier in TIERS:
-        if tier.slow and options.fast:
-            results.append(Result(tier.name, None, "left out by --fast"))
+        if tier.foreign or (tier.slow and options.fast):
+            results.append(
+                Result(tier.name, None, "run by --interop" if tier.foreign else "left out by --fast")
+            )
             continue
         results.append(
             _pytest(
@@ -234,6 +241,17 @@ def _other_pythons() -> dict[str, str]:
 
 
 def _interop_run(options: argparse.Namespace) -> list[Result]:
+    """Other people's software; and the tests of the pure core under conditions that must not matter, also other Pythons."""
+    selection = [*(["-k", options.k] if options.k else []), *options.rest]
+    foreign = [
+        _pytest(tier.name, [*_tier_arguments(tier, measure=False), *selection], selective=bool(selection))
+        for tier in TIERS
+        if tier.foreign
+    ]
+    return foreign + _portable_run(options)
+
+
+def _portable_run(options: argparse.Namespace) -> list[Result]:
     """The same tests of the pure core under conditions that must not matter, and under every other Python here."""
     folders = [folder for folder in PORTABLE_TESTS if any((ROOT / folder).rglob("test_*.py"))]
     if not folders:
@@ -302,8 +320,8 @@ def main() -> int:
     parser.add_argument(
         "--interop",
         action="store_true",
-        help="the second tier instead of the first: the pure core under -O, another locale and hash seed, "
-        "and every other CPython >= 3.11 of this machine",
+        help="the second tier instead of the first: with other people's software (PostgreSQL, npm), and the pure core "
+        "under -O, another locale and hash seed, and every other CPython >= 3.11 of this machine",
     )
     parser.add_argument(
         "--optimised", action="store_true", help="every tier under python -O, instead of the first tier"

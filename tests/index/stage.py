@@ -76,15 +76,15 @@ class IndexStage(NamedTuple):
         await until(lambda: index.position().height == len(self.validator.blocks))
 
 
-def play_index(folder: Path, act: Callable[[IndexStage], Awaitable[None]]) -> None:
-    """Run one act on a fresh stage."""
+def play_index(folder: Path, database: str, act: Callable[[IndexStage], Awaitable[None]]) -> None:
+    """Run one act on a fresh stage, the index in `database` (its URL)."""
 
     async def run() -> None:
         world = ChainedWorld()
         validator = FakeValidator(world, folder / "validator.sock")
         await validator.start()
         try:
-            await act(IndexStage(world, validator, f"sqlite:///{folder / 'index.db'}"))
+            await act(IndexStage(world, validator, database))
         finally:
             await validator.stop()
 

@@ -1,0 +1,25 @@
+"""Other people's software that this project works with, the real thing: run by `./scripts/test --interop` only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.interop.postgresql import Server, programs
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """A PostgreSQL of its own, on a temporary folder and port."""
+    if programs() is None:
+        pytest.skip("no PostgreSQL: apt-get install postgresql; as root in CI this is done by itself")
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgresql: Server) -> str:
+    """The URL of an empty database."""
+    postgresql.drop_all()
+    return postgresql.url

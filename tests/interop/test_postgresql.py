@@ -1,0 +1,38 @@
+"""The index in PostgreSQL: the same answers as the reference (and so as SQLite), and the same after whatever breaks."""
+
+from __future__ import annotations
+
+import pytest
+
+from node.index.index import Index
+from tests.index.agreement import NETWORK, check
+from tests.index.test_follower import (
+    test_a_block_twice_or_a_gap_is_refused_and_changes_nothing,
+    test_a_process_killed_in_the_middle_of_a_block_leaves_nothing,
+    test_an_erasure_leaves_the_extract_and_no_byte,
+    test_an_index_made_again_is_the_same_also_under_a_follower,
+    test_an_index_of_another_network_is_refused,
+    test_another_chain_is_refused,
+    test_events_come_as_they_are_recorded,
+    test_without_bytes_the_extract_answers_until_they_come,
+)
+
+__all__ = [
+    "test_a_block_twice_or_a_gap_is_refused_and_changes_nothing",
+    "test_a_process_killed_in_the_middle_of_a_block_leaves_nothing",
+    "test_an_erasure_leaves_the_extract_and_no_byte",
+    "test_an_index_made_again_is_the_same_also_under_a_follower",
+    "test_an_index_of_another_network_is_refused",
+    "test_another_chain_is_refused",
+    "test_events_come_as_they_are_recorded",
+    "test_without_bytes_the_extract_answers_until_they_come",
+]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_postgresql_and_the_reference_agree(seed: int, database: str) -> None:
+    index = Index.open(database, NETWORK)
+    try:
+        check(index, seed)
+    finally:
+        index.close()
