@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from ledger.trade.identifiers.alphabet import lower, percent_decoded
-from ledger.trade.identifiers.gs1 import KEY_DIGITS_LEAST, KEYS, Key, gs1_key, looks_like
+from ledger.trade.identifiers.gs1 import KEY_DIGITS_LEAST, KEYS, ROOT, Key, gs1_key, looks_like
 from ledger.trade.identifiers.model import Identifier
 
 _SHORT_NAMES: Final[Mapping[str, str]] = {
@@ -52,6 +52,19 @@ def lot_beside(text: str) -> Identifier | None:
         return None
     lot = found.qualifiers.get("10")
     return None if lot is None or len(found.qualifiers) < 2 else gs1_key("01", found.value, {"10": lot})
+
+
+def says_more(text: str) -> bool:
+    """Whether a link that carries a key says more than the key: attributes, a query, a fragment.
+
+    `canonical` drops these; whoever spells the key in another way would lose them.
+    """
+    claims, identifier = from_link(text)
+    found = _found(text)[1]
+    if not claims or identifier is None or found is None or found.qualifiers is None:
+        return False
+    told = [name for name, value in found.qualifiers.items() if (name, value) != ("254", "0")]
+    return "?" in text or "#" in text or 2 * len(told) + 2 > identifier.text.removeprefix(ROOT).count("/") + 1
 
 
 def _found(text: str) -> tuple[bool, _Found | None]:
