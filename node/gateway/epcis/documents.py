@@ -7,12 +7,12 @@ it beside it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from ledger.base.limits import CONTEXT_BYTES
-from ledger.trade.slices import Number, parse
+from ledger.base.limits import CONTEXT_BYTES, JSON_DEPTH
+from ledger.epcis.json_text import json_text
+from ledger.trade.slices import parse
 
 CONTEXT: Final = "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"
 _STANDARD: Final = frozenset(
@@ -25,18 +25,12 @@ _STANDARD: Final = frozenset(
 """Addresses under which the context of EPCIS 2.0 is known; one stands for all of them."""
 _DROPPED: Final = frozenset({"capturedDocument"})
 """Terms that a gateway adds when it captures; they say something of one document, not of the events."""
-_text: Final = json.JSONEncoder(ensure_ascii=False).encode
+_DEPTH: Final = JSON_DEPTH + 8
 
 
-def written(value: Any) -> str:
-    """Compact JSON text of a value of the strict reader (`ledger.trade.slices`), or of plain JSON values."""
-    if type(value) is Number:
-        return value.text
-    if type(value) is dict:
-        return "{" + ",".join([f"{_text(name)}:{written(member)}" for name, member in value.items()]) + "}"
-    if type(value) is list or type(value) is tuple:
-        return "[" + ",".join([written(member) for member in value]) + "]"
-    return _text(value)
+def written(value: Any) -> bytes:
+    """The JSON text of an answer, whose values are those of the strict reader and deeper by its frame."""
+    return json_text(value, _DEPTH).encode()
 
 
 def collection(members: Sequence[str]) -> dict[str, Any]:

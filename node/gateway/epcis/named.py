@@ -130,7 +130,7 @@ def definition_of(body: bytes) -> NamedQuery:
         query_from_json(query)
     except FormError as error:
         raise EpcisError(Exceptional.QUERY_PARAMETER, error.code, error.message) from None
-    return NamedQuery(name, written(query).encode())
+    return NamedQuery(name, written(query))
 
 
 def _invalid(message: str) -> EpcisError:

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ledger.base.errors import Code, FormError
+from ledger.epcis.vocabulary import CbvFormat
 from ledger.trade.vocabulary import EXTENSION_NAMESPACE
 from node.gateway.answers import BUNDLE, chosen
 from node.gateway.epcis.problems import EpcisError, Exceptional
@@ -48,15 +49,6 @@ class EpcFormat(StrEnum):
     NO_PREFERENCE = "No_Preference"
     DIGITAL_LINK = "Always_GS1_Digital_Link"
     URN = "Always_EPC_URN"
-    AS_WRITTEN = "Never_Translates"
-
-
-class CbvFormat(StrEnum):
-    """How words of the CBV are to be spelt in XML (GS1-CBV-XML-Format)."""
-
-    NO_PREFERENCE = "No_Preference"
-    WEB = "Always_Web_URI"
-    URN = "Always_URN"
     AS_WRITTEN = "Never_Translates"
 
 

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ledger.base.errors import Code, FormError, UnavailableError
+from ledger.epcis.xml.writer import document_xml
 from ledger.trade.extract.context import prefixes_of
 from node.gateway.answers import PIECE_BYTES, LongAnswer
 from node.gateway.epcis.answers import Shown, checkpoint_headers, shown
@@ -112,18 +113,15 @@ def document_response(
 
 def document_body(content: Shown, wish: Wish, *, name: str, subscription_id: str | None = None) -> bytes:
     """The bytes of an EPCISQueryDocument."""
-    created_ms = int(time.time() * 1_000)
-    if wish.media_type == XML:
-        raise FormError(Code.NOT_ACCEPTABLE, "expected JSON")
     document = query_document(
         content.events,
         content.context,
-        created=time_text(created_ms) or "",
+        created=time_text(time.time_ns() // 1_000_000) or "",
         query_name=name,
         subscription_id=subscription_id,
         more=content.checkpoint,
     )
-    return written(document).encode()
+    return document_xml(document, wish.words) if wish.media_type == XML else written(document)
 
 
 def collection_response(value: object, wish: Wish, headers: dict[str, str] | None = None) -> Response:
