@@ -16,7 +16,7 @@ captured again elsewhere says nothing about custody by them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
@@ -34,6 +34,14 @@ PREFIX: Final = "ledger"
 _FIRST: Final = ("type", "eventID", "eventTime", "eventTimeZoneOffset", "recordTime")
 
 
+Respell = Callable[[dict[str, Any]], dict[str, Any]]
+"""An event with its identifiers spelt as somebody wants them."""
+
+
+def _as_written(event: dict[str, Any]) -> dict[str, Any]:
+    return event
+
+
 class Shown(NamedTuple):
     """Events ready to be written, and the context that their document is to have."""
 
@@ -44,7 +52,10 @@ class Shown(NamedTuple):
 
 
 def shown(
-    events: Sequence[IndexedEvent], corrections: Mapping[int, Sequence[IndexedEvent]], position: Position
+    events: Sequence[IndexedEvent],
+    corrections: Mapping[int, Sequence[IndexedEvent]],
+    position: Position,
+    respell: Respell = _as_written,
 ) -> Shown:
     """Events as they are answered. `corrections`: by sequence, the events that declare one to be in error."""
     start = _start(events)
@@ -52,7 +63,7 @@ def shown(
     context, apart = joined_contexts((one.context for one in events), ours)
     copies = []
     for one in events:
-        copy = _copy(one, start)
+        copy = respell(_copy(one, start))
         told = _told(one, corrections.get(one.sequence, ()))
         copy |= {start + name: value for name, value in told.items()}
         own = apart.get(one.context) if one.context is not None else None

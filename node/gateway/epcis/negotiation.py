@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ledger.base.errors import Code, FormError
+from ledger.epcis.spelling import EpcFormat
 from ledger.epcis.vocabulary import CbvFormat
 from ledger.trade.vocabulary import EXTENSION_NAMESPACE
 from node.gateway.answers import BUNDLE, chosen
@@ -41,15 +42,6 @@ SAID: Final[Mapping[str, str]] = MappingProxyType(
     {"GS1-EPCIS-Version": VERSION, "GS1-CBV-Version": VERSION, "GS1-Extensions": EXTENSIONS}
 )
 """The headers of every answer that is no problem."""
-
-
-class EpcFormat(StrEnum):
-    """How EPCs are to be spelt in an answer (GS1-EPC-Format)."""
-
-    NO_PREFERENCE = "No_Preference"
-    DIGITAL_LINK = "Always_GS1_Digital_Link"
-    URN = "Always_EPC_URN"
-    AS_WRITTEN = "Never_Translates"
 
 
 class Wish(NamedTuple):

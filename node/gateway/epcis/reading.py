@@ -21,6 +21,7 @@ from ledger.trade.extract.context import prefixes_of
 from node.gateway.answers import PIECE_BYTES, LongAnswer
 from node.gateway.epcis.answers import Shown, checkpoint_headers, shown
 from node.gateway.epcis.documents import query_document, written
+from node.gateway.epcis.grants import Grants
 from node.gateway.epcis.negotiation import SAID, XML, Wish
 from node.gateway.epcis.paging import PER, TOKEN, Mark, Tokens, next_headers, per_page_of, question_of
 from node.gateway.epcis.problems import EpcisError, Exceptional
@@ -48,9 +49,10 @@ class Found(NamedTuple):
 class Reader:
     """Asks the index, and answers."""
 
-    def __init__(self, index: Index, tokens: Tokens) -> None:
+    def __init__(self, index: Index, tokens: Tokens, grants: Grants) -> None:
         self._index = index
         self.tokens = tokens
+        self.grants = grants
         self._left = QUESTIONS
 
     async def ask(self, question: Callable[[Index], _T]) -> _T:
@@ -97,18 +99,23 @@ class Reader:
         if following is not None and following.bound is not None and following.after is not None:
             mark = Mark(following.bound, *following.after, following.answered)
             headers = next_headers(request, parameters, *self.tokens.issue(asked, mark))
-        return document_response(found, wish, name=name, headers=headers)
+        return await self.document(found, wish, name=name, headers=headers)
 
-
-def document_response(
-    found: Found, wish: Wish, *, name: str = SIMPLE_EVENT_QUERY, headers: dict[str, str] | None = None
-) -> Response:
-    """Events as an EPCISQueryDocument in the form that was asked for."""
-    content = shown(found.events, found.corrections, found.position)
-    said = {**SAID, **checkpoint_headers(found.position), **(headers or {})}
-    body = document_body(content, wish, name=name)
-    kind = LongAnswer if len(body) > PIECE_BYTES else Response
-    return kind(body, media_type=wish.media_type, headers=said)
+    async def document(
+        self,
+        found: Found,
+        wish: Wish,
+        *,
+        name: str = SIMPLE_EVENT_QUERY,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Events as an EPCISQueryDocument in the form that was asked for."""
+        respell = await self.grants.respelling(wish.epcs)
+        content = shown(found.events, found.corrections, found.position, respell)
+        said = {**SAID, **checkpoint_headers(found.position), **(headers or {})}
+        body = document_body(content, wish, name=name)
+        kind = LongAnswer if len(body) > PIECE_BYTES else Response
+        return kind(body, media_type=wish.media_type, headers=said)
 
 
 def document_body(content: Shown, wish: Wish, *, name: str, subscription_id: str | None = None) -> bytes:

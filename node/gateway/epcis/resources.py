@@ -33,7 +33,6 @@ from node.gateway.epcis.reading import (
     Found,
     Reader,
     collection_response,
-    document_response,
     parameters_of,
     query_of,
 )
@@ -164,7 +163,7 @@ def _events(routes: APIRouter, epcis: EpcisService) -> None:
         found = await found_under(request.path_params["eventID"])
         if wish.media_type == BUNDLE:
             return _bundle(await bundle_of_events(epcis.gateway, found.events))
-        return document_response(found, wish)
+        return await reader.document(found, wish)
 
     async def check(request: Request) -> None:
         await found_under(request.path_params["eventID"])
@@ -178,12 +177,12 @@ def _names(routes: APIRouter, reader: Reader, sort: Sort) -> None:
         name=sort.name,
         summary=f"The {sort.what} that events name",
         response_class=Response,
-        openapi_extra=described(pages=True),
+        openapi_extra=described(pages=True, formats=sort.key_of is _identifier),
         responses=answered("Their names.", "EpcisCollection", collection(sort.standard[:2]))
         | contract.exceptions(Exceptional.QUERY_PARAMETER),
     )
     async def names(request: Request) -> Response:
-        """In one spelling each: Digital Links, and bare words of the CBV. A page holds what was there when it was asked for."""
+        """In one spelling each: Digital Links or EPC URNs, and bare words of the CBV. A page holds what was there when it was asked for."""
         wish = wish_of(request, COLLECTIONS)
         parameters = parameters_of(request)
         most = per_page_of(parameters)
@@ -198,7 +197,11 @@ def _names(routes: APIRouter, reader: Reader, sort: Sort) -> None:
             headers = next_headers(
                 request, parameters, *reader.tokens.issue(asked, Mark(0, found[most - 1], 0, 0))
             )
-        return collection_response(collection(found[:most]), wish, headers)
+        named = found[:most]
+        if sort.key_of is _identifier:
+            spell = await reader.grants.spelling(wish.epcs)
+            named = [spell(name) for name in named]
+        return collection_response(collection(named), wish, headers)
 
     resource(routes, f"/{sort.name}", READING)
 

@@ -21,6 +21,7 @@ from ledger.base.errors import Code, CustodyError, UnavailableError
 from ledger.base.keys import SigningKey
 from node.gateway.epcis import job_store, named
 from node.gateway.epcis.access import CaptureTokens
+from node.gateway.epcis.grants import Grants
 from node.gateway.epcis.jobs import Jobs, Stored
 from node.gateway.epcis.named import NamedQueries
 from node.gateway.epcis.paging import Tokens
@@ -68,7 +69,8 @@ class EpcisService:
         self.index = Index.open(index_url or f"sqlite:///{folder / INDEX_FILE}", gateway.network)
         self.follower = Follower(gateway.socket, self.index, gateway.network, on_applied=self._applied)
         self.store = LocalStore(folder / FILE, (job_store.SCHEMA, named.SCHEMA))
-        self.reader = Reader(self.index, self.page_tokens)
+        grants = Grants(lambda: gateway.ask(gateway.validator.genesis))
+        self.reader = Reader(self.index, self.page_tokens, grants)
         self.jobs = Jobs(self.store, gateway.submitter, self._look_up, self._renew)
         self.queries = NamedQueries(self.store)
 

@@ -235,3 +235,38 @@ def test_events_whose_bytes_did_not_come_yet_say_so(tmp_path: Path) -> None:
         assert stored.event
 
     tell(tmp_path, act)
+
+
+def test_epcs_are_spelt_as_the_client_asks(tmp_path: Path) -> None:
+    link, urn = item_id(1), "urn:epc:id:sgtin:9521234.000001.1"
+    foreign = "https://id.gs1.org/01/04012345123456/21/9"
+
+    async def act(told: Told) -> None:
+        await told.record(event(1, epcList=[urn], readPoint={"id": "urn:epc:id:sgln:9521234.00001.0"}))
+        await told.record(event(2, action="OBSERVE", epcList=[link, foreign]))
+        spelt = {
+            None: ([link], [link, foreign]),
+            "Always_GS1_Digital_Link": ([link], [link, foreign]),
+            "Always_EPC_URN": ([urn], [urn, foreign]),  # nobody here knows the prefix of the other
+            "Never_Translates": ([urn], [link, foreign]),
+            "No_Preference": ([urn], [link, foreign]),
+        }
+        for wanted, expected in spelt.items():
+            headers = {} if wanted is None else {"GS1-EPC-Format": wanted}
+            for accept in ("application/json", "application/xml"):
+                response = await told.http.get(
+                    "/events",
+                    params={"orderBy": "eventTime", "orderDirection": "ASC"},
+                    headers=headers | {"Accept": accept},
+                )
+                document = read_document(response.content, Form.XML if accept.endswith("xml") else Form.JSON)
+                assert tuple(json.loads(one)["epcList"] for one in document.events) == expected, wanted
+        for path, plain, other in (
+            ("/epcs", link, urn), ("/readPoints", "https://id.gs1.org/414/9521234000013", "urn:epc:id:sgln:9521234.00001.0"),
+        ):  # fmt: skip
+            assert plain in (await told.http.get(path)).json()["member"]
+            named = (await told.http.get(path, headers={"GS1-EPC-Format": "Always_EPC_URN"})).json()["member"]
+            assert other in named
+            assert plain not in named
+
+    tell(tmp_path, act)

@@ -10,9 +10,10 @@ import pytest
 from starlette.requests import Request
 
 from ledger.base.errors import Code, EntitlementError, FormError, UnavailableError
+from ledger.epcis.spelling import EpcFormat
 from ledger.epcis.vocabulary import CbvFormat
 from node.gateway.epcis import negotiation
-from node.gateway.epcis.negotiation import EpcFormat, check_versions, discovery, wish_of
+from node.gateway.epcis.negotiation import check_versions, discovery, wish_of
 from node.gateway.epcis.problems import EpcisError, Exceptional, epcis_error_of, problem_response, status_of
 
 

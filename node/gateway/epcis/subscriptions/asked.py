@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from ledger.base.errors import Code, CustodyError, FormError
+from ledger.epcis.spelling import EpcFormat
 from ledger.epcis.vocabulary import CbvFormat
 from ledger.trade.extract.fields import time_ms
 from ledger.trade.slices import parse
-from node.gateway.epcis.negotiation import EpcFormat
 from node.gateway.epcis.problems import EpcisError, Exceptional
 from node.gateway.epcis.subscriptions.outbound import Target, target_of
 from node.gateway.epcis.subscriptions.schedule import FIELDS, Schedule, schedule_from_fields
