@@ -32,10 +32,9 @@ from ledger.trade.statement import Openness
 from node.init import DelegatePlan, MadeNetwork, OrganisationPlan, create_network
 from node.storage.keystore import Keystore
 
-STARTING_S: Final = 45
+STARTING_S: Final = 90
 _STOPPING_S: Final = 15
 _DAY_MS: Final = 86_400_000
-_ROLES: Final = ("validator", "gateway")
 
 
 def plans(parties: dict[str, str] | None) -> tuple[OrganisationPlan, ...]:
@@ -86,8 +85,16 @@ def _is_free(port: int) -> bool:
 class NetworkStage:
     """The network as a stage; a context manager that leaves no process behind."""
 
-    def __init__(self, root: Path, *, parties: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        parties: dict[str, str] | None = None,
+        gateways: Sequence[str] = cast.ORGANISATIONS,
+    ) -> None:
+        """`gateways`: whose gateways run; all validators do."""
         self.root = root
+        self._running = gateways
         self._base = free_port_base()
         self._made: MadeNetwork = create_network(
             root,
@@ -118,16 +125,17 @@ class NetworkStage:
         self.stop()
 
     def start(self) -> None:
-        """Start all eight processes and wait until every gateway is ready."""
-        for role in _ROLES:
-            for who, folder in self._made.folders.items():
+        """Start all processes and wait until every gateway is ready."""
+        for role, organisations in (("validator", cast.ORGANISATIONS), ("gateway", self._running)):
+            for who in organisations:
+                folder = self._made.folders[who]
                 log = (self.root / f"{who}-{role}.log").open("wb")
                 command = [sys.executable, "-c", _RUN, "node", "run", "--folder", str(folder), "--role", role]
                 self._processes[f"{who} {role}"] = subprocess.Popen(
                     command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
                 )
                 log.close()
-        for who in self._made.folders:
+        for who in self._running:
             self._wait_until_ready(who)
 
     def _wait_until_ready(self, who: str) -> None:
@@ -177,6 +185,10 @@ class NetworkStage:
         place = sorted(self._made.folders).index(who)
         return f"http://127.0.0.1:{self._base + 1_000 + place}"
 
+    def token(self, who: str, name: str) -> str:
+        """One of the tokens of an organisation's gateway, `reader` or `capture`."""
+        return (self._made.folders[who] / "keys" / f"{name}.token").read_text().strip()
+
     # --- stage
 
     def key(self, who: str, name: str) -> SigningKey:
@@ -191,8 +203,7 @@ class NetworkStage:
         """A client of the organisation's gateway."""
         found = self._gateways.get(who)
         if found is None:
-            token = (self._made.folders[who] / "keys" / "reader.token").read_text().strip()
-            found = self._gateways[who] = Gateway([Address(self.url(who), token)])
+            found = self._gateways[who] = Gateway([Address(self.url(who), self.token(who, "reader"))])
         return found
 
     def submit(

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ledger.trade.extract.context import Prefixes, prefixes_of
 
-_OURS: Final = "https://custody-ledger.org/answer/"
+OURS: Final = "https://custody-ledger.org/answer/"
 
 
 def read_event(text: bytes) -> dict[str, Any]:
@@ -21,12 +21,18 @@ def read_event(text: bytes) -> dict[str, Any]:
     return dict(json.loads(text, parse_float=Decimal, parse_int=Decimal))
 
 
+def expanded(told: tuple[bytes, bytes | None]) -> dict[str, Any]:
+    """The members of an event by what their names stand for."""
+    event = read_event(told[0])
+    return _members(event, _in_force(event, told[1]))
+
+
 def difference(author: tuple[bytes, bytes | None], answer: tuple[bytes, bytes | None]) -> str | None:
     """Where an answered event first differs from its author's, None if nowhere. Each is an event and its document's context."""
     event, answered = read_event(author[0]), read_event(answer[0])
     here, there = _in_force(event, author[1]), _in_force(answered, answer[1])
     expected = _members(event, here)
-    came = {name: value for name, value in _members(answered, there).items() if not name.startswith(_OURS)}
+    came = {name: value for name, value in _members(answered, there).items() if not name.startswith(OURS)}
     for each in (expected, came):
         each.pop("recordTime", None)
     if "eventID" not in expected:

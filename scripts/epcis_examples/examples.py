@@ -73,7 +73,7 @@ def rounds(given: Iterable[Example]) -> list[list[Example]]:
     A repository takes an eventID once, so each round is captured by a repository of its own.
     """
     made: list[list[Example]] = []
-    taken: list[set[str]] = []
+    taken: list[set[tuple[str, bool]]] = []
     for example in given:
         names = _event_ids(example)
         number = next((place for place, ids in enumerate(taken) if not ids & names), len(made))
@@ -85,10 +85,11 @@ def rounds(given: Iterable[Example]) -> list[list[Example]]:
     return made
 
 
-def _event_ids(example: Example) -> set[str]:
+def _event_ids(example: Example) -> set[tuple[str, bool]]:
+    """Its eventIDs, each with whether it is that of an error declaration, which stands under the ID it declares."""
     try:
         document = read_document(example.data, example.form)
     except FormError:
         return set()
-    names = {one.members.get("eventID") for one in examine(document)}
-    return {name for name in names if type(name) is str}
+    told = [one.members for one in examine(document)]
+    return {(event["eventID"], "errorDeclaration" in event) for event in told if "eventID" in event}

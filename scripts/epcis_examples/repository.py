@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
@@ -68,9 +69,9 @@ class Repository:
         """The events that are called so, as soon as they are indexed."""
         return read_document(await self._read(f"/events/{quote(event_id, safe='')}", MEDIA_TYPES[form]), form)
 
-    async def bundle(self, event_id: str) -> bytes:
-        """The proof of an event."""
-        return await self._read(f"/events/{quote(event_id, safe='')}", BUNDLE)
+    async def bundle(self, link: str) -> bytes:
+        """The proof at a link that an answer gave."""
+        return await self._read(link.removeprefix("/epcis"), BUNDLE)
 
     async def _read(self, path: str, media_type: str) -> bytes:
         deadline = time.monotonic() + _WAITING_S
@@ -84,6 +85,18 @@ class Repository:
                     f"expected {path} as {media_type}, got {response.status_code}: {response.text[:300]}",
                 )
             await asyncio.sleep(_PAUSE_S)
+
+
+@asynccontextmanager
+async def repository_at(
+    url: str, capture: str, reader: str, anchor: Anchor, now_ms: Callable[[], int]
+) -> AsyncIterator[Repository]:
+    """The repository of the gateway at `url`, with its two tokens."""
+    headers = {"Authorization": f"Bearer {capture}"}
+    async with httpx.AsyncClient(
+        base_url=f"{url}/epcis", headers=headers, timeout=_WAITING_S, trust_env=False
+    ) as http:
+        yield Repository(http, reader, anchor, now_ms)
 
 
 def _reasons(response: httpx.Response) -> list[str]:
