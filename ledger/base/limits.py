@@ -69,6 +69,11 @@ EVENT_BYTES: Final = 1_000_000
 CONTEXT_BYTES: Final = 65_536
 DOCUMENT_BYTES: Final = 64_000_000
 FINDINGS: Final = 100  # named of one document
+# --- local: XML documents (EPCIS.md, Forms)
+XML_DEPTH: Final = JSON_DEPTH + 16  # the elements around an event, wrappers, and what JSON may nest
+XML_ATTRIBUTES: Final = 256  # of one element
+XML_TOKEN_BYTES: Final = 1_048_576  # of one tag or comment: what the parser must hold at once
+XML_NAMES: Final = 4_096  # different names of one document
 # --- bundles
 BUNDLE_BYTES: Final = 16_000_000
 CLOSINGS_PER_BUNDLE: Final = 4_096  # changes of validators that one proof spans

@@ -1,4 +1,4 @@
-"""What the body of a capture or of a query answer comes to, whichever form it is written in (EPCIS.md §1; EPCIS 2.0 §9, §10).
+"""What the body of a capture or of a query answer comes to, whichever form it is written in (EPCIS.md, Forms; EPCIS 2.0 §9, §10).
 
 Both forms lead to the same value, so that nothing behind this module asks how an event was written: each event is JSON
 text. Of a JSON document that text is the author's own bytes, never re-serialised.

@@ -1,4 +1,4 @@
-"""JSON text of a value: what an event converted from XML is signed as (EPCIS.md §1.2).
+"""JSON text of a value: what an event converted from XML is signed as (EPCIS.md, Forms).
 
 One form: members in the order of the value, no space, every character but those that JSON must escape as it is. The
 standard encoder would write a `Number` as a list, and a float is never made here.

@@ -1,4 +1,4 @@
-"""Identifiers of an event as EPC URNs or as GS1 Digital Links, as a client asks (EPCIS.md §3; EPCIS 2.0 §12.6; TDS 1.13 §6).
+"""Identifiers of an event as EPC URNs or as GS1 Digital Links, as a client asks (EPCIS.md, Forms; EPCIS 2.0 §12.6; TDS 1.13 §6).
 
 A URN says where the company prefix ends and a Digital Link does not, so that towards URNs somebody must know: the length
 comes as a parameter (grants on the ledger). Nothing is guessed: an identifier that has no other spelling, whose prefix

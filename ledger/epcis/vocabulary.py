@@ -1,4 +1,4 @@
-"""CBV words in each of their spellings, and which spelling a form of document takes (EPCIS.md §1.3; CBV 2.0 §7).
+"""CBV words in each of their spellings, and which spelling a form of document takes (EPCIS.md, Forms; CBV 2.0 §7).
 
 JSON writes a standard word bare (`shipping`), XML as a URN (`urn:epcglobal:cbv:bizstep:shipping`) or as a Web URI
 (`https://ref.gs1.org/cbv/BizStep-shipping`), and both are met as a CURIE (`cbv:BizStep-shipping`). Only words of the

@@ -1,4 +1,4 @@
-"""What an event says, however it is written: the value by which two spellings of one event are compared (EPCIS.md §1.4).
+"""What an event says, however it is written: the value by which two spellings of one event are compared (EPCIS.md, Forms).
 
 Members by their full name, numbers by value, standard words bare, times by instant; an empty list is none, and one URI is
 a list of one where the standard lets it be either.

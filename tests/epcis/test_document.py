@@ -1,4 +1,4 @@
-"""EPCIS.md §1: what a body comes to, whichever form it is written in."""
+"""EPCIS.md, Forms: what a body comes to, whichever form it is written in."""
 
 from __future__ import annotations
 

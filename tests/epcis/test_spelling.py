@@ -1,4 +1,4 @@
-"""EPCIS.md §3: identifiers as URNs and as Digital Links, and what is left as it was."""
+"""EPCIS.md, Forms: identifiers as URNs and as Digital Links, and what is left as it was."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""EPCIS.md §2.4: JSON written as XML is valid by the standard's schemas, and read again is the same value."""
+"""EPCIS.md, Forms: JSON written as XML is valid by the standard's schemas, and read again is the same value."""
 
 from __future__ import annotations
 

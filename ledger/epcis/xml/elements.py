@@ -1,4 +1,4 @@
-"""Reads the elements of the grammar, each kind in its way (EPCIS.md §2.2)."""
+"""Reads the elements of the grammar, each kind in its way (EPCIS.md, Forms)."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ class _Event(_Object):
 
 
 class _JsonEvent(Frame):
-    """An event that XML cannot say, carried as JSON (EPCIS.md §2.4)."""
+    """An event that XML cannot say, carried as JSON (EPCIS.md, Forms)."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""Writes the elements of the grammar: the way back of `ledger.epcis.xml.elements` (EPCIS.md §2.4)."""
+"""Writes the elements of the grammar: the way back of `ledger.epcis.xml.elements` (EPCIS.md, Forms)."""
 
 from __future__ import annotations
 

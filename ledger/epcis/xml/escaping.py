@@ -1,4 +1,4 @@
-"""Text as XML holds it, and what XML cannot hold (EPCIS.md §2.4; XML 1.0 §2.2, §2.3)."""
+"""Text as XML holds it, and what XML cannot hold (EPCIS.md, Forms; XML 1.0 §2.2, §2.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is foreign to EPCIS: extension elements and attributes as JSON members, whole (EPCIS.md §2.3; EPCIS 2.0 §9.1).
+"""What is foreign to EPCIS: extension elements and attributes as JSON members, whole (EPCIS.md, Forms; EPCIS 2.0 §9.1).
 
 An element of text is a string, one of elements an object, and one that is repeated an array; a child without a namespace
 is a member without a prefix. Attributes become members too; an element of text that has some is an object whose text is

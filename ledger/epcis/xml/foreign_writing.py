@@ -1,4 +1,4 @@
-"""Writes members of anybody's as elements and attributes: the way back of `ledger.epcis.xml.foreign` (EPCIS.md §2.4)."""
+"""Writes members of anybody's as elements and attributes: the way back of `ledger.epcis.xml.foreign` (EPCIS.md, Forms)."""
 
 from __future__ import annotations
 

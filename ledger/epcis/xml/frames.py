@@ -1,4 +1,4 @@
-"""An element that is being read: what a reader of one kind of element answers to (EPCIS.md §2)."""
+"""An element that is being read: what a reader of one kind of element answers to (EPCIS.md, Forms)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The grammar of EPCIS XML, once: the reader and the writer are driven by these tables (EPCIS.md §2; EPCIS 2.0 §9.5).
+"""The grammar of EPCIS XML, once: the reader and the writer are driven by these tables (EPCIS.md, Forms; EPCIS 2.0 §9.5).
 
 Each element says what it holds (its kind), its children in the order the standard puts them, which of them must be
 there, and what its value is called and looks like in JSON. Only the names and the order are the standard's; the tables

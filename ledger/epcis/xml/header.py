@@ -1,4 +1,4 @@
-"""The Standard Business Document Header beside what JSON documents say instead of it (EPCIS.md §2.5; EPCIS 2.0 §9.2, §10.2).
+"""The Standard Business Document Header beside what JSON documents say instead of it (EPCIS.md, Forms; EPCIS 2.0 §9.2, §10.2).
 
 XML names sender, receiver and instance in a header of UN/CEFACT's, JSON in three members of the document. Reading XML gives
 both: the three members, and the header whole as an extension of `epcisHeader`. Writing makes the header from the three

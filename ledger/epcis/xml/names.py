@@ -1,4 +1,4 @@
-"""Names: what an XML name is called in JSON, and the `@context` that says so (EPCIS.md §2.3; EPCIS 2.0 §10.1).
+"""Names: what an XML name is called in JSON, and the `@context` that says so (EPCIS.md, Forms; EPCIS 2.0 §10.1).
 
 An element of somebody else's namespace becomes a member `prefix:name`, under the prefix the author wrote wherever it can
 be kept, and the namespaces so named become the `@context`. A prefix is renamed where it would redefine a term, a scheme
@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ledger.base.errors import Code, FormError
-from ledger.base.limits import CONTEXT_BYTES, IDENTIFIER_BYTES
+from ledger.base.limits import CONTEXT_BYTES, IDENTIFIER_BYTES, XML_NAMES
 from ledger.epcis.xml.grammar import NAMESPACES
 from ledger.trade.extract.context import BUILT_IN, FIXED, SCHEMES
 from ledger.trade.vocabulary import MASTER_DATA_NAMESPACE, RESERVED_TERMS
@@ -27,7 +27,6 @@ STANDARD_PREFIXES: Final = {name: BUILT_IN[name] for name in ("epcis", "cbv", "c
 UNRESOLVED: Final = "urn:custody:prefix:"
 """The namespace of a prefix whose meaning is in a context that is not here: the writer makes it, the reader undoes it."""
 MASTER_DATA_XML: Final = MASTER_DATA_NAMESPACE.rstrip(":")
-_NAMES: Final = 4_096  # different names of one document
 
 
 class Names:
@@ -97,9 +96,9 @@ class Names:
         return True
 
     def _count(self) -> None:
-        if len(self._own) + len(self._members) >= _NAMES:
+        if len(self._own) + len(self._members) >= XML_NAMES:
             raise FormError(
-                Code.TOO_LARGE, f"expected at most {_NAMES} different names in one document, got more"
+                Code.TOO_LARGE, f"expected at most {XML_NAMES} different names in one document, got more"
             )
 
     def context(self, said: Any = None) -> list[Any]:

@@ -1,4 +1,4 @@
-"""A parser of untrusted XML: expat, with everything off that a document could turn against its reader (EPCIS.md §2.1).
+"""A parser of untrusted XML: expat, with everything off that a document could turn against its reader (EPCIS.md, Forms).
 
 Refused: a document type that declares anything, and with it entities of any kind; encodings other than UTF-8, UTF-16, US-ASCII and
 ISO 8859-1; elements nested deeper, tags longer and attributes more than the caps. Nothing is ever fetched. The standard
@@ -13,13 +13,10 @@ from typing import Final
 from xml.parsers import expat
 
 from ledger.base.errors import Code, FormError
-from ledger.base.limits import DOCUMENT_BYTES, JSON_DEPTH
+from ledger.base.limits import DOCUMENT_BYTES, XML_TOKEN_BYTES
 from ledger.epcis.xml.names import check_namespace
 
-DEPTH: Final = JSON_DEPTH + 16  # elements of the document around an event, wrappers, and what JSON may nest
-ATTRIBUTES: Final = 256  # of one element
 _PIECE: Final = 262_144
-_TOKEN: Final = 1_048_576  # a tag, a comment: what the parser must hold at once
 _ENCODINGS: Final = frozenset({"utf-8", "utf-16", "us-ascii", "iso-8859-1"})
 _FOLD: Final = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 
@@ -60,8 +57,10 @@ class Parser:
         try:
             for at in range(0, len(data), _PIECE):
                 self._expat.Parse(data[at : at + _PIECE], False)  # noqa: FBT003 - expat takes no names
-                if at + _PIECE - self._expat.CurrentByteIndex > _TOKEN:
-                    raise FormError(Code.TOO_LARGE, f"expected no tag or comment of more than {_TOKEN} bytes")
+                if at + _PIECE - self._expat.CurrentByteIndex > XML_TOKEN_BYTES:
+                    raise FormError(
+                        Code.TOO_LARGE, f"expected no tag or comment of more than {XML_TOKEN_BYTES} bytes"
+                    )
             self._expat.Parse(b"", True)  # noqa: FBT003
         except expat.ExpatError as error:
             raise FormError(

@@ -1,4 +1,4 @@
-"""Reads EPCIS XML into the values its JSON would have (EPCIS.md §2; EPCIS 2.0 §9, §10; EPCIS 1.2 §9).
+"""Reads EPCIS XML into the values its JSON would have (EPCIS.md, Forms; EPCIS 2.0 §9, §10; EPCIS 1.2 §9).
 
 Driven by the grammar: a child that is unknown, stands elsewhere or is missing is refused with its line and its way from
 the root. In EPCIS 1.x the order is not judged, since what came later than the form was put in it in several ways;
@@ -10,13 +10,13 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from ledger.base.errors import Code, FormError
-from ledger.base.limits import CONTEXT_BYTES
+from ledger.base.limits import CONTEXT_BYTES, XML_ATTRIBUTES, XML_DEPTH
 from ledger.epcis.json_text import json_text
 from ledger.epcis.xml.elements import document, event
 from ledger.epcis.xml.frames import Attributes, Frame, State, local_name, unexpected
 from ledger.epcis.xml.grammar import DOCUMENT, FORMER_NAMESPACES, HEADER, QUERY_DOCUMENT, RESULTS_MEMBERS
 from ledger.epcis.xml.header import said_by_header
-from ledger.epcis.xml.parser import ATTRIBUTES, DEPTH, Parser
+from ledger.epcis.xml.parser import Parser
 from ledger.epcis.xml.values import CONTEXT
 from ledger.trade.slices import parse
 
@@ -142,11 +142,11 @@ class _Reading:
         if self.text:
             top.said("".join(self.text))
             self.text.clear()
-        if len(self.open) > DEPTH:
-            raise FormError(Code.TOO_DEEP, f"expected at most {DEPTH} nested elements, got more")
-        if len(attributes) > ATTRIBUTES:
+        if len(self.open) > XML_DEPTH:
+            raise FormError(Code.TOO_DEEP, f"expected at most {XML_DEPTH} nested elements, got more")
+        if len(attributes) > XML_ATTRIBUTES:
             raise FormError(
-                Code.TOO_LARGE, f"expected at most {ATTRIBUTES} attributes, got {len(attributes)}"
+                Code.TOO_LARGE, f"expected at most {XML_ATTRIBUTES} attributes, got {len(attributes)}"
             )
         self.open.append(top.child(name, attributes))
 

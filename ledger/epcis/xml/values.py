@@ -1,4 +1,4 @@
-"""Single values between XML text and JSON: numbers, booleans; and the names of what is ours in XML (EPCIS.md §2.2, §2.4).
+"""Single values between XML text and JSON: numbers, booleans; and the names of what is ours in XML (EPCIS.md, Forms).
 
 Three names of ours let JSON written as XML be read again as the same value: an attribute that says the kind of a value
 which XML has no way to say, one that carries a `@context` which is more than namespaces, and an element that carries an

@@ -1,4 +1,4 @@
-"""Writes JSON-LD documents as EPCIS 2.0 XML, by the grammar that the reader follows (EPCIS.md §2.4; EPCIS 2.0 §9).
+"""Writes JSON-LD documents as EPCIS 2.0 XML, by the grammar that the reader follows (EPCIS.md, Forms; EPCIS 2.0 §9).
 
 Total over events, and lossless: an event that XML has no way to say stands in the list as JSON, in an element of ours
 where the schema leaves room for others, so that no answer fails over one event. What is written is read back as the same

@@ -1,4 +1,4 @@
-"""Names on the way out: JSON members as XML names, and the namespaces that must be declared for them (EPCIS.md §2.4)."""
+"""Names on the way out: JSON members as XML names, and the namespaces that must be declared for them (EPCIS.md, Forms)."""
 
 from __future__ import annotations
 
