@@ -13,6 +13,7 @@ from client.scan.reading import Reading, read, read_tag
 from client.scan.suggest import Known, Suggestion, suggestions, typed
 from client.settings import Settings
 from ledger.base.errors import Code, CustodyError
+from ledger.trade.identifiers import canonical
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -46,7 +47,8 @@ def scan(
         raise Stop(USAGE, "expected a scan, or --hex EPC, got neither")
     found = settings()
     me = organisation or found.organisation
-    known = _asked(found, gateways, readings) if not offline and (gateways or found.gateways) else {}
+    is_asking = not offline and bool(gateways or found.gateways)
+    known = _asked(found, gateways, readings) if is_asking else {}
     answers = [(one, known.get(one.identifier.text)) for one in readings]
     rows = [(one, fact, suggestions(one, fact, me)) for one, fact in answers]
     if as_json:
@@ -54,7 +56,7 @@ def scan(
         return
     for row in rows:
         _say(*row)
-    if not known:
+    if not is_asking:
         note("no gateway was asked: what is suggested rests on the identifier alone")
 
 
@@ -73,7 +75,7 @@ def _asked(found: Settings, gateways: list[str] | None, readings: list[Reading])
                 else:
                     known[text] = Known(answer.get("record", {}), int(answer.get("time_ms", 0)))
     except CustodyError as error:
-        note(f"the gateway did not answer: {error}")
+        note(f"what is suggested rests on the identifier alone, for the gateway did not answer: {error}")
     return known
 
 
@@ -97,9 +99,11 @@ def _say(reading: Reading, known: Known | None, found: list[Suggestion]) -> None
 def _standing(known: Known) -> str:
     if known.record is None:
         return "nothing is recorded of it"
-    return (
-        f"{known.record.get('status')}, held by {known.record.get('custodian') or 'nobody'}, says a gateway"
-    )
+    parent = known.record.get("parent")
+    where = f"held by {known.record.get('custodian') or 'nobody'}"
+    if isinstance(parent, str):
+        where = f"inside {typed(canonical(parent))}"
+    return f"{known.record.get('status')}, {where}, says a gateway"
 
 
 def _json(reading: Reading, known: Known | None, found: list[Suggestion]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from client.scan.reading import Reading
-from ledger.trade.identifiers import Identifier, Kind, gln_of
+from ledger.trade.identifiers import Identifier, Kind, canonical, gln_of
 from ledger.trade.identifiers.alphabet import percent_decoded
 from ledger.trade.identifiers.gs1 import ROOT
 
@@ -97,7 +97,7 @@ def _of_known(
     found = _of_holds(identifier, thing, record, me)
     parent = record.get("parent")
     if isinstance(parent, str):
-        outer = typed(Identifier(parent, Kind.OTHER))
+        outer = typed(canonical(parent))
         found.append(_record(f"unpack {shlex.quote(outer)} {thing}", f"it is inside {outer}"))
         found.append(
             Suggestion(f"custody scan {shlex.quote(outer)}", "custody passes with what it is inside of")

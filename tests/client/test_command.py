@@ -532,6 +532,9 @@ def test_a_scan_is_named_and_followed_by_commands_that_run(member: tuple[Shell, 
     for line in lines:
         command = [words.get(word, word) for word in shlex.split(line.removeprefix("next"))]
         assert "42" in shell(*command[1:]).stdout
+    packed = {"record": {"status": "live", "parent": "urn:epc:id:bic:CSQU3054383"}}
+    with mock.patch.object(FakeGateway, "get", return_value=packed):
+        assert "live, inside CSQU3054383, says a gateway" in shell("scan", item).stdout
 
 
 def test_a_scan_without_a_gateway_says_so(member: tuple[Shell, FakeGateway]) -> None:
@@ -542,7 +545,7 @@ def test_a_scan_without_a_gateway_says_so(member: tuple[Shell, FakeGateway]) -> 
     (shell.folder / "reader.token").write_text("x" * 43)
     done = shell("scan", "csqu 305438-3")
     assert "custody record pack CSQU3054383 THING" in done.stdout
-    assert "the gateway did not answer: expected a token, got none [unauthorised]" in done.stderr
+    assert "for the gateway did not answer: expected a token, got none [unauthorised]" in done.stderr
     assert shell("scan", code=2).stderr == "custody: expected a scan, or --hex EPC, got neither\n"
     assert "expected check digit 3" in shell("scan", "CSQU3054384", code=2).stderr
 

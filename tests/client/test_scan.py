@@ -21,6 +21,8 @@ from client.scan.suggest import Known, suggestions, typed
 from ledger.base.errors import Code, FormError, UnavailableError
 from ledger.trade.identifiers import Kind, canonical
 from ledger.trade.identifiers.alphabet import gs1_check_digit
+from ledger.trade.record import EMPTY, Chain, Hold, Offer, Status
+from node.gateway.rendering import record_json
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # its regular expressions are spelled as Python 3.12 dislikes
@@ -435,6 +437,26 @@ def test_what_comes_next_follows_from_the_record(
         line.replace("THIS", this) for line in expected
     ]
     assert all(one.reason for one in found)
+
+
+def test_a_record_is_understood_as_gateways_write_it() -> None:
+    offer = Offer(7, b"e" * 32, "maker", "forwarder", 2_000, None, Chain(1, b"h" * 32))
+    shown = record_json(EMPTY._replace(status=Status.LIVE, custodian="maker", offer=offer, seals=("ML-1",)))
+    found = suggestions(read("CSQU3054383"), Known(shown, 1_000), "forwarder")
+    assert [one.command for one in found][:2] == [
+        "custody record accept CSQU3054383 --from maker",
+        "custody record reject CSQU3054383",
+    ]
+    assert found[0].reason.endswith("seals on record: ML-1")
+    held = record_json(EMPTY._replace(status=Status.LIVE, holds=(Hold("customs", "7", "", False, 1),)))
+    assert suggestions(read("CSQU3054383"), Known(held, 1_000), "customs")[0].command.endswith("--case 7")
+    ended = record_json(EMPTY._replace(status=Status.ENDED))
+    assert (
+        suggestions(read("CSQU3054383"), Known(ended, 1_000), "maker")[0].reason == "its life is over: ended"
+    )
+    inside = record_json(EMPTY._replace(status=Status.LIVE, parent="urn:epc:id:bic:CSQU3054383"))
+    first = suggestions(read("(01)09521234000013(21)42"), Known(inside, 1_000), "maker")[0]
+    assert first.command == "custody record unpack CSQU3054383 '(01)09521234000013(21)42'"
 
 
 def test_seals_on_record_are_named_where_goods_are_taken_over() -> None:
