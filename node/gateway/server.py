@@ -20,6 +20,7 @@ import h11
 import structlog
 from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from ledger.base.errors import Code
 from node.gateway.problems import problem_response
@@ -30,10 +31,17 @@ WRITE_S: Final = 20
 LINGER_S: Final = 5
 """How long a closing connection may take to accept what it was sent."""
 HEAD_BYTES: Final = 32_768
+MESSAGE_BYTES: Final = 65_536
+"""Of a message from a WebSocket, which says nothing that is listened to."""
+_UPGRADE_FIELDS: Final = 100
+_UPGRADE_LINE_BYTES: Final = 8_000
+"""What the WebSocket's own reader of heads takes, and a little less."""
 CONNECTIONS: Final = 1_000
 BACKLOG: Final = 1_024
 REPORT_S: Final = 1.0
 """Between lines that say that no connection can be taken."""
+WEBSOCKETS: Final = "/epcis/queries/"
+"""Below this address WebSockets are spoken."""
 _SHORT_OF: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -78,6 +86,22 @@ class Connection(H11Protocol):
         if not self.is_at_work:
             self.waiting[self] = None
 
+    def _should_upgrade_to_ws(self) -> bool:
+        """Elsewhere a wish for another protocol is passed over, as HTTP has it."""
+        return super()._should_upgrade_to_ws() and self.scope["path"].startswith(WEBSOCKETS)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Another protocol takes the connection over: with deadlines of its own, and never among those that wait."""
+        is_long = len(self.headers) > _UPGRADE_FIELDS or any(
+            len(name) + len(value) > _UPGRADE_LINE_BYTES for name, value in self.headers
+        )
+        if is_long or len(event.target) > _UPGRADE_LINE_BYTES:
+            self.send_400_response("head")
+            return
+        self._disarm()
+        self.waiting.pop(self, None)
+        super().handle_websocket_upgrade(event)
+
     def abort(self) -> None:
         """Close at once, dropping what was not sent."""
         self.waiting.pop(self, None)
@@ -91,7 +115,7 @@ class Connection(H11Protocol):
         return cycle is not None and not cycle.response_complete
 
     def _watch(self) -> None:
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self.transport.get_protocol() is not self:
             return
         if self.is_at_work:
             self._disarm()
@@ -139,6 +163,38 @@ class Connection(H11Protocol):
                 self.transport.write(_not_http(self.conn))
         self.transport.close()
         self.loop.call_later(LINGER_S, self.transport.abort)
+
+
+class Socket(WebSocketsSansIOProtocol):
+    """A connection that became a WebSocket: it too has `WRITE_S` to take something of what is sent."""
+
+    write_s: float
+    on_slow: Callable[[], None]
+    _write_deadline: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        """The client is not taking what is sent."""
+        super().pause_writing()
+        self._write_deadline = self.loop.call_later(self.write_s, self._give_up)
+
+    def resume_writing(self) -> None:
+        """It took some."""
+        super().resume_writing()
+        self._disarm()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        self._disarm()
+        super().connection_lost(exc)
+
+    def _disarm(self) -> None:
+        if self._write_deadline is not None:
+            self._write_deadline.cancel()
+            self._write_deadline = None
+
+    def _give_up(self) -> None:
+        self.on_slow()
+        self.transport.abort()
 
 
 def _not_http(connection: h11.Connection) -> bytes:
@@ -210,7 +266,12 @@ def server_config(app: Any, connections: type[Connection], *, stop_s: int) -> Co
         app,
         loop="asyncio",
         http=connections,
-        ws="none",
+        ws=type(
+            "Socket",
+            (Socket,),
+            {"write_s": connections.write_s, "on_slow": staticmethod(connections.on_slow)},
+        ),
+        ws_max_size=MESSAGE_BYTES,
         lifespan="on",
         log_config=None,
         access_log=False,

@@ -34,6 +34,7 @@ class Log:
     def __init__(self, count: int = 0) -> None:
         self.count = count
         self.fault: Exception | None = None
+        self.padding = ""
         self._news = asyncio.Event()
 
     def grow(self, count: int) -> None:
@@ -61,7 +62,8 @@ class Log:
         return Found(tuple(found), until)
 
     async def document(self, query_name: str, events: Sequence[Any], heading: Heading) -> bytes:
-        return json.dumps({"query": query_name, "events": list(events), "heading": heading}).encode()
+        document = {"query": query_name, "events": list(events), "heading": heading, "padding": self.padding}
+        return json.dumps(document).encode()
 
 
 class HandClock:

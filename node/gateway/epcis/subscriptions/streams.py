@@ -1,8 +1,8 @@
 """Subscribers that stay connected: WebSocket and server-sent events (EPCIS.md "Subscriptions"; EPCIS 2.0 §12.7.2).
 
 Both are one feed each, without a row on disk: the position is the subscriber's. Every document says at which position the next one
-begins (`custody:delivery`, and the id of a server-sent event); whoever comes back with it misses nothing. A subscriber that takes
-nothing for `SEND_S` is cut off. Streams end when the gateway stops, and when their named query is removed.
+begins (`ledger:delivery`, and the id of a server-sent event); whoever comes back with it misses nothing. A subscriber that takes
+nothing is cut off by its connection's deadline (`node.gateway.server`). Streams end when the gateway stops, and when their named query is removed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from node.gateway.rendering import to_json
 
 STREAMS: Final = 256
 HEARTBEAT_S: Final = 10.0
-SEND_S: Final = 20.0
 _RETRY_MS: Final = 1_000
 _POSITION_DIGITS: Final = 16
 _GOING_AWAY: Final = 1001
@@ -43,14 +42,12 @@ class Streams:
         *,
         clock: Clock,
         heartbeat_s: float = HEARTBEAT_S,
-        send_s: float = SEND_S,
         most: int = STREAMS,
     ) -> None:
         self._source = source
         self._measures = measures
         self._clock = clock
         self._heartbeat_s = heartbeat_s
-        self._send_s = send_s
         self._most = most
         self._ends: dict[asyncio.Event, str] = {}
         self._is_stopping = False
@@ -130,24 +127,17 @@ class Streams:
                     if coming is None:
                         continue
                     if isinstance(coming, CustodyError):
-                        await self._send(socket, _problem(coming))
+                        await socket.send_text(_problem(coming).decode())
                         await socket.close(_FAULT)
                         return
                     delivery, body = coming
-                    await self._send(socket, body)
+                    await socket.send_text(body.decode())
                     feed.done(delivery)
                 if socket.application_state == socket.client_state == WebSocketState.CONNECTED:
                     await socket.close(_SERVICE_RESTART if self._is_stopping else _GOING_AWAY)
             finally:
                 listening.cancel()
                 await asyncio.gather(listening, return_exceptions=True)
-
-    async def _send(self, socket: WebSocket, body: bytes) -> None:
-        try:
-            async with asyncio.timeout(self._send_s):
-                await socket.send_text(body.decode())
-        except TimeoutError:
-            raise WebSocketDisconnect(_FAULT) from None
 
     async def _documents(
         self, feed: Feed, terms: Terms, end: asyncio.Event
