@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -44,7 +44,7 @@ def json_answer(value: object, *, status: int = 200, headers: Mapping[str, str] 
     return kind(body, status_code=status, media_type=JSON, headers=dict(headers or {}))
 
 
-def chosen(request: Request, offers: Sequence[str]) -> str:
+def chosen(request: HTTPConnection, offers: Sequence[str]) -> str:
     """The media type of `offers` that the Accept header likes best, the first of equals (RFC 9110 §12.5.1).
 
     Raises FormError(not_acceptable) if it takes none of them.

@@ -57,6 +57,7 @@ def run_gateway(folder: Path, passphrase: bytes | None = None, *, log_level: str
         tokens_in(opened.keys),
         index_url=config.index_url,
         clock_ms=lambda: time.time_ns() // 1_000_000 + config.clock_offset_ms,
+        webhook_allow=config.epcis.webhook_allow,
     )
     server = make_server(gateway, epcis)
     log.info("listening", address=str(config.gateway), network=network.hex())

@@ -19,7 +19,7 @@ from node.gateway.epcis.negotiation import check_versions, discovery
 from node.gateway.epcis.problems import Exceptional
 
 _METHODS: Final = ("OPTIONS", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE")
-Check = Callable[[Request], Awaitable[None]]
+Check = Callable[[Request], Awaitable[Mapping[str, str] | None]]
 
 
 def resource(
@@ -34,16 +34,15 @@ def resource(
 ) -> None:
     """Let `path` answer OPTIONS and refuse methods that are not its own; to be called after its routes are there.
 
-    `value`: name and description of the value in the path; `check` raises where there is no such thing; `more`: headers
+    `value`: name and description of the value in the path; `check` raises where there is no such thing, and may answer with headers; `more`: headers
     of the answer to OPTIONS beside those that all have; `captures`: it also takes EPCIS 1.2.
     """
 
     async def options(request: Request) -> Response:
         """Which methods this resource takes, which versions and formats are spoken."""
         check_versions(request)
-        if check is not None:
-            await check(request)
-        return discovery(allow, more, captures=captures)
+        said = None if check is None else await check(request)
+        return discovery(allow, {**(more or {}), **(said or {})}, captures=captures)
 
     async def refuse(_: Request) -> Response:
         raise HTTPException(405, headers={"Allow": ", ".join(allow)})

@@ -49,6 +49,8 @@ class Shown(NamedTuple):
     context: list[Any]
     checkpoint: dict[str, Any]
     """Members of the document: what it is valid at."""
+    start: str
+    """What names of ours begin with in it."""
 
 
 def shown(
@@ -75,7 +77,7 @@ def shown(
         f"{start}headerHash": position.header_hash.hex(),
         f"{start}time": time_text(position.time_ms),
     }
-    return Shown(copies, context, checkpoint)
+    return Shown(copies, context, checkpoint, start)
 
 
 def checkpoint_headers(position: Position) -> dict[str, str]:

@@ -9,13 +9,14 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from ledger.base.errors import Code
-from node.gateway.answers import BUNDLE
+from node.gateway.answers import BUNDLE, EVENT_STREAM
 from node.gateway.contract import SECURED, JsonSchema, binary
 from node.gateway.epcis import problems
 from node.gateway.epcis.documents import CONTEXT
 from node.gateway.epcis.negotiation import JSON, JSON_LD, VERSION, XML
 from node.gateway.epcis.paging import EXPIRES, PER, PER_PAGE, PER_PAGE_MOST, TOKEN
 from node.gateway.epcis.problems import Exceptional
+from node.gateway.epcis.subscriptions.schedule import FIELDS
 
 _TEXT: Final[JsonSchema] = {"type": "string"}
 _OBJECT: Final[JsonSchema] = {"type": "object"}
@@ -89,6 +90,37 @@ SCHEMAS: Final[dict[str, JsonSchema]] = {
     },
     "EpcisCaptureJobs": {"type": "array", "items": {"$ref": "#/components/schemas/EpcisCaptureJob"}},
     "EpcisNamedQueries": {"type": "array", "items": {"$ref": "#/components/schemas/EpcisNamedQuery"}},
+    "EpcisWebhook": {
+        "type": "object",
+        "required": ["dest"],
+        "properties": {
+            "dest": _TEXT,
+            "signatureToken": _TEXT,
+            "stream": {"type": "boolean", "const": True},
+            "schedule": {"type": "object", "properties": dict.fromkeys(FIELDS, _TEXT)},
+            "reportIfEmpty": {"type": "boolean"},
+            "initialRecordTime": _TEXT,
+        },
+    },
+    "EpcisSubscription": {
+        "type": "object",
+        "required": ["subscriptionID", "queryName", "dest", "createdAt", "minRecordTime", "ledger:delivery"],
+        "properties": {
+            "subscriptionID": _TEXT,
+            "queryName": _TEXT,
+            "dest": _TEXT,
+            "stream": {"type": "boolean", "const": True},
+            "schedule": {"type": "object", "properties": dict.fromkeys(FIELDS, _TEXT)},
+            "reportIfEmpty": {"type": "boolean"},
+            "createdAt": _TEXT,
+            "lastNotifiedAt": _TEXT,
+            "initialRecordTime": _TEXT,
+            "minRecordTime": _TEXT,
+            "epcFormat": _TEXT,
+            "ledger:delivery": _OBJECT,
+        },
+    },
+    "EpcisSubscriptions": {"type": "array", "items": {"$ref": "#/components/schemas/EpcisSubscription"}},
 }
 
 CAPTURING: Final[JsonSchema] = {
@@ -134,6 +166,23 @@ JOB: Final[dict[str, Any]] = {
     "custody:notices": [],
 }
 QUERY: Final[dict[str, Any]] = {"name": "shipments", "query": {"EQ_bizStep": ["shipping"]}}
+WEBHOOK: Final[dict[str, Any]] = {
+    "dest": "https://receiver.example/hook",
+    "signatureToken": "13df38d8275b13f0",
+    "stream": True,
+}
+SUBSCRIPTION: Final[dict[str, Any]] = {
+    "subscriptionID": "df5a33e3-5aa3-4403-ae01-99b83234e27b",
+    "queryName": "shipments",
+    "dest": "https://receiver.example/hook",
+    "stream": True,
+    "createdAt": "2023-11-14T22:10:00.000Z",
+    "lastNotifiedAt": "2023-11-14T22:14:02.000Z",
+    "initialRecordTime": "2023-11-14T22:10:00.000Z",
+    "minRecordTime": "2023-11-14T22:14:01.000Z",
+    "epcFormat": "Always_GS1_Digital_Link",
+    "ledger:delivery": {"state": "active", "position": 412, "number": 17, "taken": 17, "failures": 0},
+}
 DOCUMENT: Final[dict[str, Any]] = {
     "@context": [CONTEXT, {"ledger": "https://custody-ledger.org/answer/"}],
     "type": "EPCISQueryDocument",
@@ -177,14 +226,25 @@ def exceptions(*which: Exceptional) -> dict[int | str, dict[str, Any]]:
 
 
 def answered(
-    description: str, schema: str, example: Any, *more: str, headers: Iterable[str] = ()
+    description: str,
+    schema: str,
+    example: Any,
+    *more: str,
+    headers: Iterable[str] = (),
+    status: int = 200,
 ) -> dict[int | str, dict[str, Any]]:
     """An answer in JSON and JSON-LD, and `more` media types; with the headers that every answer has."""
     shown = {"schema": {"$ref": f"#/components/schemas/{schema}"}, "example": example}
     content: dict[str, Any] = {JSON: shown, JSON_LD: shown}
     for media_type in more:
         content |= binary("", media_type)["content"]
-    return {200: {"description": description, "content": content, "headers": _headers(headers)}}
+    return {status: {"description": description, "content": content, "headers": _headers(headers)}}
+
+
+def body(schema: str, example: Any) -> dict[str, Any]:
+    """Part of `openapi_extra`: a body in JSON."""
+    shown = {"schema": {"$ref": f"#/components/schemas/{schema}"}, "example": example}
+    return {"requestBody": {"required": True, "content": {JSON: shown}}}
 
 
 def created(description: str, example: Any) -> dict[int | str, dict[str, Any]]:
@@ -194,12 +254,18 @@ def created(description: str, example: Any) -> dict[int | str, dict[str, Any]]:
 
 
 def document(
-    description: str, *, pages: bool = True, proves: bool = False
+    description: str, *, pages: bool = True, proves: bool = False, streams: bool = False
 ) -> dict[int | str, dict[str, Any]]:
-    """An EPCISQueryDocument in every form; `proves`: or the bundle."""
+    """An EPCISQueryDocument in every form; `proves`: or the bundle; `streams`: or documents as they come."""
     headers = ("Custody-Height", "Custody-Header-Hash", "Custody-Time", *(("Link", EXPIRES) if pages else ()))
     return answered(
-        description, "EpcisQueryDocument", DOCUMENT, XML, *([BUNDLE] if proves else []), headers=headers
+        description,
+        "EpcisQueryDocument",
+        DOCUMENT,
+        XML,
+        *([BUNDLE] if proves else []),
+        *([EVENT_STREAM] if streams else []),
+        headers=headers,
     )
 
 
@@ -243,6 +309,14 @@ _PAGING: Final[dict[str, str]] = {
 }
 
 
+STREAMS: Final[dict[str, str]] = {
+    "stream": "true: as events come. With text/event-stream this is meant where no schedule is given.",
+    **dict.fromkeys(FIELDS, "When to report, UTC: numbers and ranges [a-b], with commas between them."),
+    "reportIfEmpty": "true: report by the schedule also what is nothing.",
+    "initialRecordTime": "Begin with the first event of this block time or a later one; without it, with the next.",
+    "position": "Go on after this position of the event log, as Last-Event-ID does.",
+}
+"""Of server-sent events and WebSockets."""
 QUERY_PARAMETERS: Final[dict[str, str]] = {
     "eventType": "Events of one of these types.",
     "EQ_action": "ADD, OBSERVE or DELETE.",

@@ -12,7 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeVar
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from ledger.base.errors import Code, FormError
@@ -55,7 +55,7 @@ class Wish(NamedTuple):
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
-def check_versions(request: Request, *, sends: bool = False) -> None:
+def check_versions(request: HTTPConnection, *, sends: bool = False) -> None:
     """Raise EpcisError (NotAcceptableException) unless version 2.0.0 is within what the client can read.
 
     `sends`: the request has a body, whose version the client may say.
@@ -76,7 +76,7 @@ def check_versions(request: Request, *, sends: bool = False) -> None:
             )
 
 
-def wish_of(request: Request, offers: tuple[str, ...] = DOCUMENTS) -> Wish:
+def wish_of(request: HTTPConnection, offers: tuple[str, ...] = DOCUMENTS) -> Wish:
     """What the client asks for; EpcisError (NotAcceptableException) for what cannot be given."""
     check_versions(request)
     return Wish(
@@ -86,7 +86,7 @@ def wish_of(request: Request, offers: tuple[str, ...] = DOCUMENTS) -> Wish:
     )
 
 
-def media_type_of(request: Request, offers: tuple[str, ...]) -> str:
+def media_type_of(request: HTTPConnection, offers: tuple[str, ...]) -> str:
     """The media type of `offers` that the client likes best; EpcisError (NotAcceptableException)."""
     try:
         return chosen(request, offers)
@@ -114,7 +114,7 @@ def discovery(
     return Response(status_code=204, headers=headers)
 
 
-def _version(request: Request, header: str) -> tuple[int, ...] | None:
+def _version(request: HTTPConnection, header: str) -> tuple[int, ...] | None:
     text = request.headers.get(header)
     if text is None:
         return None
@@ -129,7 +129,7 @@ def _parts(text: str) -> tuple[int, ...]:
     return tuple(numbers + [0] * (_PARTS - len(numbers)))
 
 
-def _word(request: Request, header: str, words: type[_Word], default: _Word) -> _Word:
+def _word(request: HTTPConnection, header: str, words: type[_Word], default: _Word) -> _Word:
     text = request.headers.get(header)
     if text is None:
         return default
@@ -139,7 +139,7 @@ def _word(request: Request, header: str, words: type[_Word], default: _Word) -> 
     return found
 
 
-def _shown(request: Request, header: str) -> str:
+def _shown(request: HTTPConnection, header: str) -> str:
     return repr(request.headers.get(header, ""))[:40]
 
 

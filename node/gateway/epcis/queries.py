@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from ledger.base.errors import Code
+from node.gateway.answers import EVENT_STREAM
 from node.gateway.epcis import contract
 from node.gateway.epcis.addresses import resource
 from node.gateway.epcis.contract import answered, described, done
@@ -30,6 +31,7 @@ from node.gateway.epcis.problems import EpcisError, Exceptional
 from node.gateway.epcis.raw_path import ROOT, path_value
 from node.gateway.epcis.reading import collection_response, parameters_of
 from node.gateway.epcis.service import EpcisService
+from node.gateway.epcis.subscribing import event_stream
 
 _ALL: Final = "/queries"
 _ONE: Final = "/queries/{queryName}"
@@ -156,16 +158,24 @@ def _one(routes: APIRouter, epcis: EpcisService) -> None:
         _EVENTS,
         summary="The events that a named query asks for",
         response_class=Response,
-        openapi_extra=described(path=_VALUE, pages=True, formats=True),
-        responses=contract.document("The events.")
+        openapi_extra=described(path=_VALUE, query=contract.STREAMS, pages=True, formats=True),
+        responses=contract.document("The events.", streams=True)
         | contract.exceptions(
-            Exceptional.NO_SUCH_NAME, Exceptional.QUERY_PARAMETER, Exceptional.QUERY_TOO_LARGE
+            Exceptional.NO_SUCH_NAME,
+            Exceptional.QUERY_PARAMETER,
+            Exceptional.SUBSCRIPTION_CONTROLS,
+            Exceptional.QUERY_TOO_LARGE,
         ),
     )
     async def events(request: Request) -> Response:
-        """The query is as it was given; parameters other than those of paging are of subscriptions."""
-        wish = wish_of(request, DOCUMENTS)
+        """As server-sent events, and as a WebSocket where the connection is upgraded: what it finds from now on.
+
+        The query is as it was given; parameters other than those of paging are of subscriptions.
+        """
+        wish = wish_of(request, (*DOCUMENTS, EVENT_STREAM))
         query = await named(request)
+        if wish.media_type == EVENT_STREAM:
+            return await event_stream(epcis, request, query.name)
         return await epcis.reader.page(request, wish, query.query, name=query.name, more=query.definition)
 
     resource(routes, _EVENTS, ("OPTIONS", "GET"), value=_VALUE, check=check)

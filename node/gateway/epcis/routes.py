@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from node.gateway.epcis import capture, queries, resources
+from node.gateway.epcis import capture, queries, resources, subscribing
 from node.gateway.epcis.raw_path import ROOT
 from node.gateway.epcis.service import EpcisService
 
@@ -16,4 +16,6 @@ def router(epcis: EpcisService) -> APIRouter:
     routes.include_router(resources.router(epcis))
     routes.include_router(queries.router(epcis))
     routes.include_router(queries.token_router(epcis))
+    routes.include_router(subscribing.router(epcis))
+    routes.include_router(subscribing.socket_router(epcis))
     return routes

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -28,6 +28,11 @@ from node.gateway.epcis.paging import Tokens
 from node.gateway.epcis.preparing import Renewed, renew
 from node.gateway.epcis.reading import Reader
 from node.gateway.epcis.store import FILE, LocalStore
+from node.gateway.epcis.subscriptions import stored
+from node.gateway.epcis.subscriptions.feed import SystemClock
+from node.gateway.epcis.subscriptions.outbound import Network, Policy
+from node.gateway.epcis.subscriptions.service import Subscriptions
+from node.gateway.epcis.subscriptions.source import IndexSource
 from node.gateway.service import Gateway
 from node.index.follower import Follower
 from node.index.index import Index, Position
@@ -55,9 +60,10 @@ class EpcisService:
         *,
         index_url: str | None = None,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        webhook_allow: Iterable[Network] = (),
     ) -> None:
         """`folder`: the node's `index/`; `index_url`: of the index, if it is not there; `clock_ms`: Unix milliseconds, about
-        block time. Raises StorageError and FormError of an index that cannot be opened.
+        block time; `webhook_allow`: networks of the operator's own that webhooks may go to. Raises StorageError and FormError of an index that cannot be opened.
         """
         self.failure: CustodyError | None = None
         """Why `open` failed: the server that called it only ends."""
@@ -68,11 +74,20 @@ class EpcisService:
         self.page_tokens = Tokens()
         self.index = Index.open(index_url or f"sqlite:///{folder / INDEX_FILE}", gateway.network)
         self.follower = Follower(gateway.socket, self.index, gateway.network, on_applied=self._applied)
-        self.store = LocalStore(folder / FILE, (job_store.SCHEMA, named.SCHEMA))
+        self.store = LocalStore(folder / FILE, (job_store.SCHEMA, named.SCHEMA, stored.SCHEMA))
         grants = Grants(lambda: gateway.ask(gateway.validator.genesis))
         self.reader = Reader(self.index, self.page_tokens, grants)
         self.jobs = Jobs(self.store, gateway.submitter, self._look_up, self._renew)
         self.queries = NamedQueries(self.store)
+        self.subscriptions = Subscriptions(
+            self.store,
+            IndexSource(self.index, self.queries, grants),
+            Policy(webhook_allow),
+            identity.key,
+            gateway.metrics.registry,
+            SystemClock(clock_ms),
+        )
+        self.queries.deleted.append(self.subscriptions.forget)
 
     async def open(self) -> None:
         """Open the store, take up what was left unfinished. StorageError."""
@@ -91,13 +106,16 @@ class EpcisService:
 
         self.index.subscribe(indexed)
         await self.jobs.open((await asyncio.to_thread(self.index.position)).height)
+        await self.subscriptions.open()
         self.follower.start()
 
     def stop(self) -> None:
         """End what waits for something to happen: the gateway stops."""
+        self.subscriptions.stop()
 
     async def close(self) -> None:
         """Give everything up; what is unfinished goes on at the next start."""
+        await self.subscriptions.close()
         await self.follower.close()
         await self.jobs.close()
         await self.store.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ from node.gateway.access import ReaderToken
 from node.gateway.app import create_app
 from node.gateway.epcis.access import CaptureTokens
 from node.gateway.epcis.service import EpcisService, Identity
+from node.gateway.epcis.subscriptions.outbound import Network
 from node.gateway.service import Gateway
 from tests.gateway.fake_validator import FakeValidator
 from tests.gateway.stage import TOKEN, until
@@ -41,7 +42,12 @@ class EpcisStage(NamedTuple):
 
 @asynccontextmanager
 async def staged_epcis(
-    folder: Path, validator: FakeValidator | None = None, *, has_key: bool = True, **options: Any
+    folder: Path,
+    validator: FakeValidator | None = None,
+    *,
+    has_key: bool = True,
+    webhook_allow: Iterable[Network] = (),
+    **options: Any,
 ) -> AsyncIterator[EpcisStage]:
     """`validator`: that of an earlier stage in this folder, for starting the gateway again over it. `options`: the gateway's."""
     if validator is None:
@@ -52,7 +58,14 @@ async def staged_epcis(
     gateway = Gateway(world.network, ReaderToken(TOKEN), validator.socket, **options)
     identity = Identity("maker", world.gateways["maker"] if has_key else None)
     tokens = CaptureTokens({"capture": ReaderToken(CAPTURE_TOKEN), "erp": ReaderToken(ERP_TOKEN)})
-    epcis = EpcisService(gateway, folder, identity, tokens, clock_ms=lambda: world.state.tip.header.time_ms)
+    epcis = EpcisService(
+        gateway,
+        folder,
+        identity,
+        tokens,
+        clock_ms=lambda: world.state.tip.header.time_ms,
+        webhook_allow=webhook_allow,
+    )
     transport = httpx.ASGITransport(create_app(gateway, epcis), raise_app_exceptions=False)
     await epcis.open()
     try:

@@ -240,11 +240,14 @@ def test_who_takes_nothing_is_cut_off() -> None:
 
 def test_streams_end_with_their_query_and_with_the_gateway() -> None:
     async def act(at: Stage) -> None:
-        for end in (lambda: at.streams.forget(QUERY), lambda: setattr(at.server, "should_exit", True)):
+        for is_gateway in (False, True):
             async with at.socket() as socket, at.events() as sent:
                 await sent.next()
                 at.streams.forget("another")
-                end()
+                if is_gateway:
+                    at.server.should_exit = True
+                else:
+                    at.streams.forget(QUERY)
                 with pytest.raises(ConnectionClosed) as caught:
                     await socket.recv()
                 assert caught.value.rcvd is not None

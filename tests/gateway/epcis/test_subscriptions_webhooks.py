@@ -338,7 +338,12 @@ def test_what_is_removed_gets_nothing_more(tmp_path: Path) -> None:
             await webhooks.remove("one")
             log.grow(2)
             await until(lambda: len(receiver.got) == 2)
-            await webhooks.forget(QUERY)
+            await webhooks.store._store.run(
+                lambda connection: connection.execute("DELETE FROM named_queries WHERE name = ?", (QUERY,))
+            )
+            webhooks.forget(QUERY)
+            with pytest.raises(UnavailableError, match="was deleted"):
+                await webhooks.add(webhook(receiver.url))
             assert webhooks.of_query(QUERY) == []
             assert webhooks.get(QUERY, "three") is None
             log.grow(2)

@@ -112,17 +112,17 @@ def quoted(name: str) -> str:
 
 
 @asynccontextmanager
-async def telling(folder: Path) -> AsyncIterator[Told]:
-    async with staged_epcis(folder) as stage:
+async def telling(folder: Path, **options: Any) -> AsyncIterator[Told]:
+    async with staged_epcis(folder, **options) as stage:
         stage.http.headers.update(READER)
         yield Told(stage.world, stage.validator, stage.epcis, stage.http)
 
 
-def tell(folder: Path, act: Callable[[Told], Awaitable[None]]) -> None:
+def tell(folder: Path, act: Callable[[Told], Awaitable[None]], **options: Any) -> None:
     """Run one act on a fresh stage."""
 
     async def run() -> None:
-        async with telling(folder) as told:
+        async with telling(folder, **options) as told:
             await act(told)
 
     asyncio.run(run())

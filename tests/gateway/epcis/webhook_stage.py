@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol, Self
 from prometheus_client import CollectorRegistry
 
 from ledger.base.keys import SigningKey
+from node.gateway.epcis import named
 from node.gateway.epcis.store import LocalStore
 from node.gateway.epcis.subscriptions.asked import Terms
 from node.gateway.epcis.subscriptions.feed import Clock, Found, Heading, Progress, Tip
@@ -25,6 +26,7 @@ from node.gateway.epcis.subscriptions.webhooks import Webhooks
 KEY = SigningKey.from_seed(bytes(range(32)))
 QUERY = "everything"
 START_MS = 1_780_000_000_000
+_NAME = "INSERT OR IGNORE INTO named_queries VALUES (?, '{}', 0)"
 LOOPBACK = Policy([ip_network("127.0.0.0/8")])
 
 
@@ -198,8 +200,9 @@ async def webhooks_over(
     registry: CollectorRegistry | None = None,
 ) -> AsyncIterator[Webhooks]:
     """The engine over a store in `folder`, whatever was in it before."""
-    store = LocalStore(folder / "gateway.db", (SCHEMA,))
+    store = LocalStore(folder / "gateway.db", (named.SCHEMA, SCHEMA))
     await store.open()
+    await store.run(lambda connection: connection.executemany(_NAME, [(QUERY,), ("even",)]))
     webhooks = Webhooks(
         WebhookStore(store), log, outbound or Outbound(LOOPBACK, answer_s=answer_s), KEY,  # type: ignore[arg-type]
         Measures(registry or CollectorRegistry()), clock=clock or HastyClock(), jitter=random.Random(1),

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from node.gateway.epcis.subscriptions.schedule import Schedule
@@ -36,11 +36,14 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The operating system's."""
+    """A clock that goes by itself, by default the operating system's."""
+
+    def __init__(self, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
+        self._now_ms = now_ms
 
     def now_ms(self) -> int:
         """Unix milliseconds."""
-        return time.time_ns() // 1_000_000
+        return self._now_ms()
 
     async def sleep_until(self, time_ms: int) -> None:
         """Return at that time, at once if it has passed."""

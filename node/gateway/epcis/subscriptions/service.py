@@ -6,30 +6,31 @@ from prometheus_client import CollectorRegistry
 
 from ledger.base.keys import SigningKey
 from node.gateway.epcis.store import LocalStore
-from node.gateway.epcis.subscriptions.feed import Clock, Source, SystemClock
+from node.gateway.epcis.subscriptions.feed import Clock
 from node.gateway.epcis.subscriptions.measures import Measures
 from node.gateway.epcis.subscriptions.outbound import Outbound, Policy
+from node.gateway.epcis.subscriptions.source import IndexSource
 from node.gateway.epcis.subscriptions.stored import WebhookStore
 from node.gateway.epcis.subscriptions.streams import Streams
 from node.gateway.epcis.subscriptions.webhooks import Webhooks
 
 
 class Subscriptions:
-    """To be opened within the event loop, after the store."""
+    """To be opened after the store."""
 
     def __init__(
         self,
         store: LocalStore,
-        source: Source,
+        source: IndexSource,
         policy: Policy,
         key: SigningKey | None,
         registry: CollectorRegistry,
-        *,
-        clock: Clock | None = None,
+        clock: Clock,
     ) -> None:
         measures = Measures(registry)
         self.policy = policy
-        self.clock = clock or SystemClock()
+        self.clock = clock
+        self._source = source
         self.webhooks = Webhooks(
             WebhookStore(store), source, Outbound(policy), key, measures, clock=self.clock
         )
@@ -37,6 +38,7 @@ class Subscriptions:
 
     async def open(self) -> None:
         """Go on with the webhooks that were there."""
+        self._source.open()
         await self.webhooks.open()
 
     def stop(self) -> None:
@@ -48,7 +50,8 @@ class Subscriptions:
         self.streams.stop()
         await self.webhooks.close()
 
-    async def forget(self, query_name: str) -> None:
+    def forget(self, query_name: str) -> None:
         """End all subscriptions of a named query that is no more."""
+        self._source.forget(query_name)
         self.streams.forget(query_name)
-        await self.webhooks.forget(query_name)
+        self.webhooks.forget(query_name)

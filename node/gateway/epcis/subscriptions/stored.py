@@ -22,7 +22,7 @@ SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS subscriptions (
     number     INTEGER PRIMARY KEY AUTOINCREMENT,
     id         TEXT NOT NULL UNIQUE,
-    query_name TEXT NOT NULL,
+    query_name TEXT NOT NULL REFERENCES named_queries (name) ON DELETE CASCADE,
     created_ms INTEGER NOT NULL,
     asked      TEXT NOT NULL,
     progress   TEXT NOT NULL,
@@ -77,9 +77,16 @@ class WebhookStore:
         self._store = store
 
     async def add(self, webhook: Webhook) -> Webhook:
-        """Keep a new one, answered with its number. UnavailableError overloaded where there are too many."""
+        """Keep a new one, answered with its number. UnavailableError overloaded where there are too many; not_found where its
+        query was deleted meanwhile.
+        """
 
         def insert(connection: sqlite3.Connection) -> Webhook:
+            name = (webhook.query_name,)
+            if connection.execute("SELECT 1 FROM named_queries WHERE name = ?", name).fetchone() is None:
+                raise UnavailableError(
+                    Code.NOT_FOUND, "expected a query that is kept here, it was deleted; give it a name again"
+                )
             (count,) = connection.execute("SELECT count(*) FROM subscriptions").fetchone()
             if count >= SUBSCRIPTIONS:
                 raise UnavailableError(

@@ -116,10 +116,12 @@ class Webhooks:
             await self.store.remove(subscription_id)
             self.count()
 
-    async def forget(self, query_name: str) -> None:
-        """End all of a named query that is no more."""
+    def forget(self, query_name: str) -> None:
+        """End all of a named query that is no more, and their rows with it."""
         for worker in list(self._of(query_name)):
-            await self.remove(worker.webhook.id)
+            del self._workers[worker.webhook.id]
+            worker.cancel()
+        self.count()
 
     async def resume(self, subscription_id: str) -> Webhook | None:
         """Try again now: one that is dead goes on where it stood, one that waits waits no longer."""
@@ -170,9 +172,13 @@ class Worker:
         self._task = asyncio.create_task(self._run(), name=f"webhook {webhook.id}")
         self._task.add_done_callback(self._ended)
 
+    def cancel(self) -> None:
+        """Send nothing any more, soon."""
+        self._task.cancel()
+
     async def stop(self) -> None:
         """Send nothing any more."""
-        self._task.cancel()
+        self.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         self.webhook = self.webhook._replace(progress=self._feed.progress)
 
