@@ -241,10 +241,10 @@ def answered(
     return {status: {"description": description, "content": content, "headers": _headers(headers)}}
 
 
-def body(schema: str, example: Any) -> dict[str, Any]:
+def body(description: str, schema: str, example: Any) -> dict[str, Any]:
     """Part of `openapi_extra`: a body in JSON."""
     shown = {"schema": {"$ref": f"#/components/schemas/{schema}"}, "example": example}
-    return {"requestBody": {"required": True, "content": {JSON: shown}}}
+    return {"requestBody": {"required": True, "description": description, "content": {JSON: shown}}}
 
 
 def created(description: str, example: Any) -> dict[int | str, dict[str, Any]]:

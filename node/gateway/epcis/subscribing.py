@@ -81,7 +81,10 @@ def _all(routes: APIRouter, epcis: EpcisService) -> None:
         _ALL,
         summary="Have what a named query finds sent to an address",
         response_class=Response,
-        openapi_extra=described(path=_QUERY, formats=True) | contract.body("EpcisWebhook", contract.WEBHOOK),
+        openapi_extra=described(path=_QUERY, formats=True)
+        | contract.body(
+            "Where to, and when: `stream` true, or a `schedule`.", "EpcisWebhook", contract.WEBHOOK
+        ),
         responses=answered(
             "It is kept: everything from its position on is sent.",
             "EpcisSubscription",
