@@ -17,6 +17,7 @@ from ledger.proof.anchor import Anchor
 
 MEDIA_TYPES: Final = {Form.JSON: "application/ld+json", Form.XML: "application/xml"}
 BUNDLE: Final = "application/vnd.custody.bundle"
+_AS_WRITTEN: Final = {"GS1-EPC-Format": "Never_Translates", "GS1-CBV-XML-Format": "No_Preference"}
 _WAITING_S: Final = 60
 _PAUSE_S: Final = 0.02
 
@@ -76,7 +77,7 @@ class Repository:
     async def _read(self, path: str, media_type: str) -> bytes:
         deadline = time.monotonic() + _WAITING_S
         while True:
-            response = await self._http.get(path, headers=self._reader | {"Accept": media_type})
+            response = await self._http.get(path, headers=self._reader | _AS_WRITTEN | {"Accept": media_type})
             if response.is_success:
                 return response.content
             if response.status_code != httpx.codes.NOT_FOUND or time.monotonic() > deadline:
