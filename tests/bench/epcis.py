@@ -1,4 +1,4 @@
-"""`./scripts/bench epcis`: capture through HTTP on four validators, and how far the index is behind them.
+"""`./scripts/bench epcis`: capture through HTTP on four validators, how far the index is behind them, how fast it answers.
 
 One gateway takes documents of 1,000 events, as a member's own software sends them: made and serialised beforehand, handed in
 over a few connections, and done when their jobs say so. Lag is looked at from outside, at a fixed rate: when the validator tells
@@ -28,6 +28,7 @@ import httpx
 from ledger.epcis.document import Form, read_document
 from ledger.epcis.event_hash import Mode, event_hashes
 from node.init import GATEWAY_PORTS
+from tests.bench.indexing import measure
 from tests.bench.load import event_of
 from tests.bench.processes import PROJECT, Validators
 
@@ -37,6 +38,7 @@ _HEAD: Final = (
     b'{"@context":"https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld","type":"EPCISDocument",'
     b'"schemaVersion":"2.0","creationDate":"2026-01-15T09:00:00Z","epcisBody":{"eventList":['
 )
+_POLL_S: Final = 0.1
 _FIRST_PACED: Final = 50_000_000
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
@@ -51,6 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--rate", type=int, default=2_000, help="events a second while lag is measured (2000)"
     )
     parser.add_argument("--seconds", type=int, default=20, help="how long lag is measured (20); 0: not")
+    parser.add_argument(
+        "--indexed", type=int, default=1_000_000, help="events that are then queried (1000000); 0: not"
+    )
     options = parser.parse_args(arguments)
     say = (lambda _: None) if options.json else (lambda text: print(text, flush=True))
     hashing = _hashing(say)
@@ -124,11 +129,16 @@ async def _measure(root: Path, options: argparse.Namespace, say: Any) -> dict[st
         gateway = Gateway(network)
         try:
             async with gateway.client() as http:
-                found["capture"] = await _capture(network, gateway, http, options, say)
+                client = Client(http)
+                watching = asyncio.create_task(client.watch())
+                found["capture"] = await _capture(network, gateway, client, options, say)
                 if options.seconds:
-                    found["lag"] = await _lag(network, gateway, http, options, say)
+                    found["lag"] = await _lag(network, gateway, client, options, say)
+                watching.cancel()
         finally:
             gateway.stop()
+    if options.indexed:
+        found["index"] = measure(f"sqlite:///{root / 'index.db'}", options.indexed, 300, say)
     return found
 
 
@@ -139,14 +149,14 @@ def document(first: int, count: int = _EVENTS) -> bytes:
 
 
 async def _capture(
-    network: Validators, gateway: Gateway, http: httpx.AsyncClient, options: argparse.Namespace, say: Any
+    network: Validators, gateway: Gateway, client: Client, options: argparse.Namespace, say: Any
 ) -> dict[str, Any]:
     documents = [document(_EVENTS * number) for number in range(options.documents)]
     left = iter(documents)
     latencies: list[float] = []
 
     async def work() -> None:
-        latencies.extend([await _captured(http, one) for one in left])
+        latencies.extend([await client.captured(one) for one in left])
 
     everybody = [gateway.process, *network.processes.values()]
     before, began = [_cpu_s(process) for process in everybody], time.perf_counter()
@@ -171,25 +181,39 @@ async def _capture(
     }
 
 
-async def _captured(http: httpx.AsyncClient, data: bytes) -> float:
-    """How long it took until the job of a document was a success."""
-    began = time.perf_counter()
-    response = await http.post("/capture", content=data, headers={"Content-Type": "application/json"})
-    if response.status_code != 202:
-        raise SystemExit(f"bench: {response.status_code} {response.text[:500]}")
-    captured = response.headers["location"].rpartition("/")[2]
-    while True:
-        await asyncio.sleep(0.05)
-        jobs = {job["captureID"]: job for job in (await http.get("/capture?perPage=100")).json()}
-        if not jobs[captured]["running"]:
-            break
-    if not jobs[captured]["success"]:
-        raise SystemExit(f"bench: {(await http.get(f'/capture/{captured}')).text[:500]}")
-    return time.perf_counter() - began
+class Client:
+    """A client that captures, and looks after all of its jobs with one request now and then."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+        self._waiting: dict[str, asyncio.Future[bool]] = {}
+
+    async def captured(self, data: bytes) -> float:
+        """How long it took until the job of a document was a success."""
+        began = time.perf_counter()
+        response = await self._http.post(
+            "/capture", content=data, headers={"Content-Type": "application/json"}
+        )
+        if response.status_code != 202:
+            raise SystemExit(f"bench: {response.status_code} {response.text[:500]}")
+        captured = response.headers["location"].rpartition("/")[2]
+        self._waiting[captured] = asyncio.get_running_loop().create_future()
+        if not await self._waiting[captured]:
+            raise SystemExit(f"bench: {(await self._http.get(f'/capture/{captured}')).text[:500]}")
+        return time.perf_counter() - began
+
+    async def watch(self) -> None:
+        """Look after the jobs until cancelled."""
+        while True:
+            await asyncio.sleep(_POLL_S)
+            if self._waiting:
+                for job in (await self._http.get("/capture?perPage=200")).json():
+                    if not job["running"] and job["captureID"] in self._waiting:
+                        self._waiting.pop(job["captureID"]).set_result(job["success"])
 
 
 async def _lag(
-    network: Validators, gateway: Gateway, http: httpx.AsyncClient, options: argparse.Namespace, say: Any
+    network: Validators, gateway: Gateway, client: Client, options: argparse.Namespace, say: Any
 ) -> dict[str, Any]:
     count = options.rate // 10
     final: dict[int, float] = {}
@@ -201,7 +225,7 @@ async def _lag(
     tasks, began = [], time.perf_counter()
     for number in range(10 * options.seconds):
         await asyncio.sleep(max(0.0, began + number / 10 - time.perf_counter()))
-        tasks.append(asyncio.create_task(_captured(http, document(_FIRST_PACED + number * count, count))))
+        tasks.append(asyncio.create_task(client.captured(document(_FIRST_PACED + number * count, count))))
     await asyncio.gather(*tasks)
     seconds = time.perf_counter() - began
     while final and max(shown, default=0) < max(final):  # noqa: ASYNC110 - another process writes it

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 from xml.sax.saxutils import escape, quoteattr
 
@@ -15,6 +16,15 @@ from node.gateway.rendering import outcome_json, time_text
 
 _NAMESPACE: Final = "urn:epcglobal:epcis:xsd:2"
 _ERRORS_SHOWN: Final = 1_000
+_REASONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        Code.ROLLED_BACK: "expected every event of this capture to be taken, another one was refused; nothing of it stands",
+        Code.PERSON_IDENTIFIER: "expected no identifier of a person, this network takes none (its genesis says so); leave it out",
+        Code.NOT_ENTITLED: "expected an act that this organisation is entitled to (RULES), it is not",
+        Code.UNKNOWN_KEY: "expected the gateway's capture key to stand in the registry, it does not (any more); nothing can be "
+        "captured here until it does",
+    }
+)
 
 
 def job_json(job: Job) -> dict[str, Any]:
@@ -103,11 +113,8 @@ def _refused(part: JobPart) -> list[Fault]:
 
 
 def _because(refusal: str) -> str:
-    if refusal == Code.ROLLED_BACK:
-        return (
-            "expected every event of this capture to be taken, another one was refused; nothing of it stands"
-        )
-    return f"expected an event that the ledger takes, it refused this one as {refusal}"
+    said = _REASONS.get(refusal)
+    return said or f"expected an event that the ledger takes, it refused this one as {refusal}"
 
 
 def _events(part: JobPart) -> list[dict[str, Any]]:

@@ -178,14 +178,13 @@ def opened(connection: sqlite3.Connection, number: int) -> Opened | None:
     return Opened(part, expiry_ms, submission, _named(events))
 
 
-def unfinished(connection: sqlite3.Connection) -> list[int]:
-    """Jobs to be taken up, the oldest first."""
-    return [
-        number
-        for (number,) in connection.execute(
-            "SELECT number FROM capture_jobs WHERE finished_ms IS NULL ORDER BY number"
-        )
-    ]
+def unfinished(connection: sqlite3.Connection) -> list[tuple[int, int]]:
+    """Jobs to be taken up, the oldest first, and the bytes that are kept for each."""
+    rows = connection.execute(
+        "SELECT number, COALESCE(SUM(LENGTH(submission)), 0) FROM capture_jobs LEFT JOIN capture_parts ON job = number"
+        " WHERE finished_ms IS NULL GROUP BY number ORDER BY number"
+    )
+    return [(number, size) for number, size in rows]
 
 
 def unseen(connection: sqlite3.Connection, height: int) -> list[tuple[str, int | None, tuple[Named, ...]]]:

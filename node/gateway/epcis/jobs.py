@@ -38,7 +38,8 @@ from node.local.protocol import State, Submission, TransactionStatus, WaitFor
 RUNNING: Final = 8
 """Jobs whose transactions are handed in at a time."""
 UNFINISHED: Final = 2_000
-"""Jobs that may wait or run; beyond it 429."""
+UNFINISHED_BYTES: Final = 1_000_000_000
+"""Jobs that may wait or run, and the bytes that are kept for them; beyond it 429."""
 FIRST_PAUSE_S: Final = 0.05
 LONGEST_PAUSE_S: Final = 2.0
 _LATER: Final = frozenset({Code.OVERLOADED, Code.UNAVAILABLE, Code.WRONG_EPOCH})
@@ -72,6 +73,8 @@ class Jobs:
         self._spoken_for: dict[_Name, str] = {}
         self._unseen: list[tuple[int, tuple[Named, ...]]] = []
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._bytes: dict[int, int] = {}
+        self._beginning: set[asyncio.Task[Job]] = set()
         self._places = asyncio.Semaphore(RUNNING)
         self._log = structlog.get_logger("gateway")
 
@@ -81,11 +84,12 @@ class Jobs:
             self._spoken_for.update(dict.fromkeys(_names(events), job))
             if final is not None:
                 self._unseen.append((final, events))
-        for number in await self._store.run(job_store.unfinished):
-            self._start(number)
+        for number, size in await self._store.run(job_store.unfinished):
+            self._start(number, size)
 
     async def close(self) -> None:
         """Stop following; everything is on disk."""
+        await asyncio.gather(*self._beginning, return_exceptions=True)
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -96,12 +100,23 @@ class Jobs:
     async def begin(
         self, captured_by: str, behaviour: Behaviour, body: Body, sign: Sign, document: bytes | None
     ) -> Job:
-        """A job for what a body came to, on disk and under way. UnavailableError overloaded; what `sign` raises."""
-        if len(self._tasks) >= UNFINISHED:
+        """A job for what a body came to, on disk and under way. UnavailableError overloaded; what `sign` raises.
+
+        A client that goes away meanwhile changes nothing of it.
+        """
+        if len(self._tasks) >= UNFINISHED or sum(self._bytes.values()) >= UNFINISHED_BYTES:
             raise UnavailableError(
                 Code.OVERLOADED,
-                f"expected fewer than {UNFINISHED} unfinished captures, all are taken; try again",
+                f"expected fewer than {UNFINISHED} unfinished captures of {UNFINISHED_BYTES} bytes, all room is taken; try again",
             )
+        beginning = asyncio.create_task(self._begin(captured_by, behaviour, body, sign, document))
+        self._beginning.add(beginning)
+        beginning.add_done_callback(self._beginning.discard)
+        return await asyncio.shield(beginning)
+
+    async def _begin(
+        self, captured_by: str, behaviour: Behaviour, body: Body, sign: Sign, document: bytes | None
+    ) -> Job:
         job = secrets.token_hex(16)
         taken, again, repeated = self._speak_for(job, body.candidates)
         try:
@@ -124,7 +139,7 @@ class Jobs:
         handed = {one.place for one in fresh}
         self._give_up([one for one in taken if one.place not in handed])
         if parts:
-            self._start(number)
+            self._start(number, sum(len(part.submission) for part in parts))
         return row._replace(number=number)
 
     def _speak_for(
@@ -204,10 +219,15 @@ class Jobs:
         for name in _names(events):
             self._spoken_for.pop(name, None)
 
-    def _start(self, number: int) -> None:
+    def _start(self, number: int, size: int) -> None:
         task = asyncio.create_task(self._run(number), name=f"capture {number}")
         self._tasks[number] = task
-        task.add_done_callback(lambda _: self._tasks.pop(number))
+        self._bytes[number] = size
+
+        def ended(_: asyncio.Task[None]) -> None:
+            del self._tasks[number], self._bytes[number]
+
+        task.add_done_callback(ended)
 
     async def _run(self, number: int) -> None:
         async with self._places:

@@ -15,6 +15,7 @@ from ledger.base.encoding import decode
 from ledger.base.errors import Code
 from ledger.chain.transaction import Mode, context_hash, transaction_from_bytes
 from ledger.epcis.original import name_of, original_of
+from node.gateway.epcis import jobs
 from node.gateway.epcis.job_store import document_of
 from node.gateway.epcis.preparing import ROLLBACK_EVENTS
 from tests.gateway.epcis.documents import JSON, PROCEED, XML, alone, document, event, uuid
@@ -81,6 +82,7 @@ def test_a_rollback_is_all_or_nothing_on_the_ledger_too(tmp_path: Path) -> None:
         assert job["success"] is False
         first, second = job["errors"]
         assert first["code"] == Code.ROLLED_BACK
+        assert "another one was refused" in first["detail"]
         assert (second["code"], second["place"]) == (Code.NOT_ENTITLED, "/epcisBody/eventList/1")
         assert second["type"] == "epcisException:SecurityException"
         job = await finished(stage, await sent(stage, document(event(1), hold), **PROCEED))
@@ -418,6 +420,31 @@ def test_what_expired_but_is_in_the_repository_is_not_captured_again(tmp_path: P
         job = await finished(stage, response)
         assert (job["success"], job["errors"][0]["code"]) == (False, Code.EXPIRED)
         assert stage.world.state.tip.header.height == 1
+
+    play_epcis(tmp_path, act)
+
+
+def test_a_client_that_goes_away_leaves_its_capture_whole(tmp_path: Path) -> None:
+    async def act(stage: EpcisStage) -> None:
+        asked = asyncio.create_task(sent(stage, document(event(1, event_id=uuid(1)))))
+        await until(lambda: bool(stage.epcis.jobs._beginning))
+        asked.cancel()
+        await until(lambda: stage.world.state.tip.header.height == 1)
+        await until(lambda: not stage.epcis.jobs._tasks)
+        (job,) = (await stage.http.get("/capture")).json()
+        assert (job["running"], job["success"]) == (False, True)
+
+    play_epcis(tmp_path, act)
+
+
+def test_room_for_captures_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def act(stage: EpcisStage) -> None:
+        stage.validator.is_finalising = False
+        assert (await sent(stage, document(event(1)))).status_code == 202
+        monkeypatch.setattr(jobs, "UNFINISHED_BYTES", 100)
+        response = await sent(stage, document(event(2)))
+        assert (response.status_code, response.json()["code"]) == (429, Code.OVERLOADED)
+        assert int(response.headers["retry-after"]) >= 1
 
     play_epcis(tmp_path, act)
 
