@@ -10,6 +10,7 @@ organisation can have two seats. Indices, leaders and certificate bitmaps all re
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from ledger.base.encoding import encode, take_array, take_ascii, take_bytes
@@ -29,6 +30,13 @@ def max_faulty(count: int) -> int:
 def quorum(count: int) -> int:
     """q: how many of `count` validators must sign the same thing for it to be certified."""
     return (count + max_faulty(count)) // 2 + 1
+
+
+@lru_cache(maxsize=64)
+def _drawn(network: bytes, epoch: int) -> int:
+    """The number an epoch's rotation is drawn by; asked for at every step of the consensus."""
+    digest = tagged_hash(Tag.LEADER, network, encode(epoch))
+    return int.from_bytes(digest[:_OFFSET_BYTES], "big")
 
 
 class Validator(NamedTuple):
@@ -90,8 +98,7 @@ class ValidatorSet:
 
     def leader_offset(self, epoch: int) -> int:
         """H(epoch) mod n: where the rotation of an epoch starts, so that no index leads every first view."""
-        digest = tagged_hash(Tag.LEADER, self.network, encode(epoch))
-        return int.from_bytes(digest[:_OFFSET_BYTES], "big") % len(self.members)
+        return _drawn(self.network, epoch) % len(self.members)
 
     def leader(self, epoch: int, view: int) -> int:
         """The index of the validator that proposes in `view` of `epoch` (CONSENSUS 10)."""

@@ -158,13 +158,8 @@ class _Author:
 
 
 @cache
-def stories(network: bytes, *, real: bool) -> tuple[tuple[Prepared, ...], ...]:
-    """What happens to each item, step by step; some steps contradict each other, some come too late.
-
-    `real` only tells two caches apart: signatures are made by whatever stands under `ledger.base.keys`.
-    """
-    del real
-    author = _Author(network)
+def _plots() -> tuple[tuple[tuple[str, Draft, int], ...], ...]:
+    """What happens to each item, as (organisation, draft, expiry), before a network signs it: the same in all of them."""
     at = Circumstances(GENESIS_MS - 60_000, place=place(gln(11)))
     later_ms = GENESIS_MS + 1_800_000
     told = []
@@ -173,18 +168,30 @@ def stories(network: bytes, *, real: bool) -> tuple[tuple[Prepared, ...], ...]:
         to_carrier, to_forwarder = (a_party(party(number)) for number in (3, 2))
         lapse = GENESIS_MS + 3_000_000
         soon_ms = GENESIS_MS + 1_000 + 20 * item
-        steps = [
-            ("maker", make(at, things), later_ms),
-            ("maker", offer(at, things, to_carrier, lapses_ms=lapse), later_ms),
-            ("maker", offer(at, things, to_forwarder, lapses_ms=lapse), later_ms),
-            ("carrier", accept(at, things), later_ms)
-            if item % 3
-            else ("carrier", reject(at, things), later_ms),
-            ("forwarder", accept(at, things), later_ms),
-            ("maker", withdraw(at, things), later_ms)
-            if item % 4
-            else ("maker", observe(at, things), soon_ms),
-            ("carrier", observe(at, things), soon_ms),
-        ]
-        told.append(tuple(author.sign(*step) for step in steps))
+        told.append(
+            (
+                ("maker", make(at, things), later_ms),
+                ("maker", offer(at, things, to_carrier, lapses_ms=lapse), later_ms),
+                ("maker", offer(at, things, to_forwarder, lapses_ms=lapse), later_ms),
+                ("carrier", accept(at, things), later_ms)
+                if item % 3
+                else ("carrier", reject(at, things), later_ms),
+                ("forwarder", accept(at, things), later_ms),
+                ("maker", withdraw(at, things), later_ms)
+                if item % 4
+                else ("maker", observe(at, things), soon_ms),
+                ("carrier", observe(at, things), soon_ms),
+            )
+        )
     return tuple(told)
+
+
+@cache
+def stories(network: bytes, *, real: bool) -> tuple[tuple[Prepared, ...], ...]:
+    """What happens to each item, step by step; some steps contradict each other, some come too late.
+
+    `real` only tells two caches apart: signatures are made by whatever stands under `ledger.base.keys`.
+    """
+    del real
+    author = _Author(network)
+    return tuple(tuple(author.sign(*step) for step in plot) for plot in _plots())
