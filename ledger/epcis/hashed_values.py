@@ -7,12 +7,15 @@ URIs, and GS1 keys become constrained canonical Digital Links. Nothing here judg
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
 from ledger.base.limits import IDENTIFIER_BYTES
 from ledger.trade.identifiers import canonical
+from ledger.trade.identifiers.alphabet import percent_encoded
+from ledger.trade.identifiers.links import key_in
 from ledger.trade.vocabulary import CBV_NAMESPACE
 
 BLANKS: Final = " \t\n\r"
@@ -21,10 +24,9 @@ _ROOT: Final = "https://id.gs1.org/"
 _KEYS: Final = frozenset(
     {"00", "01", "253", "255", "401", "402", "414", "417", "8003", "8004", "8006", "8010", "8017", "8018"}
 )
-_PEOPLE: Final = frozenset({"8017", "8018"})
-_PEOPLE_KEY: Final = len("8017/") + 18
-_PIECES: Final = "8006/"
-_LOT_OF_PIECES: Final = re.compile(r"/(?:10|lot)/([^/?#]+)")
+# Qualifiers that name something finer than the key, the finest first.
+_FINEST: Final = {"01": ("21", "235", "10"), "8006": ("21", "10"), "414": ("254",), "8010": ("8011",)}
+_LINKS: Final = frozenset({"http", "HTTP"})
 _URIS: Final = frozenset({"urn:", "http", "URN:", "HTTP"})
 _CBV_URN: Final = "urn:epcglobal:cbv:"
 _CBV_KINDS: Final = {"bizstep": "BizStep-", "disp": "Disp-", "btt": "BTT-", "sdt": "SDT-", "er": "ER-"}
@@ -82,21 +84,27 @@ def _word(text: str) -> str:
 
 def _link(text: str) -> str:
     """The constrained canonical Digital Link of a GS1 key in any spelling; `text` where it is none."""
+    if text[:4] in _LINKS:
+        found = key_in(text)
+        if found is None or found[0] not in _KEYS or "" in found[2].values():
+            return text
+        return _constrained(*found)
     link = canonical(text).text
-    if link[: len(_ROOT)] != _ROOT:
-        return text
-    body = link[len(_ROOT) :]
-    key = body[: body.find("/")]
-    if key not in _KEYS:
-        return text
-    if key in _PEOPLE:
-        return _ROOT + body[:_PEOPLE_KEY]
-    if "%" in body:  # the Digital Link standard leaves these three as they are in a path
-        body = body.replace("%27", "'").replace("%3B", ";").replace("%3D", "=")
-    if key == "8006" and "/" not in body[len(_PIECES) :]:
-        lot = _LOT_OF_PIECES.search(text)
-        return _ROOT + body if lot is None else f"{_ROOT}{body}/10/{lot[1]}"
-    return _ROOT + body
+    return _respelled(link) if link[: len(_ROOT)] == _ROOT else text
+
+
+def _constrained(code: str, value: str, qualifiers: Mapping[str, str]) -> str:
+    """A key with the finest of its qualifiers. Nothing is checked: a link of a mistyped number is still that link."""
+    parts = [code, value.rjust(14, "0") if code == "01" else value]
+    finest = next((one for one in _FINEST.get(code, ()) if one in qualifiers), None)
+    if finest is not None and (finest, qualifiers[finest]) != ("254", "0"):  # the SGLN's way to say "none"
+        parts += [finest, qualifiers[finest]]
+    return _respelled(_ROOT + "/".join(percent_encoded(part) for part in parts))
+
+
+def _respelled(link: str) -> str:
+    """A link with the three characters as they are that the Digital Link standard leaves in a path."""
+    return link.replace("%27", "'").replace("%3B", ";").replace("%3D", "=") if "%" in link else link
 
 
 def numeral(text: str, *, as_binary: bool) -> str:

@@ -42,6 +42,12 @@ def from_link(text: str) -> tuple[bool, Identifier | None]:
     return True, gs1_key(found.code, found.value, found.qualifiers)
 
 
+def key_in(text: str) -> tuple[str, str, Mapping[str, str]] | None:
+    """Code, value and qualifiers of the key that a link names, before its check digit is looked at; None without one."""
+    found = _found(text)[1]
+    return None if found is None or found.qualifiers is None else (found.code, found.value, found.qualifiers)
+
+
 def lot_beside(text: str) -> Identifier | None:
     """The lot that a link names beside a serial (AI 10 beside 21 or 235), None without one.
 
