@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple
 from ledger.base.errors import Code, FormError
 from ledger.trade.extract.context import Prefixes, prefixes_of
 from ledger.trade.identifiers import canonical, document
-from node.index.values import number_key, read_time, text_key, time_key, typed_keys
+from node.index.units import measured
+from node.index.values import is_number, number_key, read_time, text_key, time_key, typed_keys
 from node.index.words import bare, bare_type
 
 FACETS_PER_EVENT: Final = 20_000
@@ -176,11 +177,10 @@ class _Reading:
         for element in _objects(value):
             yield from self._identifier(facet, element.get("epcClass"))
             amount, unit = element.get("quantity"), element.get("uom")
-            if isinstance(amount, Number):
-                key = number_key(amount)
-                yield "quantity", key
+            if isinstance(amount, str) and is_number(amount):
+                yield "quantity", number_key(amount)
                 if isinstance(unit, str):
-                    yield f"quantity_{unit}", key
+                    yield measured("quantity", unit, amount)
 
     def _place(self, facet: str, value: dict[str, Any]) -> Iterator[Facet]:
         yield from self._identifier(facet, value.get("id"))
@@ -231,15 +231,15 @@ class _Reading:
             if name not in _SENSOR_STANDARD:
                 yield from self._extension(scope, name, value)
             elif name in SENSOR_NUMBERS:
-                if isinstance(value, Number):
-                    yield (f"{name}_{unit}" if isinstance(unit, str) else name), number_key(value)
+                if isinstance(value, str) and is_number(value):
+                    yield measured(name, unit, value) if isinstance(unit, str) else (name, number_key(value))
             elif name in SENSOR_URIS:
                 yield from self._identifier(name, value)
             elif name in _SENSOR_TIMES:
                 yield from self._time(name, value)
             elif name in SENSOR_TEXTS and isinstance(value, str):
                 yield name, text_key(value)
-            elif name == "percRank" and isinstance(value, Number):
+            elif name == "percRank" and isinstance(value, str) and is_number(value):
                 yield name, number_key(value)
             elif name == "booleanValue" and isinstance(value, bool):
                 yield name, "true" if value else "false"

@@ -25,9 +25,9 @@ from ledger.chain.transaction import Item, item_from_wire
 from ledger.trade.rules import is_applied
 from ledger.trade.statement import Action
 from node.index import tables
-from node.index.query import EventQuery, too_large
+from node.index.query import EventQuery, too_complex, too_large
 from node.index.reading import DERIVED_ID, BlockEvents, Body, State, facets_of, hash_in
-from node.index.select import matching, ordered
+from node.index.select import ordered, planned
 from node.index.tables import contexts, events, facets
 from node.index.tables import position as position_table
 from node.index.writing import Numbers, replace_facets, write_events
@@ -41,6 +41,7 @@ RESOURCES: Final = {
     "dispositions": ("disposition",),
 }
 """Top-level resources (the REST binding's collections) and the facets whose values are their names."""
+WITHIN_S: Final = 10.0
 _AT_ONCE: Final = 500
 _OUTCOMES_BYTES: Final = 64_000
 
@@ -128,8 +129,9 @@ class Answer(NamedTuple):
 class Index:
     """The index over one chain in one database."""
 
-    def __init__(self, engine: Engine, network: bytes) -> None:
+    def __init__(self, engine: Engine, network: bytes, within_s: float) -> None:
         """Use `open`."""
+        self._within_s = within_s
         self._engine = engine
         self._snapshots = engine
         if engine.dialect.name == "postgresql":
@@ -142,13 +144,13 @@ class Index:
         self._listeners: list[Callable[[Position], None]] = []
 
     @classmethod
-    def open(cls, url: str, network: bytes) -> Self:
-        """Open or begin the index of a network.
+    def open(cls, url: str, network: bytes, *, within_s: float = WITHIN_S) -> Self:
+        """Open or begin the index of a network; a question may take `within_s` seconds.
 
         FormError usage for a URL of no known database; StorageError: unavailable, foreign_data for an index of another network
         or version.
         """
-        index = cls(tables.open_engine(url), network)
+        index = cls(tables.open_engine(url), network, within_s)
         try:
             with index._transaction() as connection:
                 tables.create_tables(connection)
@@ -204,8 +206,13 @@ class Index:
 
     @contextmanager
     def _reading(self) -> Iterator[_View]:
-        """A transaction that sees one state throughout."""
-        with _answering(), self._snapshots.connect() as connection, connection.begin():
+        """A transaction that sees one state throughout. QueryTooComplexError when it takes longer than it may."""
+        with (
+            _answering(),
+            self._snapshots.connect() as connection,
+            connection.begin(),
+            tables.within(connection, self._within_s),
+        ):
             yield self._view(connection, for_update=False)
 
     def _view(self, connection: Connection, *, for_update: bool) -> _View:
@@ -311,13 +318,13 @@ class Index:
         """The events that a query asks for, one page of them. QueryTooLargeError, QueryTooComplexError."""
         with self._reading() as view:
             bound = view.position.sequence if page.bound is None else page.bound
-            condition = and_(events.c.sequence <= bound, matching(query, view.known, view.connection))
+            plan = planned(query, bound, view.known, view.connection)
             if query.max_event_count is not None and page.after is None:
-                _check_count(view.connection, condition, query.max_event_count)
+                _check_count(view.connection, plan.counted(), query.max_event_count)
             limit = page.limit
             if query.event_count_limit is not None:
                 limit = min(limit, query.event_count_limit - page.answered)
-            statement = ordered(condition, query, view.known, page.after).limit(limit + 1)
+            statement = ordered(plan, query, view.known, page.after).limit(limit + 1)
             rows = view.connection.execute(statement).all() if limit > 0 else []
             shown = _in_order(view.connection, [row[0] for row in rows[:limit]])
         answered = page.answered + len(shown)
@@ -432,6 +439,8 @@ def _answering() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
+        if tables.is_interrupted(error):
+            raise too_complex() from None
         raise StorageError(
             Code.UNAVAILABLE, f"expected the index's database to answer: {error.orig}"
         ) from error
@@ -449,8 +458,8 @@ def _in_order(connection: Connection, sequences: list[int]) -> tuple[IndexedEven
     return tuple(found[sequence] for sequence in sequences)
 
 
-def _check_count(connection: Connection, condition: Any, most: int) -> None:
-    counted = select(events.c.sequence).where(condition).limit(most + 1).subquery()
+def _check_count(connection: Connection, matching: Select[Any], most: int) -> None:
+    counted = matching.limit(most + 1).subquery()
     if connection.execute(select(func.count()).select_from(counted)).scalar_one() > most:
         raise too_large(most)
 

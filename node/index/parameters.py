@@ -7,7 +7,7 @@ is not a parameter, or not a value of it, is refused by the parameter's name: a 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from ledger.base.errors import Code, FormError
@@ -31,6 +31,7 @@ from node.index.query import (
     Test,
     TimeBound,
 )
+from node.index.units import measured
 from node.index.values import NUMBER, TIME, is_number, number_key, read_time, text_key, time_key, typed_keys
 from node.index.words import bare, bare_type
 
@@ -79,7 +80,7 @@ _TYPED: Final = {
 }
 _COMPARED: Final = re.compile(r"(EQ|GT|GE|LT|LE)_(.+)", re.DOTALL)
 _MEASURED: Final = re.compile(
-    rf"(?:quantity|{'|'.join(sorted(SENSOR_NUMBERS))})(?:_[A-Z0-9]{{2,4}})?|percRank"
+    rf"(quantity|percRank|{'|'.join(sorted(SENSOR_NUMBERS))})(?:_([A-Z0-9]{{2,4}}))?"
 )
 _SCOPE: Final = r"(?:INNER_)?(?:ILMD_|ERROR_DECLARATION_|SENSORELEMENT_|SENSORMETADATA_|SENSORREPORT_|readPoint_|bizLocation_)?"
 _FIELD: Final = re.compile(rf"({_SCOPE})([^:]+:.+)", re.DOTALL)
@@ -103,15 +104,6 @@ class _Parameter(NamedTuple):
         if len(self.values) != 1:
             raise self.wrong("one value")
         return self.values[0]
-
-    def number(self) -> str:
-        return self.numbers((self.one(),))[0]
-
-    def numbers(self, values: Iterable[str]) -> tuple[str, ...]:
-        found = tuple(values)
-        if not found or not all(is_number(value) for value in found):
-            raise self.wrong("a number")
-        return tuple(number_key(value) for value in found)
 
     def time(self) -> int:
         at_ms = read_time(self.one())
@@ -290,13 +282,23 @@ def _compared(parameter: _Parameter) -> Condition | None:
     if match is None:
         return None
     verb, field = match[1], match[2]
-    if _MEASURED.fullmatch(field):
-        if verb == "EQ":
-            return parameter.condition(AnyOf(parameter.numbers(parameter.values)), field)
-        return parameter.condition(Bound(Comparison(verb), parameter.number()), field)
+    amount = _MEASURED.fullmatch(field)
+    if amount is not None:
+        return _amount(parameter, verb, *amount.groups())
     if field in _TIMES and verb in ("GE", "LT"):
         return parameter.condition(Bound(Comparison(verb), time_key(parameter.time())), _TIMES[field])
     return None
+
+
+def _amount(parameter: _Parameter, verb: str, name: str, unit: str | None) -> Condition:
+    values = parameter.values if verb == "EQ" else (parameter.one(),)
+    if name == "percRank" and unit is not None:
+        raise parameter.wrong("no unit")
+    if not values or not all(is_number(value) for value in values):
+        raise parameter.wrong("a number")
+    found = [(name, number_key(value)) if unit is None else measured(name, unit, value) for value in values]
+    keys = tuple(dict.fromkeys(key for _, key in found))
+    return parameter.condition(AnyOf(keys) if verb == "EQ" else Bound(Comparison(verb), keys[0]), found[0][0])
 
 
 def _extended(parameter: _Parameter) -> Condition | None:

@@ -122,3 +122,11 @@ class QueryTooComplexError(FormError):
 def too_large(most: int) -> QueryTooLargeError:
     """The error for a query with more than `most` answers."""
     return QueryTooLargeError(Code.TOO_LARGE, f"maxEventCount: expected at most {most} events, more match")
+
+
+def too_complex() -> QueryTooComplexError:
+    """The error for a query that takes too long."""
+    return QueryTooComplexError(
+        Code.OVERLOADED,
+        "expected a query that is answered in a few seconds, this one is not; name an identifier or a span of time in it",
+    )

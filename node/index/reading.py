@@ -20,6 +20,7 @@ from ledger.trade.identifiers import canonical
 from ledger.trade.statement import Action, Flag, Openness, Role, Subject
 from ledger.trade.vocabulary import Disposition, Step
 from node.index.facets import Derived, Facet, derive
+from node.index.units import measured
 from node.index.values import number_key
 from node.local.protocol import FinalBlock
 
@@ -231,10 +232,10 @@ def _of_subject(subject: Subject) -> Iterator[Facet]:
         return
     yield f"{name}Class", subject.identifier
     if subject.quantity is not None:
-        key = number_key(f"{subject.quantity.amount}e-{subject.quantity.scale}")
-        yield "quantity", key
+        amount = f"{subject.quantity.amount}e-{subject.quantity.scale}"
+        yield "quantity", number_key(amount)
         if subject.quantity.unit:
-            yield f"quantity_{subject.quantity.unit}", key
+            yield measured("quantity", subject.quantity.unit, amount)
 
 
 def hash_in(event_id: str) -> bytes | None:

@@ -2,26 +2,29 @@
 
 Where some condition is met by few events those are found first and the rest is looked up for them; else events are walked in
 the order asked for, each looked up until enough are found. Which it is, is measured on the facets themselves just before:
-statistics of a database are made on another day, and the difference is a thousandfold.
+statistics of a database are made on another day, and the difference is a thousandfold. Facets of one name and key lie in the
+order of the ledger already, so in that order they are walked and never sorted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, exists, false, func, literal, or_, select
+from sqlalchemy import ColumnElement, FromClause, Select, and_, exists, false, func, literal, or_, select
 from sqlalchemy.engine import Connection
 
 from node.index.query import (
     EVENT_TIME,
     RECORD_TIME,
+    AnyOf,
     Bound,
     Comparison,
     Condition,
     EventQuery,
     Exists,
     Matches,
+    Order,
     Pattern,
     TimeBound,
 )
@@ -30,56 +33,110 @@ from node.index.tables import events, facets
 
 FEW: Final = 20_000
 """A condition met by fewer facets than this is looked up first."""
+MANY: Final = 200_000
+"""So is one of several that is met by fewer than this: what the others leave of it may be little or nothing."""
 _LAST: Final = "\U0010ffff"
 """Above every character that a key holds."""
 
 FieldsOf = Callable[[Iterable[str]], list[int]]
+_ahead: Final = facets.alias("ahead")
 
 
-def matching(query: EventQuery, fields_of: FieldsOf, connection: Connection) -> ColumnElement[bool]:
-    """The events that a query asks for, as a condition on `events`."""
-    parts: list[ColumnElement[bool]] = [_time(bound) for bound in query.times]
+class Plan(NamedTuple):
+    """How the events that a query asks for are found."""
+
+    condition: ColumnElement[bool]
+    """On `events`: they, all of them and no others; with `ahead`, what of the facets ahead it takes besides."""
+    ahead: ColumnElement[bool] | None = None
+    """On `_ahead`: facets of one name and key, which lie in the order of the ledger and are walked in it."""
+
+    def counted(self) -> Select[Any]:
+        """Their sequences, in any order."""
+        return _begun(self).where(self.condition)
+
+
+def planned(query: EventQuery, bound: int, fields_of: FieldsOf, connection: Connection) -> Plan:
+    """How the events of a query are found, among those up to sequence `bound`."""
+    parts: list[ColumnElement[bool]] = [events.c.sequence <= bound]
+    parts += [_time(one) for one in query.times]
     parts += [_identified(ids) for ids in query.ids]
-    sized = []
-    for condition in query.conditions:
-        wanted = _facets(condition, fields_of(condition.facets))
-        if wanted is None:
-            return false()
-        sized.append((0 if query.ids else _size(wanted, connection), wanted))
-    fewest = min((size for size, _ in sized), default=FEW)
-    for size, wanted in sized:
-        if size == fewest and 0 < fewest < FEW:
-            parts.append(events.c.sequence.in_(select(facets.c.sequence).where(wanted)))
-            fewest = -1
-        else:
-            parts.append(exists().where(wanted, facets.c.sequence == events.c.sequence))
-    return and_(*parts) if parts else literal(value=True)
+    conditions = [(one, fields_of(one.facets)) for one in query.conditions]
+    if not all(_is_possible(one, fields) for one, fields in conditions):
+        return Plan(false())
+    first, size = (None, FEW) if query.ids else _smallest(conditions, connection)
+    if size == 0:
+        return Plan(false())
+    parts += [
+        exists().where(_facets(facets, *one), facets.c.sequence == events.c.sequence)
+        for one in conditions
+        if one is not first
+    ]
+    if first is None:
+        return Plan(and_(*parts))
+    if _is_ordered(*first) and _is_of_ledger(query.order):
+        return Plan(and_(*parts, _ahead.c.sequence <= bound), _facets(_ahead, *first))
+    wanted = _facets(facets, *first)
+    if size < FEW or (size < MANY and len(conditions) > 1):
+        parts.append(events.c.sequence.in_(select(facets.c.sequence).where(wanted)))
+    else:
+        parts.append(exists().where(wanted, facets.c.sequence == events.c.sequence))
+    return Plan(and_(*parts))
 
 
-def _size(wanted: ColumnElement[bool], connection: Connection) -> int:
-    counted = select(facets.c.sequence).where(wanted).limit(FEW).subquery()
+_Wanted = tuple[Condition, list[int]]
+
+
+def _smallest(conditions: list[_Wanted], connection: Connection) -> tuple[_Wanted | None, int]:
+    """The condition that is met by the fewest facets, and by how many, MANY at most."""
+    found: tuple[_Wanted | None, int] = (None, FEW)
+    for most in (FEW, MANY):
+        sizes = [_size(one, most, connection) for one in conditions]
+        if sizes:
+            found = conditions[sizes.index(min(sizes))], min(sizes)
+        if found[1] < most or len(conditions) < 2:
+            break
+    return found
+
+
+def _size(wanted: _Wanted, most: int, connection: Connection) -> int:
+    counted = select(facets.c.sequence).where(_facets(facets, *wanted)).limit(most).subquery()
     return int(connection.execute(select(func.count()).select_from(counted)).scalar_one())
 
 
-def _facets(condition: Condition, fields: list[int]) -> ColumnElement[bool] | None:
-    """The facets that meet a condition; None where none can."""
-    if not fields:
-        return None
-    field = facets.c.field == fields[0] if len(fields) == 1 else facets.c.field.in_(fields)
+def _is_possible(condition: Condition, fields: list[int]) -> bool:
+    test = condition.test
+    if isinstance(test, Matches):
+        return bool(fields and (test.keys or test.patterns))
+    return bool(fields and (not isinstance(test, AnyOf) or test.keys))
+
+
+def _is_ordered(condition: Condition, fields: list[int]) -> bool:
+    """Whether the facets that meet it lie in the order of the ledger: one name, one key."""
+    test = condition.test
+    is_plain = isinstance(test, AnyOf) or (isinstance(test, Matches) and not test.patterns)
+    return is_plain and len(fields) == 1 and len(test.keys) == 1  # type: ignore[union-attr]
+
+
+def _is_of_ledger(order: Order | None) -> bool:
+    return order is None or order.field == RECORD_TIME  # block times never fall, so these are the same order
+
+
+def _facets(table: FromClause, condition: Condition, fields: list[int]) -> ColumnElement[bool]:
+    """The facets that meet a condition that `_is_possible`."""
+    field, key = table.c.field, table.c.key
+    named = field == fields[0] if len(fields) == 1 else field.in_(fields)
     test = condition.test
     if isinstance(test, Exists):
-        return field
+        return named
     if isinstance(test, Bound):
-        return and_(field, _bound(test))
-    alternatives = [_pattern(pattern) for pattern in test.patterns] if isinstance(test, Matches) else []
+        return and_(named, _bound(key, test))
+    alternatives = [_pattern(key, pattern) for pattern in test.patterns] if isinstance(test, Matches) else []
     if test.keys:
-        keys = facets.c.key
-        alternatives.append(keys == test.keys[0] if len(test.keys) == 1 else keys.in_(test.keys))
-    return and_(field, or_(*alternatives)) if alternatives else None
+        alternatives.append(key == test.keys[0] if len(test.keys) == 1 else key.in_(test.keys))
+    return and_(named, or_(*alternatives))
 
 
-def _bound(bound: Bound) -> ColumnElement[bool]:
-    key = facets.c.key
+def _bound(key: ColumnElement[str], bound: Bound) -> ColumnElement[bool]:
     at = bound.kind + bound.key
     end = bound.kind + _LAST
     match bound.comparison:
@@ -93,8 +150,7 @@ def _bound(bound: Bound) -> ColumnElement[bool]:
             return and_(key >= bound.kind, key <= at)
 
 
-def _pattern(pattern: Pattern) -> ColumnElement[bool]:
-    key = facets.c.key
+def _pattern(key: ColumnElement[str], pattern: Pattern) -> ColumnElement[bool]:
     begins = or_(*(and_(key >= text, key < text + _LAST) for text in pattern.beginnings))
     if not pattern.infix:
         return begins
@@ -121,21 +177,17 @@ def _time(bound: TimeBound) -> ColumnElement[bool]:
 
 
 def ordered(
-    condition: ColumnElement[bool],
-    query: EventQuery,
-    fields_of: FieldsOf,
-    after: tuple[int | str | None, int] | None,
+    plan: Plan, query: EventQuery, fields_of: FieldsOf, after: tuple[int | str | None, int] | None
 ) -> Select[Any]:
-    """(sequence, sort value) of the events under a condition in the query's order, after the one with this value and sequence.
+    """(sequence, sort value) of the events of a plan in the query's order, after the one with this value and sequence.
 
-    Only these two are sorted, never whole events.
-
-    Ties are ordered by sequence, so every event has its one place. Events without the value come last in either direction.
+    Only these two are sorted, never whole events. Ties are ordered by sequence, so every event has its one place. Events without
+    the value come last in either direction.
     """
-    statement = select(events.c.sequence).where(condition)
+    statement = _begun(plan).where(plan.condition)
     order = query.order
-    if order is None or order.field == RECORD_TIME:  # block times never fall, so this is the same order
-        sequence = events.c.sequence
+    if order is None or _is_of_ledger(order):
+        sequence = events.c.sequence if plan.ahead is None else _ahead.c.sequence
         is_descending = order is not None and order.is_descending
         statement = statement.add_columns(literal(None))
         if after is not None:
@@ -143,6 +195,13 @@ def ordered(
         return statement.order_by(sequence.desc() if is_descending else sequence)
     value: Any = events.c.event_time_ms if order.field == EVENT_TIME else _least(order.field, fields_of)
     return _sorted(statement, value, after, is_descending=order.is_descending)
+
+
+def _begun(plan: Plan) -> Select[Any]:
+    if plan.ahead is None:
+        return select(events.c.sequence)
+    joined = _ahead.join(events, _ahead.c.sequence == events.c.sequence)
+    return select(_ahead.c.sequence).select_from(joined).where(plan.ahead)
 
 
 def _least(facet: str, fields_of: FieldsOf) -> Any:

@@ -5,13 +5,16 @@
     contexts   each @context once
     events     one row per event in the order of the ledger
     fields     a number for each facet's name
-    facets     (field, key, sequence): which events have which value; its key is its only index, clustered where it can be
+    facets     (field, key, sequence): which events have which value; and by (sequence, field): which values an event has
 
 Keys and names compare by bytes. All else that a query needs can be read off these without looking into an event.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -31,7 +34,7 @@ from sqlalchemy import (
     event,
 )
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import QueuePool, SingletonThreadPool
 
 from ledger.base.errors import Code, FormError, StorageError
@@ -39,6 +42,8 @@ from ledger.base.errors import Code, FormError, StorageError
 SCHEMA_VERSION: Final = 1
 SQLITE_CACHE_KIB: Final = 65_536
 READERS: Final = 8
+_STEPS: Final = 20_000
+"""Of SQLite's machine between two looks at the clock: a millisecond or so."""
 
 _metadata: Final = MetaData()
 _KEY: Final = Text().with_variant(Text(collation="C"), "postgresql")
@@ -98,6 +103,7 @@ facets: Final = Table(
     Column("sequence", _NUMBER, primary_key=True, autoincrement=False),
     sqlite_with_rowid=False,
 )
+Index("custody_facets_of_event", facets.c.sequence, facets.c.field)
 Index("custody_events_hash", events.c.event_hash)
 Index("custody_events_id", events.c.event_id)
 Index("custody_events_event_time", events.c.event_time_ms, events.c.sequence)
@@ -163,6 +169,30 @@ def _sqlite(url: URL) -> Engine:
         connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
 
     return engine
+
+
+@contextmanager
+def within(connection: Connection, seconds: float) -> Iterator[None]:
+    """Interrupt what a transaction still does after so many seconds (`is_interrupted`)."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {max(1, round(1_000 * seconds))}")
+        yield
+        return
+    raw: Any = connection.connection.driver_connection
+    until = time.monotonic() + seconds
+    raw.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
+    try:
+        yield
+    finally:
+        raw.set_progress_handler(None, 0)
+
+
+def is_interrupted(error: DBAPIError) -> bool:
+    """Whether `within` ended a statement."""
+    return getattr(error.orig, "sqlite_errorname", getattr(error.orig, "sqlstate", "")) in (
+        "SQLITE_INTERRUPT",
+        "57014",
+    )
 
 
 def create_tables(connection: Connection) -> None:

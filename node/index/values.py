@@ -44,7 +44,7 @@ def number_key(text: str) -> str:
     """A decimal number as text whose order is that of numbers; equal numbers are equal texts. ValueError for no number."""
     match = _NUMBER.fullmatch(text)
     if match is None or not (match[2] or match[3] or "0" in text):
-        raise ValueError(text)
+        raise ValueError(f"expected a number, got {text[:64]!a}")
     whole, fraction, exponent = match[2], match[3] or "", int(match[4] or "0")
     digits = (whole + fraction).rstrip("0")
     point = len(whole) + exponent

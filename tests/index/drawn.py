@@ -63,7 +63,7 @@ DOCUMENTS = (
     "https://example.org/po/1",
 )
 DOCUMENT_TYPES = ("po", "urn:epcglobal:cbv:btt:po", "inv", "ex:kind")
-NUMBERS = (0, 1, -1, 0.5, 12.5, 100, 1e2, 1e-3, -0.25, 99999999999999999)
+NUMBERS = (0, 1, -1, 0.5, 12.5, 100, 1e2, 212, 32, 500, 1000, 18, 5, 1e-3, -0.25, 99999999999999999)
 NUMBER_TEXTS = (
     "0",
     "1",
@@ -95,7 +95,7 @@ TEXTS = (
     "long " * 79 + "other",
     "nul\0",
 )
-UNITS = ("KGM", "CEL", "MTR")
+UNITS = ("KGM", "GRM", "CEL", "FAH", "KMH", "MTS", "XYZ")
 FIELDS = ("ex:one", "ex:two", "my:one")
 IDS = ("urn:uuid:0000-1", "urn:uuid:0000-2", "ni:///sha-256;aa?ver=CBV2.0")
 HEXES = ("0AFF", "00")

@@ -145,13 +145,29 @@ class Reference:
         match = re.fullmatch(rf"(EQ|GT|GE|LT|LE)_({MEASURES})(?:_([A-Z0-9]{{2,4}}))?", name)
         if match:
             known = quantities(event) if match[2] == "quantity" else readings(event, match[2])
-            mine_numbers = [
-                number
-                for number, unit in known
-                if (match[3] is None and match[2] == "quantity") or unit == match[3]
-            ]
-            return any(OPERATORS[match[1]](one, Fraction(value)) for one in mine_numbers for value in values)
+            return any(
+                self.measures(match[1], mine, (Fraction(value), match[3]), is_any=match[2] == "quantity")
+                for mine in known
+                for value in values
+            )
         return self.holds_part(event, name, values)
+
+    def measures(
+        self,
+        verb: str,
+        mine: tuple[Fraction, str | None],
+        asked: tuple[Fraction, str | None],
+        *,
+        is_any: bool,
+    ) -> bool:
+        """Whether an amount with its unit compares so with what is asked; quantities of any unit where none is asked for."""
+        if asked[1] is None:
+            return (is_any or mine[1] is None) and OPERATORS[verb](mine[0], asked[0])
+        if mine[1] is None:
+            return False
+        kind, amount = in_common(mine[0], mine[1])
+        wanted, bound = in_common(asked[0], asked[1])
+        return kind == wanted and OPERATORS[verb](amount, bound)
 
     def holds_part(self, event: Known, name: str, values: list[str]) -> bool:
         declaration = event.members.get("errorDeclaration")
@@ -349,6 +365,22 @@ def sensed(event: Known, name: str) -> list[Any]:
         parts = [element.get("sensorMetadata", {}), *element.get("sensorReport", [])]
         found += [part[name] for part in parts if name in part]
     return found
+
+
+def in_common(amount: Fraction, unit: str) -> tuple[str, Fraction]:
+    """An amount in kilograms, kelvins or metres per second; of another unit as it is."""
+    match unit:
+        case "KGM" | "GRM":
+            return "mass", amount / (1000 if unit == "GRM" else 1)
+        case "CEL":
+            return "temperature", amount + Fraction("273.15")
+        case "FAH":
+            return "temperature", (amount - 32) * 5 / 9 + Fraction("273.15")
+        case "KMH":
+            return "speed", amount * 1000 / 3600
+        case "MTS":
+            return "speed", amount
+    return unit, amount
 
 
 def quantities(event: Known) -> list[tuple[Fraction, str | None]]:
