@@ -12,9 +12,11 @@ Keys and names compare by bytes. All else that a query needs can be read off the
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -140,6 +142,8 @@ def open_engine(url: str) -> Engine:
 
 def _sqlite(url: URL) -> Engine:
     is_memory = url.database in (None, "", ":memory:")
+    if not is_memory:
+        _make_private(Path(url.database or ""))
     engine = create_engine(
         url,
         poolclass=SingletonThreadPool if is_memory else QueuePool,
@@ -169,6 +173,17 @@ def _sqlite(url: URL) -> Engine:
         connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
 
     return engine
+
+
+def _make_private(path: Path) -> None:
+    """A file, made now if there is none, that only its owner may read, with its journal: SQLite makes that like the file."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+            with suppress(FileNotFoundError):
+                path.with_name(name).chmod(0o600)
+    except OSError as error:
+        raise StorageError(Code.UNAVAILABLE, f"expected to read and write {path}: {error.strerror}") from None
 
 
 @contextmanager

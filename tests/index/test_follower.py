@@ -286,6 +286,20 @@ def test_an_erasure_leaves_the_extract_and_no_byte(database: str, tmp_path: Path
     play_index(tmp_path, database, act)
 
 
+def test_the_index_is_its_owners_alone(tmp_path: Path) -> None:
+    async def act(stage: IndexStage) -> None:
+        stage.record(made(1))
+        async with stage.following() as (index, _):
+            await stage.caught_up(index)
+            assert modes() == {"index.db": 0o600, "index.db-shm": 0o600, "index.db-wal": 0o600}
+
+    def modes() -> dict[str, int]:
+        return {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("index.db*")}
+
+    (tmp_path / "index.db").touch(0o644)
+    play_index(tmp_path, f"sqlite:///{tmp_path / 'index.db'}", act)
+
+
 def test_what_is_erased_is_in_no_file_any_more(tmp_path: Path) -> None:
     async def act(stage: IndexStage) -> None:
         stage.record(made(1, eventID="urn:example:mine", **{"ex:field": "SECRETWORD"}), made(2))
