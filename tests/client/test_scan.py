@@ -247,6 +247,10 @@ def test_every_alphabet_of_the_new_encodings_is_read_as_it_was(
         ("3676451FD40C0E" + "00" * 18, "at least one character"),
         ("F7395A12341234538566CB0AFC4", "expected decimal digits, got others"),
         ("F7379521141123453E566CB0AFC4", "expected one of the encodings 0 to 5 of a serial, got 7"),
+        ("F8395211416789091F", "expected a number of 1 digits, got 15"),
+        ("F7309521234000013A10000", "expected three characters of URN Code 40, got 0"),
+        ("F7309521234000013A1066A", "expected 1 characters, got more"),
+        ("FA39521141A000000000", "expected digits up to a delimiter or an end, got A"),
         ("F7309521234123454066CB0AFC40", "whose form and check digit hold"),
     ],
 )  # fmt: skip
