@@ -132,11 +132,11 @@ def alter(data: st.DataObject, document: Any, names: list[str]) -> None:
     if how == "drop":
         del around[key]
     elif how == "replace":
-        around[key] = data.draw(st.sampled_from(VALUES))
+        around[key] = copy.deepcopy(data.draw(st.sampled_from(VALUES)))
     elif how == "rename" and isinstance(around, dict):
         around[data.draw(st.sampled_from(names))] = around.pop(key)
     elif how == "add" and isinstance(around, dict):
-        around[data.draw(st.sampled_from(names))] = data.draw(st.sampled_from(VALUES))
+        around[data.draw(st.sampled_from(names))] = copy.deepcopy(data.draw(st.sampled_from(VALUES)))
     elif how == "repeat" and isinstance(around, list):
         around.append(copy.deepcopy(around[int(key)]))
     else:
