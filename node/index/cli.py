@@ -103,6 +103,8 @@ async def _rebuild(folder: Path) -> tuple[int, int]:
     set_up_logs("warning", role="index")
     async with LocalClient(socket) as validator:
         height = (await validator.status()).height
+        if height:
+            await validator.block(1)  # else nothing is emptied that could not be filled again
     rebuild(url, network)
     index = Index.open(url, network)
     try:

@@ -58,8 +58,8 @@ class Follower:
         complete_every_s: float = COMPLETE_EVERY_S,
     ) -> None:
         """`validator`: its socket. `on_applied`: hears the new position, and how long its last block waited, in seconds."""
-        self.halted: StorageError | None = None
-        """Why nothing is indexed any more: the index is of another chain, or its database cannot be used as it is."""
+        self.halted: CustodyError | None = None
+        """Why nothing is indexed any more: the index is of another chain, or the validator has let go of the block it needs."""
         # A stream that waits holds up whatever else comes on its connection, and it waits for what is asked here.
         self._stream = LocalClient(validator)
         self._validator = LocalClient(validator)
@@ -98,17 +98,21 @@ class Follower:
             try:
                 await self._follow()
             except StorageError as error:
-                if error.code in (Code.DIVERGED, Code.FOREIGN_DATA) and not await self._was_overtaken(error):
-                    self.halted = error
-                    self._log.error("index halted", code=error.code.value, detail=error.message)
-                    return
+                if error.code == Code.DIVERGED and not await self._was_overtaken():
+                    return self._halt(error)
                 self._log.warning("index waits", code=error.code.value, detail=error.message)
             except CustodyError as error:
+                if error.code == Code.PRUNED:
+                    return self._halt(error)
                 if not was_said or self._seen > before:  # once for each time that it breaks
                     self._log.warning("index waits", code=error.code.value, detail=error.message)
                 was_said = True
             pause_s = FIRST_PAUSE_S if self._seen > before else min(2 * pause_s, LONGEST_PAUSE_S)
             await asyncio.sleep(pause_s)
+
+    def _halt(self, error: CustodyError) -> None:
+        self.halted = error
+        self._log.error("index halted", code=error.code.value, detail=error.message)
 
     async def _follow(self) -> None:
         position = await self._in_thread(self._index.position)
@@ -135,10 +139,8 @@ class Follower:
                 "make the index again with `custody node index rebuild`",
             )
 
-    async def _was_overtaken(self, error: StorageError) -> bool:
+    async def _was_overtaken(self) -> bool:
         """Whether somebody else wrote into this very index meanwhile, or emptied it: then going on from there is right."""
-        if error.code != Code.DIVERGED:
-            return False
         try:
             await self._check_chain(await self._in_thread(self._index.position))
         except UnavailableError:

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from ledger.base.errors import Code, StorageError
+from ledger.base.errors import Code, StorageError, UnavailableError
 from ledger.trade.statement import Openness
-from node.index import tables
+from node.index import cli, tables
 from node.index.index import Index, rebuild
 from node.index.reading import BlockEvents, Body, State, read_block, recorded_items
 from node.local.protocol import FinalBlock, StoredPayload
@@ -220,6 +220,18 @@ def test_another_chain_is_refused(database: str, tmp_path: Path) -> None:
     play_index(tmp_path, database, act)
 
 
+def test_a_past_that_the_validator_let_go_of_is_said(database: str, tmp_path: Path) -> None:
+    async def act(stage: IndexStage) -> None:
+        stage.record(made(1))
+        stage.validator.fault = (Code.PRUNED, "expected a block that is kept, block 1 was let go of")
+        async with stage.following() as (_, follower):
+            await until(lambda: follower.halted is not None)
+            assert follower.halted is not None
+            assert follower.halted.code == Code.PRUNED
+
+    play_index(tmp_path, database, act)
+
+
 def test_an_index_of_another_network_is_refused(database: str) -> None:
     Index.open(database, bytes(32)).close()
     with pytest.raises(StorageError) as caught:
@@ -315,3 +327,32 @@ def test_what_is_erased_is_in_no_file_any_more(tmp_path: Path) -> None:
         return b"".join(path.read_bytes() for path in tmp_path.glob("index.db*"))
 
     play_index(tmp_path, f"sqlite:///{tmp_path / 'index.db'}", act)
+
+
+def test_the_commands_make_an_index_again_and_say_how_far_it_is(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def act(stage: IndexStage) -> None:
+        opened = (stage.url, stage.world.network, stage.validator.socket)
+        monkeypatch.setattr(cli, "_opened", lambda folder: opened)
+        stage.record(made(1), made(2), keeps=False)
+        last = stage.record(made(3))
+        assert (await cli._status(tmp_path))["behind"] == 2
+        assert await cli._rebuild(tmp_path) == (3, 2)
+        assert await cli._status(tmp_path) == {
+            "height": 2,
+            "header_hash": last.header.hash.hex(),
+            "time_ms": last.header.time_ms,
+            "events": 3,
+            "without_bytes": 2,
+            "behind": 0,
+        }
+        stage.validator.fault = (Code.PRUNED, "expected a block that is kept, block 1 was let go of")
+        with pytest.raises(UnavailableError):
+            await cli._rebuild(tmp_path)
+        stage.validator.fault = None
+        assert (await cli._status(tmp_path))["events"] == 3
+        await stage.validator.stop()
+        assert (await cli._status(tmp_path))["behind"] is None
+
+    play_index(tmp_path, database, act)

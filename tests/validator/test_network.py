@@ -72,6 +72,23 @@ def test_what_one_validator_is_handed_is_final_on_all_and_can_be_read_and_proven
     with_network(tmp_path, scenario)
 
 
+def test_more_bytes_than_one_answer_holds_come_in_several(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.validator.service.PAYLOADS_BYTES", 1)
+
+    async def scenario(network: Network) -> None:
+        client = network.clients["maker"]
+        submission = network.author("maker").submission((1, 2, 3))
+        await client.submit((submission,))
+        items = transaction_from_bytes(submission.transaction, network.network).items
+        hashes = [item[3] for item in items]
+        answered = await client.payloads([bytes(32), *hashes, bytes(32)])
+        assert [one.event_hash for one in answered] == hashes
+
+    with_network(tmp_path, scenario)
+
+
 def test_the_same_transaction_again_is_answered_with_what_became_of_it(tmp_path: Path) -> None:
     async def scenario(network: Network) -> None:
         submission = network.author().submission((1,))
