@@ -15,8 +15,12 @@ from ledger.epcis.check import examine
 from ledger.epcis.document import Form, read_document
 
 FORMS: Final = {".json": Form.JSON, ".jsonld": Form.JSON, ".xml": Form.XML}
-# No documents of events: schemas, vectors of the event hash, queries, answers about capture jobs, master data alone.
-_OTHERS: Final = ("schema/", "event_hash_vectors.json", "/Queries/", "/CaptureJob/", "/CBV-11.4-")
+# Nothing that this interface takes: schemas, vectors of the event hash, answers about capture jobs, master data alone, and a
+# query in XML, which belongs to a binding of EPCIS that is not built.
+_OTHERS: Final = (
+    "schema/", "event_hash_vectors.json", "/CaptureJob/", "/CBV-11.4-", "/XML/Query/Queries/SimpleEventQuery.xml",
+)  # fmt: skip
+_QUERY: Final = "/Queries/"
 _SSCC: Final = (
     "one SSCC twice in one event, in two spellings; a subject stands once in an event (EXTRACT.md §7)"
 )
@@ -39,6 +43,8 @@ class Fate(StrEnum):
     """What is to become of an example."""
 
     CAPTURED = "captured"
+    ASKED = "asked"
+    """A query."""
     REFUSED = "refused"
     """Its author says that it is invalid."""
     AGAINST_THE_RULES = "against the rules"
@@ -56,15 +62,21 @@ class Example(NamedTuple):
 
 
 def examples(folder: Path) -> Iterator[Example]:
-    """Every document of events in the folder, in order of their paths."""
+    """Every document of events in the folder, and every query, in order of their paths."""
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         form = FORMS.get(path.suffix)
         if form is None or any(other in f"/{name}" for other in _OTHERS):
             continue
-        invalid = "/Invalid/" in name
-        fate = Fate.REFUSED if invalid else Fate.AGAINST_THE_RULES if name in REFUSED else Fate.CAPTURED
-        yield Example(name, path.read_bytes(), form, fate)
+        yield Example(name, path.read_bytes(), form, _fate(name))
+
+
+def _fate(name: str) -> Fate:
+    if "/Invalid/" in name:
+        return Fate.REFUSED
+    if name in REFUSED:
+        return Fate.AGAINST_THE_RULES
+    return Fate.ASKED if _QUERY in name else Fate.CAPTURED
 
 
 def rounds(given: Iterable[Example]) -> list[list[Example]]:

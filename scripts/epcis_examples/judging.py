@@ -11,7 +11,7 @@ from epcis_examples.examples import REFUSED, Example, Fate
 from epcis_examples.repository import Repository
 from ledger.base.errors import Code, CustodyError, ProofError
 from ledger.epcis.check import examine
-from ledger.epcis.document import Document, Form, read_document
+from ledger.epcis.document import Document, Form, Shape, read_document
 from ledger.epcis.original import name_of, original_of
 from ledger.proof.verdict import judge
 from ledger.proof.verify import verify
@@ -70,12 +70,20 @@ async def judge_all(repository: Repository, given: Sequence[Example]) -> list[Ro
 async def judged(repository: Repository, example: Example) -> Row:
     """Capture an example and see what it comes to."""
     try:
+        if example.fate is Fate.ASKED:
+            return await _asked(repository, example)
         answer = await repository.capture(example.data, example.form)
-        if not answer.job or not answer.job["success"]:
+        if not answer.document or not answer.document["success"]:
             return _refused(example, answer.status, answer.reasons)
-        return await _captured(repository, example, answer.job)
+        return await _captured(repository, example, answer.document)
     except CustodyError as error:
         return Row(example.name, example.fate, False, "failed", 0, 0, 0, [f"{error}"])  # noqa: FBT003 - a column
+
+
+async def _asked(repository: Repository, example: Example) -> Row:
+    answer = await repository.ask(example.name, example.data)
+    good = answer.document.get("type") == Shape.QUERY_DOCUMENT
+    return Row(example.name, example.fate, good, "answered" if good else "failed", 0, 0, 0, answer.reasons)
 
 
 def _refused(example: Example, status: int, reasons: Sequence[str]) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -23,13 +24,13 @@ _PAUSE_S: Final = 0.02
 
 
 class Answer(NamedTuple):
-    """What a capture was answered with."""
+    """What a capture or a query was answered with."""
 
     status: int
     reasons: list[str]
     """Of a refusal: each with its place."""
-    job: dict[str, Any]
-    """The finished job; empty where there is none."""
+    document: dict[str, Any]
+    """The finished job, or what a query found; empty where there is none."""
 
 
 class Repository:
@@ -65,6 +66,18 @@ class Repository:
         raise UnavailableError(
             Code.TIMED_OUT, f"expected capture {captured} to end within {_WAITING_S} s, it did not"
         )
+
+    async def ask(self, name: str, query: bytes) -> Answer:
+        """Give a query a name and ask it."""
+        body = b'{"name":%b,"query":%b}' % (json.dumps(name).encode(), query)
+        made = await self._http.post(
+            "/queries", content=body, headers=self._reader | {"Content-Type": "application/json"}
+        )
+        if made.status_code != httpx.codes.CREATED:
+            return Answer(made.status_code, _reasons(made), {})
+        location = made.headers["location"].removeprefix("/epcis")
+        document = await self._read(f"{location}/events", MEDIA_TYPES[Form.JSON])
+        return Answer(made.status_code, [], dict(json.loads(document)))
 
     async def event(self, event_id: str, form: Form) -> Document:
         """The events that are called so, as soon as they are indexed."""

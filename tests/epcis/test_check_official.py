@@ -48,7 +48,7 @@ def schema(shared_data: Path) -> Any:
 
 @pytest.fixture(scope="module")
 def others(shared_data: Path) -> list[Example]:
-    return list(examples(shared_data / "epcis"))
+    return [one for one in examples(shared_data / "epcis") if one.fate is not Fate.ASKED]
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_every_example_is_judged_as_its_author_says(others: list[Example], schem
     assert wrong == []
     assert counted == {
         "JSON captured": 76, "JSON captured with notices": 24, "JSON refused": 11, "JSON against the rules": 2,
-        "XML captured": 83, "XML captured with notices": 1, "XML refused": 6, "XML against the rules": 4,
+        "XML captured": 83, "XML captured with notices": 1, "XML refused": 7, "XML against the rules": 4,
     }  # fmt: skip
 
 
