@@ -25,6 +25,12 @@ from node.index.values import number_key
 from node.local.protocol import FinalBlock
 
 DERIVED_ID: Final = "urn:custody:event:"
+NAMING: Final = (
+    "epc", "inputEPC", "outputEPC", "parentID", "epcClass", "inputEPCClass", "outputEPCClass",
+)  # fmt: skip
+"""The facets of what an event is about."""
+ALSO_NAMED: Final = "alsoNamed"
+"""The facet of subjects that stand in none of these."""
 
 
 class State(IntEnum):
@@ -157,17 +163,21 @@ def facets_of(item: Item, body: Body | None) -> Derived:
     if body is not None:
         try:
             derived = derive(body.event, body.context)
-            return Derived(derived.event_id, derived.facets | _always(item))
+            return Derived(derived.event_id, _completed(derived.facets, item))
         except FormError:
             pass  # bytes that are not what their item says stand on the ledger as such (RULES.md, MISMATCH)
-    return Derived(None, frozenset(_of_extract(item)) | _always(item))
+    return Derived(None, _completed(frozenset(_of_extract(item)), item))
 
 
-def _always(item: Item) -> frozenset[Facet]:
-    cites = item.statement.cites
-    if item.statement.action != Action.CORRECT or cites is None:
-        return frozenset()
-    return frozenset({("declares", cites.hex())})
+def _completed(found: frozenset[Facet], item: Item) -> frozenset[Facet]:
+    """What was read of an event, and what the ledger knows of it besides: every subject is found, in whatever way it is named
+    (as missing, as the lot that serials come from), so that a list of a subject's events can be whole.
+    """
+    told = {key for name, key in found if name in NAMING}
+    more = {(ALSO_NAMED, subject.identifier) for subject in item.subjects if subject.identifier not in told}
+    if item.statement.action == Action.CORRECT and item.statement.cites is not None:
+        more.add(("declares", item.statement.cites.hex()))
+    return found | more
 
 
 _TYPES: Final = {

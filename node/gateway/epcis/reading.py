@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -27,7 +27,7 @@ from node.gateway.epcis.paging import PER, TOKEN, Mark, Tokens, next_headers, pe
 from node.gateway.epcis.problems import EpcisError, Exceptional
 from node.gateway.rendering import time_text, to_json
 from node.index.index import Answer, Index, IndexedEvent, Page, Position
-from node.index.parameters import query_from_json, query_from_url
+from node.index.parameters import query_from_url
 from node.index.query import EventQuery, QueryTooComplexError, QueryTooLargeError
 
 SIMPLE_EVENT_QUERY: Final = "SimpleEventQuery"
@@ -155,15 +155,15 @@ def parameters_of(request: Request) -> list[tuple[str, str]]:
         ) from None
 
 
-def query_of(request: Request, fixed: Mapping[str, Any] | None = None) -> EventQuery:
-    """The query that an address asks. `fixed`: what its path asks, as the `query` of a query definition.
+def query_of(request: Request, fixed: EventQuery | None = None) -> EventQuery:
+    """The query that an address asks. `fixed`: what its path asks.
 
     EpcisError (QueryParameterException) names the parameter that is wrong.
     """
     parameters = [(name, value) for name, value in parameters_of(request) if name not in _PAGING]
     context = _extensions(request)
     try:
-        return query_from_json(fixed or {}).also(query_from_url(parameters, context))
+        return (fixed or EventQuery()).also(query_from_url(parameters, context))
     except FormError as error:
         raise EpcisError(Exceptional.QUERY_PARAMETER, error.code, error.message) from None
 

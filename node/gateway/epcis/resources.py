@@ -3,14 +3,14 @@
     /events /events/{eventID}
     /eventTypes /epcs /bizSteps /bizLocations /readPoints /dispositions, of each /{name} and /{name}/events
 
-A name is known if an event has it, whatever its spelling; standard words and event types always are. A class (a lot) is asked for under
-/epcs like an instance. For an event and for an EPC there is the bundle that proves it, and proves that the list is complete.
+A name is known if an event has it, whatever its spelling; standard words and event types always are. Under /epcs
+anything is found that events are about, also a class, or what is named as missing: so the list is as whole as the chain. For an event and for an EPC there is the bundle that proves it, and proves that the list is complete.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
@@ -40,6 +40,8 @@ from node.gateway.epcis.service import EpcisService
 from node.gateway.routes.subjects import subject_keys
 from node.index.index import Index, Page
 from node.index.parameters import query_from_json
+from node.index.query import Condition, EventQuery, Matches
+from node.index.reading import ALSO_NAMED, NAMING
 from node.index.words import bare, bare_type
 
 READING: Final = ("OPTIONS", "GET")
@@ -211,7 +213,7 @@ def _one_name(routes: APIRouter, epcis: EpcisService, sort: Sort) -> None:
     path = f"/{sort.name}/{{{sort.value}:path}}"
     offers = PROVABLE if sort.name == "epcs" else COLLECTIONS
 
-    async def query_for(request: Request) -> dict[str, Any]:
+    async def query_for(request: Request) -> EventQuery:
         """The query for the events that have the name in the path; EpcisError (NoSuchNameException)."""
         name = path_value(request.path_params[sort.value])
         found = await reader.ask(lambda index: _query_for(index, sort, name))
@@ -267,15 +269,14 @@ def _one_name(routes: APIRouter, epcis: EpcisService, sort: Sort) -> None:
     resource(routes, path, READING, value=value, check=check)
 
 
-def _query_for(index: Index, sort: Sort, name: str) -> dict[str, Any] | None:
+def _query_for(index: Index, sort: Sort, name: str) -> EventQuery | None:
+    """The query for the events that have a name; None for a name that no event has."""
     key = sort.key_of(name)
-    if key in sort.standard or index.is_known(sort.name, key):
-        return {sort.parameter: [key]}
     if sort.name == "epcs":
-        classes = {"MATCH_anyEPCClass": [key]}
-        if index.events(query_from_json(classes), Page(1)).events:
-            return classes
-    return None
+        query = EventQuery((Condition(sort.value, (*NAMING, ALSO_NAMED), Matches((key,))),))
+        return query if index.events(query, Page(1)).events else None
+    is_known = key in sort.standard or index.is_known(sort.name, key)
+    return query_from_json({sort.parameter: [key]}) if is_known else None
 
 
 def _bundle(data: bytes) -> Response:

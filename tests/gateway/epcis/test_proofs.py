@@ -147,6 +147,24 @@ def test_a_lot_has_its_bundle_under_epcs_too(tmp_path: Path) -> None:
     tell(tmp_path, act)
 
 
+def test_subjects_that_no_list_of_the_event_names_are_in_their_answers_too(tmp_path: Path) -> None:
+    async def act(told: Told) -> None:
+        batch = lot("9521234", 1, "B7")
+        await travel(told)
+        await told.record(event(20, epcList=[item_id(20)], ilmd={"cbvmda:lotNumber": "B7"}))
+        missing = {"custody:missing": [item_id(2)]}
+        await told.record(sent("shipping", 1), by="carrier")
+        await told.record(sent("receiving", 0, disposition="damaged", **missing), by="maker")
+        await told.record(observed(21, bizStep="sampling", epcList=[item_id(20)]), restricted=True)
+        for identifier, last in ((batch, "commissioning"), (item_id(2), "receiving"), (item_id(20), None)):
+            answered, shown = await answered_and_proven(told, identifier)
+            assert answered == shown
+            steps = [one.get("bizStep") for one in await told.events(f"/epcs/{quoted(identifier)}/events")]
+            assert last in steps
+
+    tell(tmp_path, act)
+
+
 def test_an_event_about_a_place_alone_is_proven_too(tmp_path: Path) -> None:
     async def act(told: Told) -> None:
         said = event(1, action="OBSERVE", bizStep="sensor_reporting", epcList=[], readPoint={"id": place(1)})
