@@ -69,6 +69,11 @@ _QUOTED: Final = rb'"([^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})[^"\\\
 _SPACE: Final = re.compile(_SPACES)
 _STRING: Final = re.compile(_QUOTED)
 _MEMBER: Final = re.compile(_QUOTED + _SPACES + b":" + _SPACES)
+_PLAIN: Final = rb'"([^"\\\x00-\x1f]*)"'
+_PAIR: Final = re.compile(
+    _PLAIN + _SPACES + b":" + _SPACES + _PLAIN + _SPACES + rb"(?:(,)" + _SPACES + rb"|\})"
+)
+"""A member whose name and value are text without escapes, and the comma or brace behind it: most members there are."""
 _COMMA: Final = re.compile(_SPACES + b"," + _SPACES)
 _NUMBER: Final = re.compile(rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _ESCAPE: Final = re.compile(r'\\(?:u([0-9A-Fa-f]{4})|(["\\/bfnrt]))')
@@ -185,6 +190,15 @@ class _Reader:
         if self._data[at : at + 1] == b"}":
             return members, at + 1
         while True:
+            pair = _PAIR.match(self._data, at)
+            if pair is not None:
+                key = pair[1].decode("utf-8")
+                if key not in members and (shapes is None or key not in shapes):
+                    members[key] = pair[2].decode("utf-8")
+                    at = pair.end()
+                    if pair[3] is None:
+                        return members, at
+                    continue
             match = _MEMBER.match(self._data, at)
             if match is None:
                 raise self.refuse(at, "a member name and a colon")

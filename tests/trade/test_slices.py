@@ -91,7 +91,18 @@ def test_short_escapes() -> None:
     assert parse(rb'"\"\\\/\b\f\n\r\t\u00e9\u0000"', 60) == '"\\/\b\f\n\r\t\u00e9\0'
 
 
-@pytest.mark.parametrize("data", [b'{"a":1,"a":1}', b'{"a":1,"\\u0061":2}', b'{"b":{"":1,"":2}}'])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"a":1,"a":1}',
+        b'{"a":1,"\\u0061":2}',
+        b'{"b":{"":1,"":2}}',
+        b'{"a":"x","a":"x"}',
+        b'{"a":1,"a":"x"}',
+        b'{"\\u0061":"x", "a" : "x" }',
+        b'{"a":"x","b":1,"a":"x","c":"y"}',
+    ],
+)
 def test_a_member_stands_once(data: bytes) -> None:
     assert code_of(data) is Code.DUPLICATE_KEY
 
