@@ -114,8 +114,8 @@ MUTANTS: Final = (
         "Items need not be those whose root was signed, so whoever forwards a transaction rewrites it.",
         "DESIGN §4 Transaction",
         _TRANSACTION,
-        "if merkle.root(self.item_hashes) != header.payload_root:",
-        "if not self.item_hashes:",
+        "if merkle.root(item_hashes) != header.payload_root:",
+        "if not item_hashes:",
         _T_TRANSACTION + "test_any_change_of_an_item_changes_the_payload_root",
     ),
     Mutant(
