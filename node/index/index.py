@@ -361,27 +361,35 @@ class Index:
 
         Whether a declaration stands is in its outcomes: anybody may declare, the rules say who may.
         """
-        found: dict[int, tuple[IndexedEvent, ...]] = {}
+        by_hash: dict[bytes, list[IndexedEvent]] = {}
+        by_id: dict[str, list[IndexedEvent]] = {}
+        for one in about:
+            if not one.is_correction:
+                by_hash.setdefault(one.event_hash, []).append(one)
+                by_id.setdefault(one.event_id, []).append(one)
+        found: dict[int, dict[int, IndexedEvent]] = {}
+        hashes = list(by_hash)
         with self._reading() as view:
             is_declaration = _having(view.known(("errorDeclaration",)), "")
-            declares = view.known(("declares",))
-            for one in about:
-                if one.is_correction:
-                    continue
+            declares = facets.c.field.in_(view.known(("declares",)))
+            for start in range(0, len(hashes), _AT_ONCE):
+                some = hashes[start : start + _AT_ONCE]
+                ids = {one.event_id for digest in some for one in by_hash[digest]}
+                named = select(facets.c.sequence).where(
+                    declares, facets.c.key.in_([digest.hex() for digest in some])
+                )
                 statement = _shown().where(
                     or_(
-                        events.c.sequence.in_(_having(declares, one.event_hash.hex())),
-                        and_(events.c.event_id == one.event_id, events.c.sequence.in_(is_declaration)),
+                        events.c.sequence.in_(named),
+                        and_(events.c.event_id.in_(ids), events.c.sequence.in_(is_declaration)),
                     )
                 )
-                declared = tuple(
-                    other
-                    for other in _events(view.connection, statement.order_by(events.c.sequence))
-                    if other.cites in (None, one.event_hash)
-                )
-                if declared:
-                    found[one.sequence] = declared
-        return found
+                for other in _events(view.connection, statement.order_by(events.c.sequence)):
+                    cites = other.cites
+                    wrong = by_id.get(other.event_id) if cites is None else by_hash.get(cites)
+                    for one in wrong or ():
+                        found.setdefault(one.sequence, {})[other.sequence] = other
+        return {sequence: tuple(others.values()) for sequence, others in found.items()}
 
     def names(self, resource: str, after: str | None, most: int) -> list[str]:
         """The names of a top-level resource that occur, in order, after one of them. KeyError for no resource."""

@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 from ledger.base.limits import EVENT_BYTES
 from ledger.trade.slices import Number, parse
+from ledger.trade.statement import Action
 from node.gateway.epcis.documents import joined_contexts
 from node.gateway.epcis.extracts import event_of
 from node.gateway.epcis.negotiation import ANSWER_NAMESPACE
@@ -113,8 +114,9 @@ def _told(one: IndexedEvent, corrections: Sequence[IndexedEvent]) -> dict[str, A
     }
     if one.state is not State.SHOWN:
         told["bytes"] = State(one.state).name.lower()
-    if one.is_correction and one.cites is not None:
-        told["corrects"] = DERIVED_ID + one.cites.hex()
+    said = one.item.statement
+    if said.action == Action.CORRECT and said.cites is not None:
+        told["corrects"] = DERIVED_ID + said.cites.hex()
     if corrections:
         told["correctedBy"] = [DERIVED_ID + other.event_hash.hex() for other in corrections]
     return told

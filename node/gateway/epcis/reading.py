@@ -19,7 +19,7 @@ from ledger.base.errors import Code, FormError, UnavailableError
 from ledger.epcis.xml.writer import document_xml
 from ledger.trade.extract.context import prefixes_of
 from node.gateway.answers import PIECE_BYTES, LongAnswer
-from node.gateway.epcis.answers import Shown, checkpoint_headers, shown
+from node.gateway.epcis.answers import Respell, Shown, checkpoint_headers, shown
 from node.gateway.epcis.documents import query_document, written
 from node.gateway.epcis.grants import Grants
 from node.gateway.epcis.negotiation import SAID, XML, Wish
@@ -44,6 +44,10 @@ class Found(NamedTuple):
     events: tuple[IndexedEvent, ...]
     corrections: dict[int, tuple[IndexedEvent, ...]]
     position: Position
+
+    def shown(self, respell: Respell) -> Shown:
+        """They as they are answered."""
+        return shown(self.events, self.corrections, self.position, respell)
 
 
 class Reader:
@@ -89,33 +93,32 @@ class Reader:
             bound, after, sequence, answered = self.tokens.read(tokens[-1], asked)
             wanted = Page(wanted.limit, bound, (after, sequence), answered)
 
-        def find(index: Index) -> tuple[Answer, Found]:
-            answer = index.events(query, wanted)
-            return answer, Found(answer.events, index.corrections(answer.events), answer.position)
+        respell = await self.grants.respelling(wish.epcs)
 
-        answer, found = await self.ask(find)
-        headers = {}
-        following = answer.next
+        def answer(index: Index) -> tuple[bytes, Answer]:
+            found = index.events(query, wanted)
+            whole = Found(found.events, index.corrections(found.events), found.position)
+            return document_body(whole.shown(respell), wish, name=name), found
+
+        body, found = await self.ask(answer)
+        headers = checkpoint_headers(found.position)
+        following = found.next
         if following is not None and following.bound is not None and following.after is not None:
             mark = Mark(following.bound, *following.after, following.answered)
-            headers = next_headers(request, parameters, *self.tokens.issue(asked, mark))
-        return await self.document(found, wish, name=name, headers=headers)
+            headers |= next_headers(request, parameters, *self.tokens.issue(asked, mark))
+        return document_response(body, wish, headers)
 
-    async def document(
-        self,
-        found: Found,
-        wish: Wish,
-        *,
-        name: str = SIMPLE_EVENT_QUERY,
-        headers: Mapping[str, str] | None = None,
-    ) -> Response:
-        """Events as an EPCISQueryDocument in the form that was asked for."""
+    async def document(self, found: Found, wish: Wish) -> Response:
+        """These events as an EPCISQueryDocument."""
         respell = await self.grants.respelling(wish.epcs)
-        content = shown(found.events, found.corrections, found.position, respell)
-        said = {**SAID, **checkpoint_headers(found.position), **(headers or {})}
-        body = document_body(content, wish, name=name)
-        kind = LongAnswer if len(body) > PIECE_BYTES else Response
-        return kind(body, media_type=wish.media_type, headers=said)
+        body = document_body(found.shown(respell), wish, name=SIMPLE_EVENT_QUERY)
+        return document_response(body, wish, checkpoint_headers(found.position))
+
+
+def document_response(body: bytes, wish: Wish, headers: Mapping[str, str]) -> Response:
+    """The answer with an EPCISQueryDocument."""
+    kind = LongAnswer if len(body) > PIECE_BYTES else Response
+    return kind(body, media_type=wish.media_type, headers={**SAID, **headers})
 
 
 def document_body(content: Shown, wish: Wish, *, name: str, subscription_id: str | None = None) -> bytes:

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from ledger.chain.transaction import Item
+from ledger.epcis.check import check_document
 from ledger.epcis.document import Form, read_document
+from ledger.epcis.findings import Grade
 from ledger.trade.extract import extract
 from ledger.trade.slices import Number
-from ledger.trade.statement import Openness, Quantity
+from ledger.trade.statement import Action, Openness, Quantity
 from node.gateway.epcis.documents import CONTEXT, joined_contexts
 from node.gateway.epcis.extracts import event_of, number_of
 from tests.epcis.meaning import meanings
@@ -268,5 +270,21 @@ def test_epcs_are_spelt_as_the_client_asks(tmp_path: Path) -> None:
             named = (await told.http.get(path, headers={"GS1-EPC-Format": "Always_EPC_URN"})).json()["member"]
             assert other in named
             assert plain not in named
+
+    tell(tmp_path, act)
+
+
+def test_an_answer_can_be_captured_again_elsewhere(tmp_path: Path) -> None:
+    async def act(told: Told) -> None:
+        context = b'[{"ex": "https://ns.example.org/"}]'
+        said = event(1, **{"ex:n": 1})
+        await told.record(said, event(2, action="OBSERVE", bizStep="inspecting"), context=context)
+        for headers, form in ((WRITTEN, Form.JSON), (XML, Form.XML)):
+            response = await told.http.get("/events", headers=headers)
+            document, found = check_document(response.content, form)
+            assert [finding for finding in found if finding.grade is Grade.REFUSED] == []
+            for one in document.events:
+                made = extract(one, document.context)
+                assert made.statement.action in (Action.MAKE, Action.OBSERVE)
 
     tell(tmp_path, act)
