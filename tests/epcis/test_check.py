@@ -145,6 +145,8 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     # places and names
     ("ObjectEvent", {"readPoint": "urn:x:1"}, "/readPoint", "an object"),
     ("ObjectEvent", {"readPoint": {}}, "/readPoint/id", "mandatory"),
+    ("ObjectEvent", {"bizLocation": {"id": "dock 7"}}, "/bizLocation/id", "a URI"),
+    ("ObjectEvent", {"sensorElementList": [7]}, "/sensorElementList/0", "an object"),
     ("ObjectEvent", {"other:note": "x"}, "/other:note", "bind the prefix 'other'"),
     # sensors
     ("ObjectEvent", {"sensorElementList": [{}]}, "/sensorElementList/0/sensorReport", "mandatory"),
