@@ -184,6 +184,22 @@ def test_the_same_bytes_again_are_no_error_and_other_bytes_under_the_same_id_are
     play_epcis(tmp_path, act)
 
 
+def test_an_event_id_that_came_to_nothing_is_free_again(tmp_path: Path) -> None:
+    async def act(stage: EpcisStage) -> None:
+        hold = event(2, event_id=uuid(2), action="OBSERVE", bizStep="holding")
+        hold |= {"custody:measure": "detain", "custody:case": "case-7", "custody:basis": "UCC-art-198"}
+        rolled_back = document(event(1, event_id=uuid(1)), hold)
+        assert (await finished(stage, await sent(stage, rolled_back)))["success"] is False
+        serials = [one["epcList"][0] for one in map(event, range(900))]
+        many = [event(place, event_id=uuid(place), epcList=serials) for place in range(3, 6)]
+        assert (await sent(stage, document(*many))).status_code == 413
+        again = document(*(event(place, event_id=uuid(place)) for place in range(1, 6)))
+        job = await finished(stage, await sent(stage, again))
+        assert job["success"] is True, job["errors"]
+
+    play_epcis(tmp_path, act)
+
+
 def test_a_declaration_of_error_stands_under_the_id_of_what_it_declares(tmp_path: Path) -> None:
     async def act(stage: EpcisStage) -> None:
         await finished(stage, await sent(stage, document(event(1, event_id=uuid(1)))))
