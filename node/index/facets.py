@@ -8,15 +8,24 @@ fast reader is used; what is of no use to a query here is passed over and refuse
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from ledger.base.errors import Code, FormError
+from ledger.epcis.vocabulary import (
+    DISPOSITION,
+    ERROR_REASON,
+    MEASUREMENT,
+    PARTY_TYPE,
+    STEP,
+    TRANSACTION_TYPE,
+    Vocabulary,
+)
 from ledger.trade.extract.context import Prefixes, prefixes_of
 from ledger.trade.identifiers import canonical, document
+from ledger.trade.vocabulary import EPCIS_NAMESPACE, TRANSACTION_TYPE_NAMES
 from node.index.units import measured
 from node.index.values import is_number, number_key, read_time, text_key, time_key, typed_keys
-from node.index.words import bare, bare_type
 
 FACETS_PER_EVENT: Final = 20_000
 """Of an event that says more only so much is searched for; the largest event of the ledger's own says some thousand things."""
@@ -39,7 +48,6 @@ _CLASSES: Final = {
     "outputQuantityList": "outputEPCClass",
 }
 _PLAIN: Final = {"type", "action"}
-_WORDS: Final = {"bizStep", "disposition"}
 _IDENTIFIERS: Final = {"parentID", "transformationID"}
 _PLACES: Final = {"readPoint", "bizLocation"}
 _PARTIES: Final = {"sourceList": "source", "destinationList": "destination"}
@@ -55,11 +63,22 @@ _SENSOR_STANDARD: Final = (
        "rawData", "sensorMetadata", "sensorReport"}
 )  # fmt: skip
 _EVENT_STANDARD: Final = (
-    _INSTANCES.keys() | _CLASSES.keys() | _PLAIN | _WORDS | _PLACES | _PARTIES.keys()
-    | {"@context", "eventID", "eventTime", "recordTime", "eventTimeZoneOffset", "persistentDisposition", "parentID",
+    _INSTANCES.keys() | _CLASSES.keys() | _PLAIN | _PLACES | _PARTIES.keys()
+    | {"@context", "bizStep", "disposition", "eventID", "eventTime", "recordTime", "eventTimeZoneOffset", "persistentDisposition", "parentID",
        "bizTransactionList", "transformationID", "ilmd", "errorDeclaration", "sensorElementList", "certificationInfo", "id"}
 )  # fmt: skip
 _ERROR_STANDARD: Final = {"declarationTime", "reason", "correctiveEventIDs", "@context", "id"}
+
+WORDS: Final[Mapping[str, Vocabulary]] = {
+    "bizStep": STEP,
+    "disposition": DISPOSITION,
+    "persistentDisposition_set": DISPOSITION,
+    "persistentDisposition_unset": DISPOSITION,
+    "errorReason": ERROR_REASON,
+    "sensorType": MEASUREMENT,
+}
+"""Facets whose keys are words of the CBV, bare; what is no word of it stands as it is."""
+_EPCIS_NAMESPACES: Final = (EPCIS_NAMESPACE, "https://ns.gs1.org/epcis/")
 
 Facet = tuple[str, str]
 
@@ -68,7 +87,7 @@ class Derived(NamedTuple):
     """What the index keeps of an event's bytes."""
 
     event_id: str | None
-    """The author's, None where there is none."""
+    """The author's as a key, None where there is none."""
     facets: frozenset[Facet]
 
 
@@ -95,7 +114,8 @@ def derive(event: bytes, context: bytes | None) -> Derived:
         if len(found) >= FACETS_PER_EVENT:
             break
     event_id = members.get("eventID")
-    return Derived(event_id if isinstance(event_id, str) and event_id else None, frozenset(found))
+    own = text_key(event_id) if isinstance(event_id, str) and event_id else None
+    return Derived(own, frozenset(found))
 
 
 _decode: Final = json.JSONDecoder(parse_float=Number, parse_int=Number).decode
@@ -131,7 +151,7 @@ class _Reading:
         """A member that every event may have, other than a list of objects."""
         if name in _PLAIN and isinstance(value, str):
             yield name, text_key(value if name == "action" else bare_type(self._expanded(value)))
-        elif name in _WORDS:
+        elif name in ("bizStep", "disposition"):
             yield from self._word(name, value)
         elif name in _IDENTIFIERS:
             yield from self._identifier(name, value)
@@ -162,7 +182,7 @@ class _Reading:
 
     def _word(self, facet: str, value: Any) -> Iterator[Facet]:
         if isinstance(value, str) and value:
-            yield facet, text_key(bare(self._expanded(value)))
+            yield facet, text_key(WORDS[facet].bare(self._expanded(value)))
 
     def _identifier(self, facet: str, value: Any) -> Iterator[Facet]:
         if isinstance(value, str) and value:
@@ -191,15 +211,15 @@ class _Reading:
     def _parties(self, end: str, value: Any) -> Iterator[Facet]:
         for element in _objects(value):
             kind = element.get("type")
-            word = bare(self._expanded(kind)) if isinstance(kind, str) else ""
+            word = PARTY_TYPE.bare(self._expanded(kind)) if isinstance(kind, str) else ""
             yield from self._identifier(f"{end}_{word}", element.get(end))
 
     def _documents(self, value: Any) -> Iterator[Facet]:
         for element in _objects(value):
             kind, name = element.get("type"), element.get("bizTransaction")
-            word = bare(self._expanded(kind)) if isinstance(kind, str) else ""
             if isinstance(name, str) and name:
-                yield document_facet(word, self._expanded(name))
+                of = self._expanded(kind) if isinstance(kind, str) else ""
+                yield document_facet(of, self._expanded(name))
 
     def _error(self, value: dict[str, Any]) -> Iterator[Facet]:
         yield "errorDeclaration", _MARK
@@ -285,12 +305,21 @@ class _Reading:
                         yield from self._inner(scope, member, depth - 1)
 
 
-def document_facet(word: str, name: str) -> Facet:
-    """The facet of a business transaction: its type's bare word, "" without one, and its name."""
+def document_facet(kind: str, name: str) -> Facet:
+    """The facet of a business transaction, its type and name with prefixes expanded; `kind` is "" where it has none."""
     try:
-        return f"bizTransaction_{word}", document(word, name).text
+        key = document(TRANSACTION_TYPE_NAMES.get(kind, ""), name).text
     except FormError:
-        return f"bizTransaction_{word}", text_key(name)
+        key = text_key(name)
+    return f"bizTransaction_{TRANSACTION_TYPE.bare(kind)}", key
+
+
+def bare_type(name: str) -> str:
+    """The short name of an event type of EPCIS; another text unchanged."""
+    for namespace in _EPCIS_NAMESPACES:
+        if name.startswith(namespace):
+            return name[len(namespace) :] or name
+    return name
 
 
 def _texts(value: Any) -> list[str]:

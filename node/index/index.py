@@ -30,6 +30,7 @@ from node.index.reading import DERIVED_ID, BlockEvents, Body, State, facets_of, 
 from node.index.select import ordered, planned
 from node.index.tables import contexts, events, facets
 from node.index.tables import position as position_table
+from node.index.values import text_key
 from node.index.writing import Numbers, replace_facets, write_events
 
 RESOURCES: Final = {
@@ -64,7 +65,7 @@ class IndexedEvent(NamedTuple):
     """Its place among all events of the ledger, from 1."""
     event_hash: bytes
     event_id: str
-    """The author's eventID, else `urn:custody:event:<event hash>`."""
+    """The author's eventID (`values.text_key`), else `urn:custody:event:<event hash>`."""
     is_derived: bool
     """Whether the eventID is the latter."""
     transaction: bytes
@@ -344,7 +345,7 @@ class Index:
         wanted = list(dict.fromkeys(event_ids))
         with self._reading() as view:
             for start in range(0, len(wanted), _AT_ONCE):
-                some = wanted[start : start + _AT_ONCE]
+                some = {text_key(text): text for text in wanted[start : start + _AT_ONCE]}
                 hashes = {text: digest for text in some if (digest := hash_in(text)) is not None}
                 statement = (
                     _shown()
@@ -352,8 +353,8 @@ class Index:
                     .order_by(events.c.sequence)
                 )
                 for one in _events(view.connection, statement):
-                    for text in {one.event_id, DERIVED_ID + one.event_hash.hex()}.intersection(some):
-                        found[text] = (*found.get(text, ()), one)
+                    for key in {one.event_id, DERIVED_ID + one.event_hash.hex()}.intersection(some):
+                        found[some[key]] = (*found.get(some[key], ()), one)
         return found
 
     def corrections(self, about: Iterable[IndexedEvent]) -> dict[int, tuple[IndexedEvent, ...]]:

@@ -11,10 +11,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from ledger.base.errors import Code, FormError
+from ledger.epcis.vocabulary import PARTY_TYPE
 from ledger.trade.extract.context import Prefixes, prefixes_of
 from ledger.trade.identifiers import canonical
 from ledger.trade.slices import Number
-from node.index.facets import SENSOR_NUMBERS, SENSOR_TEXTS, SENSOR_URIS, document_facet, extension
+from node.index.facets import (
+    SENSOR_NUMBERS,
+    SENSOR_TEXTS,
+    SENSOR_URIS,
+    WORDS,
+    bare_type,
+    document_facet,
+    extension,
+)
 from node.index.matching import matches
 from node.index.query import (
     EVENT_TIME,
@@ -33,7 +42,6 @@ from node.index.query import (
 )
 from node.index.units import measured
 from node.index.values import NUMBER, TIME, is_number, number_key, read_time, text_key, time_key, typed_keys
-from node.index.words import bare, bare_type
 
 PARAMETERS_MOST: Final = 64
 VALUES_MOST: Final = 1_000
@@ -41,14 +49,7 @@ PATTERNS_MOST: Final = 20
 COUNT_MOST: Final = 2**53
 ACTIONS: Final = ("ADD", "OBSERVE", "DELETE")
 
-_WORDS: Final = {
-    "EQ_bizStep": "bizStep",
-    "EQ_disposition": "disposition",
-    "EQ_persistentDisposition_set": "persistentDisposition_set",
-    "EQ_persistentDisposition_unset": "persistentDisposition_unset",
-    "EQ_errorReason": "errorReason",
-    "EQ_type": "sensorType",
-}
+_WORDS: Final = {"EQ_type" if name == "sensorType" else f"EQ_{name}": name for name in WORDS}
 _IDENTIFIERS: Final = {
     "EQ_readPoint": "readPoint",
     "EQ_bizLocation": "bizLocation",
@@ -119,8 +120,8 @@ class _Parameter(NamedTuple):
     def identifiers(self) -> tuple[str, ...]:
         return tuple(canonical(value).text for value in self.expanded())
 
-    def words(self) -> tuple[str, ...]:
-        return tuple(text_key(bare(value)) for value in self.expanded())
+    def words(self, facet: str) -> tuple[str, ...]:
+        return tuple(text_key(WORDS[facet].bare(value)) for value in self.expanded())
 
     def is_set(self) -> bool:
         """A flag: anything but a plain no."""
@@ -236,7 +237,7 @@ def _standard(parameter: _Parameter) -> Condition | None:
             raise parameter.wrong("true or false")
         return parameter.condition(AnyOf(parameter.values), "booleanValue")
     if name in _WORDS:
-        return parameter.condition(AnyOf(parameter.words()), _WORDS[name])
+        return parameter.condition(AnyOf(parameter.words(_WORDS[name])), _WORDS[name])
     if name in _IDENTIFIERS:
         return parameter.condition(AnyOf(parameter.identifiers()), _IDENTIFIERS[name])
     if name in _TEXTS:
@@ -268,11 +269,11 @@ def _typed(parameter: _Parameter) -> Condition | None:
     """Sources, destinations and business transactions of one type."""
     for start, facet in _TYPED.items():
         if parameter.name.startswith(start):
-            word = bare(parameter.prefixes.expanded(parameter.name[len(start) :]))
+            kind = parameter.prefixes.expanded(parameter.name[len(start) :])
             if facet != "bizTransaction":
-                return parameter.condition(AnyOf(parameter.identifiers()), f"{facet}_{word}")
-            keys = tuple(document_facet(word, value)[1] for value in parameter.expanded())
-            return parameter.condition(AnyOf(keys), f"{facet}_{word}")
+                return parameter.condition(AnyOf(parameter.identifiers()), f"{facet}_{PARTY_TYPE.bare(kind)}")
+            named = [document_facet(kind, value) for value in parameter.expanded()]
+            return parameter.condition(AnyOf(tuple(key for _, key in named)), named[0][0])
     return None
 
 

@@ -30,6 +30,7 @@ from node.index.query import (
 )
 from node.index.reading import hash_in
 from node.index.tables import events, facets
+from node.index.values import text_key
 
 FEW: Final = 20_000
 """A condition met by fewer facets than this is looked up first."""
@@ -159,7 +160,7 @@ def _pattern(key: ColumnElement[str], pattern: Pattern) -> ColumnElement[bool]:
 
 def _identified(ids: tuple[str, ...]) -> ColumnElement[bool]:
     hashes = [digest for text in ids if (digest := hash_in(text)) is not None]
-    by_id = events.c.event_id.in_(ids)
+    by_id = events.c.event_id.in_([text_key(text) for text in ids])
     return or_(by_id, events.c.event_hash.in_(hashes)) if hashes else by_id
 
 

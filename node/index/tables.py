@@ -41,7 +41,7 @@ from sqlalchemy.pool import QueuePool, SingletonThreadPool
 
 from ledger.base.errors import Code, FormError, StorageError
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 SQLITE_CACHE_KIB: Final = 65_536
 READERS: Final = 8
 _STEPS: Final = 20_000

@@ -18,6 +18,7 @@ from ledger.trade.extract.fields import time_ms
 
 TEXT_CHARACTERS: Final = 256
 """Longer texts are kept as their beginning and their hash: equal if and only if the texts are."""
+NUMBER_CHARACTERS: Final = 64
 NUMBER: Final = "1"
 TIME: Final = "2"
 TEXT: Final = "3"
@@ -33,11 +34,20 @@ _ZERO: Final = "5"
 
 
 def text_key(text: str) -> str:
-    """A text, shortened where it is long or holds NUL, which PostgreSQL cannot keep."""
-    if len(text) <= TEXT_CHARACTERS and "\0" not in text:
+    """A text, shortened where it is long or holds what a database cannot keep: NUL, half a surrogate pair."""
+    if len(text) <= TEXT_CHARACTERS and "\0" not in text and (text.isascii() or _is_sound(text)):
         return text
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{text[:_BEGINNING]}".replace("\0", "\ufffd") + f"\ufffd{digest}"
+    beginning = text[:_BEGINNING].encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
+    return f"{beginning}\ufffd{digest}"
+
+
+def _is_sound(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def number_key(text: str) -> str:
@@ -65,8 +75,8 @@ def time_key(at_ms: int) -> str:
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is written as JSON and XML write numbers."""
-    return _LOOKS_LIKE_NUMBER.fullmatch(text) is not None
+    """Whether a text is written as JSON and XML write numbers, and no longer than anybody's number is."""
+    return len(text) <= NUMBER_CHARACTERS and _LOOKS_LIKE_NUMBER.fullmatch(text) is not None
 
 
 def read_time(text: str) -> int | None:

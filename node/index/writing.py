@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Table, func, insert, select
 from node.index.facets import Facet
 from node.index.reading import BlockEvents, Body, EventRow
 from node.index.tables import contexts, events, facets, fields
+from node.index.values import text_key
 
 _CONTEXTS_REMEMBERED = 1_024
 
@@ -35,7 +36,8 @@ class Numbers:
         for name in names:
             number = self._fields.get(name)
             if number is None:
-                number = connection.execute(select(fields.c.id).where(fields.c.name == name)).scalar()
+                known = select(fields.c.id).where(fields.c.name == text_key(name))
+                number = connection.execute(known).scalar()
             if number is not None:
                 found.append(number)
         return found
@@ -44,10 +46,11 @@ class Numbers:
         """The number of a name, given out now if it has none."""
         number = self._fields.get(name)
         if number is None:
-            number = connection.execute(select(fields.c.id).where(fields.c.name == name)).scalar()
+            written = text_key(name)
+            number = connection.execute(select(fields.c.id).where(fields.c.name == written)).scalar()
             if number is None:
                 number = int(connection.execute(select(func.count()).select_from(fields)).scalar_one()) + 1
-                connection.execute(insert(fields).values(id=number, name=name))
+                connection.execute(insert(fields).values(id=number, name=written))
             self._fields[name] = number
         return number
 
@@ -81,8 +84,8 @@ def write_events(connection: Connection, numbers: Numbers, blocks: Sequence[Bloc
             facet_rows += _facet_rows(connection, numbers, row.facets, sequence)
             sequence += 1
     facet_rows.sort()  # neighbours in the tree are written together
-    _execute_many(connection, _insert(connection, events), event_rows)
-    _execute_many(connection, _insert(connection, facets), facet_rows)
+    _insert(connection, events, event_rows)
+    _insert(connection, facets, facet_rows)
 
 
 def replace_facets(
@@ -90,11 +93,11 @@ def replace_facets(
 ) -> None:
     """Change the facets of one event; only rows that differ are touched."""
     mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    gone = f"DELETE FROM {facets.name} WHERE field = {mark} AND key = {mark} AND sequence = {mark}"  # noqa: S608
-    _execute_many(connection, gone, _facet_rows(connection, numbers, before - after, sequence))
-    _execute_many(
-        connection, _insert(connection, facets), _facet_rows(connection, numbers, after - before, sequence)
-    )
+    gone = _facet_rows(connection, numbers, before - after, sequence)
+    if gone:
+        command = f"DELETE FROM {facets.name} WHERE field = {mark} AND key = {mark} AND sequence = {mark}"  # noqa: S608
+        connection.exec_driver_sql(command, gone)
+    _insert(connection, facets, _facet_rows(connection, numbers, after - before, sequence))
 
 
 def _context(body: Body | None) -> bytes | None:
@@ -129,12 +132,16 @@ def _event_row(row: EventRow, sequence: int, block: BlockEvents, context: int | 
     )
 
 
-def _insert(connection: Connection, table: Table) -> str:
-    marks = ", ".join(["?" if connection.dialect.name == "sqlite" else "%s"] * len(table.columns))
+def _insert(connection: Connection, table: Table, rows: list[tuple[Any, ...]]) -> None:
+    """Insert rows, by whatever takes the driver least: a prepared statement, or COPY."""
+    if not rows:
+        return
     names = ", ".join(f'"{column.name}"' for column in table.columns)
-    return f"INSERT INTO {table.name} ({names}) VALUES ({marks})"  # noqa: S608 - names are ours
-
-
-def _execute_many(connection: Connection, statement: str, rows: list[tuple[Any, ...]]) -> None:
-    if rows:
-        connection.exec_driver_sql(statement, rows)
+    if connection.dialect.name == "sqlite":
+        marks = ", ".join("?" * len(table.columns))
+        connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", rows)  # noqa: S608 - names are ours
+        return
+    raw: Any = connection.connection.driver_connection
+    with raw.cursor() as cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)

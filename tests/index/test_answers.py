@@ -166,6 +166,32 @@ def ask_on(index: Index, query: EventQuery) -> None:
         index.events(query, Page(100))
 
 
+def test_what_no_database_likes_is_taken_and_found_again(database: str) -> None:
+    """Bytes that a liar got into the payload store were read by nobody strict."""
+    nasty = [
+        "nul\0",
+        "half \ud800",
+        "long" * 100_000,
+        "9" * 100_000,
+        "-" + "0" * 5_000 + "1",
+        "1e" + "9" * 5_000,
+    ]
+    events = [
+        made(number, eventID=text, **{f"ex:{text}": [text, {"ex:inner": text}]})
+        for number, text in enumerate(nasty)
+    ]
+    events += [made(20 + number, bizStep=text, ilmd={text: text}) for number, text in enumerate(nasty)]
+    index = filled(database, events)
+    for number, text in enumerate(nasty):
+        assert [event.sequence for event in index.by_event_id(text)] == [number + 1]
+        for name, value in ((f"EQ_ex:{text}", text), ("EQ_INNER_ex:inner", text), ("EQ_eventID", [text])):
+            (event,) = found(index, **{name: value})
+            assert event.sequence == number + 1
+        (other,) = found(index, EQ_bizStep=[text])
+        assert other.sequence == len(nasty) + number + 1
+    index.close()
+
+
 def test_a_query_that_takes_too_long_is_given_up(database: str) -> None:
     index = filled(database, [made(number, **{f"ex:f{number % 7}": number}) for number in range(200)])
     index.close()

@@ -6,6 +6,14 @@ import pytest
 
 from node.index.index import Index
 from tests.index.agreement import NETWORK, check
+from tests.index.test_answers import (
+    test_a_correction_is_found_from_what_it_declares,
+    test_a_query_that_takes_too_long_is_given_up,
+    test_many_ids_are_looked_up_at_once,
+    test_names_are_those_that_occur_each_once_and_in_order,
+    test_pages_stay_as_they_were_while_events_arrive,
+    test_what_no_database_likes_is_taken_and_found_again,
+)
 from tests.index.test_follower import (
     test_a_block_twice_or_a_gap_is_refused_and_changes_nothing,
     test_a_process_killed_in_the_middle_of_a_block_leaves_nothing,
@@ -18,6 +26,12 @@ from tests.index.test_follower import (
 )
 
 __all__ = [
+    "test_a_correction_is_found_from_what_it_declares",
+    "test_a_query_that_takes_too_long_is_given_up",
+    "test_many_ids_are_looked_up_at_once",
+    "test_names_are_those_that_occur_each_once_and_in_order",
+    "test_pages_stay_as_they_were_while_events_arrive",
+    "test_what_no_database_likes_is_taken_and_found_again",
     "test_a_block_twice_or_a_gap_is_refused_and_changes_nothing",
     "test_a_process_killed_in_the_middle_of_a_block_leaves_nothing",
     "test_an_erasure_leaves_the_extract_and_no_byte",

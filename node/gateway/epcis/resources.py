@@ -16,9 +16,9 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from ledger.base.errors import Code
+from ledger.epcis.vocabulary import DISPOSITION, STEP
 from ledger.trade.extract.actions import TYPES
 from ledger.trade.identifiers import canonical
-from ledger.trade.vocabulary import DISPOSITIONS, STEPS
 from node.gateway.answers import BUNDLE, LongAnswer
 from node.gateway.epcis import contract
 from node.gateway.epcis.addresses import resource
@@ -38,11 +38,11 @@ from node.gateway.epcis.reading import (
 )
 from node.gateway.epcis.service import EpcisService
 from node.gateway.routes.subjects import subject_keys
+from node.index.facets import bare_type
 from node.index.index import Index, Page
 from node.index.parameters import query_from_json
 from node.index.query import Condition, EventQuery, Matches
 from node.index.reading import ALSO_NAMED, NAMING
-from node.index.words import bare, bare_type
 
 READING: Final = ("OPTIONS", "GET")
 WRITING: Final = ("OPTIONS", "GET", "POST")
@@ -79,11 +79,11 @@ def _identifier(text: str) -> str:
 SORTS: Final = (
     Sort("eventTypes", "eventType", "eventType", bare_type, TYPES, "event types"),
     Sort("epcs", "epc", "MATCH_anyEPC", _identifier, (), "EPCs"),
-    Sort("bizSteps", "bizStep", "EQ_bizStep", bare, tuple(w for w in STEPS if ":" not in w), "business steps"),
+    Sort("bizSteps", "bizStep", "EQ_bizStep", STEP.bare, tuple(sorted(STEP.words)), "business steps"),
     Sort("bizLocations", "bizLocation", "EQ_bizLocation", _identifier, (), "business locations"),
     Sort("readPoints", "readPoint", "EQ_readPoint", _identifier, (), "read points"),
     Sort(
-        "dispositions", "disposition", "EQ_disposition", bare, tuple(w for w in DISPOSITIONS if ":" not in w),
+        "dispositions", "disposition", "EQ_disposition", DISPOSITION.bare, tuple(sorted(DISPOSITION.words)),
         "dispositions",
     ),
 )  # fmt: skip
