@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.interop.npm_packages import has_node, installed
 from tests.interop.postgresql import Server, programs
 
 
@@ -23,3 +25,11 @@ def database(postgresql: Server) -> str:
     """The URL of an empty database."""
     postgresql.drop_all()
     return postgresql.url
+
+
+@pytest.fixture(scope="session")
+def npm() -> Path:
+    """node_modules with the clients of others."""
+    if not has_node():
+        pytest.skip("no node and npm: apt-get install nodejs npm; as root in CI this is done by itself")
+    return installed()
