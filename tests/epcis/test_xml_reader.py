@@ -28,7 +28,7 @@ def lone(inner: str, **namespaces: str) -> bytes:
     declared = "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in namespaces.items())
     return (
         f"<AssociationEvent{declared}><eventTime>2026-03-01T09:10:00Z</eventTime><eventTimeZoneOffset>+00:00</eventTimeZoneOffset>"
-        f"<parentID>urn:a:b</parentID><action>ADD</action>{inner}</AssociationEvent>"
+        f"<parentID>urn:a:b</parentID><childEPCs><epc>urn:a:c</epc></childEPCs><action>ADD</action>{inner}</AssociationEvent>"
     ).encode()
 
 
@@ -112,6 +112,16 @@ def test_namespaces_become_a_context_that_redefines_nothing() -> None:
     extract(document.events[1], document.context)
 
 
+@pytest.mark.parametrize("prefix", ["cbv", "epcis", "custody", "urn", "http", "shipping", "id"])
+def test_a_prefix_that_means_something_else_here_is_renamed(prefix: str) -> None:
+    document = read_document(
+        lone(f"<{prefix}:a>b</{prefix}:a>", **{prefix: "https://wine.example/"}), Form.XML
+    )
+    assert json.loads(document.context or b"")[1] == {f"{prefix}2": "https://wine.example/"}
+    assert json.loads(document.events[0])[f"{prefix}2:a"] == "b"
+    extract(document.events[0], document.context)
+
+
 def test_former_versions_are_opened_and_their_order_is_not_judged() -> None:
     document = read_document(FORMER, Form.XML)
     assert document.version == "1.2"
@@ -124,6 +134,8 @@ def test_former_versions_are_opened_and_their_order_is_not_judged() -> None:
         "action": "OBSERVE", "quantityList": [{"epcClass": "urn:epc:idpat:sgtin:9521234.012345.*", "quantity": 100}],
     }  # fmt: skip
     assert association["childEPCs"] == ["urn:epc:id:giai:9521234.77"]
+    assert events(FORMER.replace(b"epcis:xsd:1", b"epcis:xsd:2")) == events(FORMER)
+    assert events(FORMER.replace(b' schemaVersion="1.2"', b"")) == events(FORMER)
 
 
 def test_results_and_a_lone_event() -> None:
@@ -164,6 +176,8 @@ def test_elements_may_stand_in_the_namespace_of_the_document_and_in_another_enco
         ('<w:a custody:kind="array">b</w:a>', ["b"]),
         ('<w:a custody:kind="array">b</w:a><w:a>c</w:a>', ["b", "c"]),
         ('<w:a>b</w:a><w:a custody:kind="array">c</w:a>', ["b", "c"]),
+        ('<w:a>b</w:a><w:a>c</w:a><w:a custody:kind="array">d</w:a>', ["b", "c", "d"]),
+        ("<extension><w:a>b</w:a></extension><w:a>c</w:a><extension><w:a>d</w:a></extension>", ["b", "c", "d"]),
         ('<w:a custody:kind="json">{"b":[1,null]}</w:a>', {"b": [1, None]}),
         ("<custody:legs><custody:from>a</custody:from></custody:legs>", [{"custody:from": "a"}]),
     ],
@@ -212,6 +226,8 @@ REFUSED = {
     "a member again in a wrapper": (altered("</ilmd>", "</ilmd><extension><action>ADD</action></extension>"), "expected <action> once"),
     "a foreign element first": (altered("<eventTime>", "<wine:a/><eventTime>"), "expected <eventTime>, got <a>"),
     "a foreign element where none may be": (altered("<uom>LTR</uom>", "<wine:a/>"), "quantityElement.*got <a>"),
+    "a foreign element in between": (altered("<bizStep>", "<wine:a/><bizStep>"), "expected an element of another namespace, got <bizStep>"),
+    "a foreign attribute": (altered('<bizTransaction type=', '<bizTransaction wine:a="b" type='), "of <bizTransaction>, got one"),
     "text among elements": (altered("<epcList>", "<epcList>two"), "expected elements only, got text 'two'"),
     "text in an event": (altered("<action>ADD", "two<action>ADD"), "got text 'two'"),
     "elements in text": (altered("<action>ADD", "<action><a/>ADD"), "ObjectEvent/action (event 1): expected text only, got <a>"),
@@ -261,6 +277,7 @@ def test_what_is_wrong_is_refused_at_its_place(name: str) -> None:
     ("data", "code"),
     [
         (lone("<w:a>" * limits.XML_DEPTH + "</w:a>" * limits.XML_DEPTH, w="u"), Code.TOO_DEEP),
+        (FULL.replace(b"<EPCISHeader>", b"<EPCISHeader>" + b"<wine:a>" * limits.XML_DEPTH + b"</wine:a>" * limits.XML_DEPTH), Code.TOO_DEEP),
         (lone("<w:a><w:b/><w:b>" * 20 + "</w:b></w:a>" * 20, w="u"), Code.TOO_DEEP),
         (lone("<w:a " + " ".join(f'a{n}=""' for n in range(limits.XML_ATTRIBUTES + 1)) + "/>", w="u"), Code.TOO_LARGE),
         (lone("".join(f"<w:a{n}/>" for n in range(limits.XML_NAMES)), w="u"), Code.TOO_LARGE),
@@ -271,7 +288,7 @@ def test_what_is_wrong_is_refused_at_its_place(name: str) -> None:
         (b"<!--" + b"x" * 2 * limits.XML_TOKEN_BYTES + b"--><a/>", Code.TOO_LARGE),
         (b" " * (limits.DOCUMENT_BYTES + 1), Code.TOO_LARGE),
     ],
-    ids=["depth", "arrays", "attributes", "names", "namespaces", "a namespace", "an event", "a tag", "a comment", "a document"],
+    ids=["depth", "a deep header", "arrays", "attributes", "names", "namespaces", "a namespace", "an event", "a tag", "a comment", "a document"],
 )  # fmt: skip
 def test_what_is_too_much_is_refused(data: bytes, code: Code) -> None:
     with pytest.raises(FormError) as refused:

@@ -229,6 +229,46 @@ def test_a_context_that_is_more_than_namespaces_is_carried(context: Any) -> None
         assert context in (said, said[: len(context)], said[0])
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"quantityList": [{"epcClass": "urn:a:b", "quantity": Number("1e-20")}]},
+        {"quantityList": [{"epcClass": "urn:a:b", "quantity": Number("12e30")}]},
+        {"quantityList": [{"epcClass": "urn:a:b", "quantity": Number("-1.25E2"), "uom": "KGM"}]},
+        {"x:bizStep": "a"},
+        {"y:type": "b"},
+    ],
+)
+def test_what_would_be_read_otherwise_is_said_otherwise(more: dict[str, Any], faults: Check) -> None:
+    context = {"x": "urn:epcglobal:epcis:xsd:2", "y": "http://www.w3.org/2001/XMLSchema-instance"}
+    data = document_xml(answer([EVENT | more], context))
+    assert meanings(back(data)) == [meaning(EVENT | more, context)]
+    assert faults(data) == ""
+
+
+@pytest.mark.parametrize(
+    "more", [{"bizStep": "wine:crushing"}, {"cask:a": "wine:b"}, {"cask:a": {"@id": "b", "wine:c": "d"}}]
+)
+def test_a_prefix_that_only_values_need_is_kept(more: dict[str, Any]) -> None:
+    events, context = values(back(document_xml(answer([EVENT | more], CONTEXT))))
+    assert events == [EVENT | more]
+    assert context == CONTEXT
+
+
+def test_a_prefix_that_nobody_explains_is_not_explained(faults: Check) -> None:
+    data = document_xml(answer([EVENT | {"unheard:a": "b"}]))
+    events, context = values(back(data))
+    assert events == [EVENT | {"unheard:a": "b"}]
+    assert context == ["https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"]
+    assert faults(data) == ""
+
+
+def test_a_list_that_xml_cannot_have_empty_is_none(faults: Check) -> None:
+    data = document_xml(answer([EVENT | {"sourceList": [], "epcList": []}]))
+    assert values(back(data))[0] == [EVENT | {"epcList": []}]
+    assert faults(data) == ""
+
+
 @given(events=st.lists(EVENTS, max_size=3))
 def test_generated_events_come_back(events: list[dict[str, Any]]) -> None:
     document = back(document_xml(capture([EVENT, *events], CONTEXT)))

@@ -9,7 +9,7 @@ from ledger.base.errors import Code, FormError
 from ledger.base.limits import CONTEXT_BYTES, EVENT_BYTES
 from ledger.epcis.json_text import json_text
 from ledger.epcis.xml.foreign import Foreign, add, foreign
-from ledger.epcis.xml.frames import Attributes, Frame, State, unexpected
+from ledger.epcis.xml.frames import Attributes, Frame, State, local_name, unexpected
 from ledger.epcis.xml.grammar import DRAFT_NAMES, EVENTS, QUANTITY_EVENT, WRAPPERS, Element, Kind, Member
 from ledger.epcis.xml.values import CONTEXT, INSTANCE, JSON_EVENT, SPACE, boolean, number, time
 from ledger.trade.slices import parse
@@ -259,6 +259,10 @@ class _Value(Frame):
         return None if self.is_void else text.strip(SPACE)
 
 
+_MEANINGLESS: Final = (
+    INSTANCE,
+    "http://www.w3.org/XML/1998/namespace",
+)  # attributes that say nothing of a value
 _STRING: Final = Member(Element("string", Kind.STRING), "string")
 _EVENT_MEMBERS: Final = {name: Member(element, name) for name, element in EVENTS.items()}
 _QUANTITY_MEMBER: Final = Member(QUANTITY_EVENT, QUANTITY_EVENT.name)
@@ -324,11 +328,12 @@ def _read_attributes(element: Element, attributes: Attributes, value: dict[str, 
         member = element.attributes.get(name)
         if member is not None:
             value[member.name] = _plain(member.element, text)
-        elif " " not in name:
+        elif " " not in name or not (element.is_open or name.startswith(_MEANINGLESS)):
             raise FormError(
-                Code.MALFORMED, f"expected no attribute {name[:64]!a} of <{element.name}>, got one"
+                Code.MALFORMED,
+                f"expected no attribute {local_name(name)[:64]!a} of <{element.name}>, got one",
             )
-        elif element.is_open and not name.startswith(INSTANCE):
+        elif not name.startswith(_MEANINGLESS):
             value[state.names.member(name)] = text
     for name, member in element.attributes.items():
         if member.is_needed and name not in attributes:
