@@ -8,9 +8,11 @@ from typing import Any
 
 from sqlalchemy import delete
 
+from ledger.base.limits import ASIDES_PER_ORGANISATION
 from ledger.proof.anchor import anchor_from_genesis
 from ledger.proof.verify import Findings, verify
 from ledger.trade.record import SubjectKey
+from ledger.trade.statement import Action
 from node.index.tables import events as event_table
 from tests.gateway.epcis.told import BUNDLE, Told, check_exception, derived, event, events_in, quoted, tell
 from tests.gateway.stage import item_id
@@ -59,6 +61,7 @@ def event_hashes(findings: Findings, identifier: str) -> set[str]:
         for step in shown.replayed.steps
         if key.identifier == step.key.identifier == identifier
         and not step.inside
+        and step.opened.statement.action != Action.MISMATCH
         and any(subject.identifier == identifier for subject in step.opened.subjects)
     }
 
@@ -77,6 +80,20 @@ def test_the_events_of_an_epc_are_those_of_its_bundle_and_no_others(tmp_path: Pa
             answered, shown = await answered_and_proven(told, identifier)
             assert len(answered) == count
             assert answered == shown
+
+    tell(tmp_path, act)
+
+
+def test_reports_beyond_the_cap_are_answered_though_they_leave_no_link(tmp_path: Path) -> None:
+    async def act(told: Told) -> None:
+        await told.record(event(1))
+        await told.record(*(observed(number) for number in range(34)), by="forwarder")
+        response = await told.http.get(f"/epcs/{quoted(ITEM)}/events", params={"perPage": 100})
+        answered = {one["ledger:eventHash"] for one in events_in(response)}
+        bundle = await told.http.get(f"/epcs/{quoted(ITEM)}", headers=BUNDLE)
+        shown = event_hashes(proven(told, bundle.content), ITEM)
+        assert shown < answered
+        assert len(answered - shown) == 34 - ASIDES_PER_ORGANISATION
 
     tell(tmp_path, act)
 
