@@ -33,7 +33,7 @@ def event_of(item: Item, start: str) -> dict[str, Any]:
     event: dict[str, Any] = {"type": f"{start}Extract", **_times(statement)}
     if statement.action == Action.TRANSFORM:
         event |= _words(statement, "TransformationEvent") | _transformed(item)
-    elif statement.action in _NESTS and not _of(item, Role.CONTENT):
+    elif statement.action in _NESTS:
         is_association = statement.flags & Flag.ASSOCIATION
         event |= _words(statement, "AssociationEvent" if is_association else "AggregationEvent")
         event |= _parent(item) | _lists(_of(item, Role.CHILD), "childEPCs", "childQuantityList")
