@@ -1,4 +1,4 @@
-"""/capture, /capture/{captureID}, POST /events (EPCIS.md "Capture"; EPCIS 2.0 §12.6, its OpenAPI document)."""
+"""/capture, /capture/{captureID}, its document, POST /events (EPCIS.md "Capture"; EPCIS 2.0 §12.6, its OpenAPI document)."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from node.gateway.rendering import to_json
 
 _ALL: Final = "/capture"
 _ONE: Final = "/capture/{captureID}"
+_DOCUMENT: Final = "/capture/{captureID}/document"
 _EVENTS: Final = "/events"
 _VALUE: Final = {"captureID": "The job's id, from the Location that the capture was answered with."}
 _NEWEST: Final = 2**62
@@ -46,6 +47,9 @@ def router(epcis: EpcisService) -> APIRouter:
 
     resource(open_to_both, _ONE, ("OPTIONS", "GET"), value=_VALUE, check=check)
     whole.include_router(open_to_both)
+    for_readers = APIRouter(dependencies=[Depends(epcis.check_reader)])
+    _original(for_readers, epcis)
+    whole.include_router(for_readers)
     return whole
 
 
@@ -144,6 +148,29 @@ def _jobs(routes: APIRouter, epcis: EpcisService) -> None:
         if media_type == XML:
             return LongAnswer(job_xml(document), headers=SAID, media_type=XML)
         return json_answer(document, headers=SAID)
+
+
+def _original(routes: APIRouter, epcis: EpcisService) -> None:
+    @routes.get(
+        _DOCUMENT,
+        summary="The XML document of a capture, as it came",
+        response_class=Response,
+        openapi_extra=described(path=_VALUE),
+        responses=contract.kept("The document's bytes.", XML) | contract.exceptions(Exceptional.NO_SUCH_NAME),
+    )
+    async def document(request: Request) -> Response:
+        """What the events were converted from. Its SHA-256 is what their context names, under the signature."""
+        check_versions(request)
+        media_type_of(request, (XML,))
+        job, _ = await _job_of(epcis, request.path_params["captureID"])
+        data = None if job.original is None else await epcis.jobs.document(job.original)
+        if data is None:
+            raise UnavailableError(
+                Code.NOT_FOUND, f"expected a capture in XML, of which anything was taken; {job.id} is none"
+            )
+        return LongAnswer(data, headers=SAID, media_type=XML)
+
+    resource(routes, _DOCUMENT, ("OPTIONS", "GET"), value=_VALUE)
 
 
 def _taking(description: str, headers: dict[str, str]) -> dict[str, Any]:

@@ -253,6 +253,17 @@ def created(description: str, example: Any) -> dict[int | str, dict[str, Any]]:
     return {201: {"description": description, "content": {JSON: shown}, "headers": _headers(("Location",))}}
 
 
+def kept(description: str, media_type: str) -> dict[int | str, dict[str, Any]]:
+    """Bytes as they were sent here."""
+    return {
+        200: {
+            "description": description,
+            "content": binary("", media_type)["content"],
+            "headers": _headers(()),
+        }
+    }
+
+
 def document(
     description: str, *, pages: bool = True, proves: bool = False, streams: bool = False
 ) -> dict[int | str, dict[str, Any]]:

@@ -309,6 +309,10 @@ class Jobs:
         """A job by its id."""
         return await self._store.run(lambda found: job_store.job_of(found, captured))
 
+    async def document(self, name: str) -> bytes | None:
+        """A document that was captured, as it came."""
+        return await self._store.run(lambda found: job_store.document_of(found, name))
+
     async def before(self, number: int, most: int) -> list[Job]:
         """Up to `most` jobs with lower numbers, the newest first."""
         return await self._store.run(lambda found: job_store.jobs_before(found, number, most))

@@ -494,12 +494,18 @@ def test_an_xml_document_is_kept_and_named_under_the_signature(tmp_path: Path) -
         assert job["success"] is True, job
         name = name_of(XML)
         assert job["custody:document"] == name
-        (submission,) = stage.validator.submissions
+        submission = stage.validator.submissions[0]
         assert original_of(submission.contexts[0]) == name
         (item,) = decode(submission.transaction, max_bytes=1_000_000)[1]
         assert item[4] == context_hash(stage.world.network, submission.contexts[0])
         assert json.loads(submission.payloads[0].event)["epcList"] == ["urn:epc:id:sgtin:9521234.000001.1"]
-        assert await stage.epcis.store.run(lambda found: document_of(found, name)) == XML
+        kept = response.headers["location"].removeprefix("/epcis") + "/document"
+        told = await stage.http.get(kept, headers=READER)
+        assert (told.content, told.headers["content-type"]) == (XML, "application/xml")
+        assert (await stage.http.get(kept)).status_code == 401
+        other = await sent(stage, document(event(2)))
+        none = other.headers["location"].removeprefix("/epcis") + "/document"
+        assert (await stage.http.get(none, headers=READER)).status_code == 404
         wrong = XML.replace(b"<action>ADD", b"<action>EAT")
         refused = await stage.http.post("/capture", content=wrong, headers={"Content-Type": "text/xml"})
         assert refused.status_code == 400
