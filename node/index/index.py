@@ -319,13 +319,13 @@ class Index:
         """The events that a query asks for, one page of them. QueryTooLargeError, QueryTooComplexError."""
         with self._reading() as view:
             bound = view.position.sequence if page.bound is None else page.bound
-            plan = planned(query, bound, view.known, view.connection)
+            plan = planned(query, bound, page.after, view.known, view.connection)
             if query.max_event_count is not None and page.after is None:
                 _check_count(view.connection, plan.counted(), query.max_event_count)
             limit = page.limit
             if query.event_count_limit is not None:
                 limit = min(limit, query.event_count_limit - page.answered)
-            statement = ordered(plan, query, view.known, page.after).limit(limit + 1)
+            statement = ordered(plan, query, page.after, view.known).limit(limit + 1)
             rows = view.connection.execute(statement).all() if limit > 0 else []
             shown = _in_order(view.connection, [row[0] for row in rows[:limit]])
         answered = page.answered + len(shown)

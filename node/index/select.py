@@ -36,9 +36,12 @@ FEW: Final = 20_000
 """A condition met by fewer facets than this is looked up first."""
 MANY: Final = 200_000
 """So is one of several that is met by fewer than this: what the others leave of it may be little or nothing."""
+WALKED: Final = 2_000
+"""So few events are walked without asking."""
 _LAST: Final = "\U0010ffff"
 """Above every character that a key holds."""
 
+After = tuple[int | str | None, int] | None
 FieldsOf = Callable[[Iterable[str]], list[int]]
 _ahead: Final = facets.alias("ahead")
 
@@ -56,15 +59,15 @@ class Plan(NamedTuple):
         return _begun(self).where(self.condition)
 
 
-def planned(query: EventQuery, bound: int, fields_of: FieldsOf, connection: Connection) -> Plan:
-    """How the events of a query are found, among those up to sequence `bound`."""
+def planned(query: EventQuery, bound: int, after: After, fields_of: FieldsOf, connection: Connection) -> Plan:
+    """How the events of a query are found, among those up to sequence `bound` and after the one with `after`'s sort value."""
     parts: list[ColumnElement[bool]] = [events.c.sequence <= bound]
     parts += [_time(one) for one in query.times]
     parts += [_identified(ids) for ids in query.ids]
     conditions = [(one, fields_of(one.facets)) for one in query.conditions]
     if not all(_is_possible(one, fields) for one, fields in conditions):
         return Plan(false())
-    first, size = (None, FEW) if query.ids else _smallest(conditions, connection)
+    first, size = _first(query, conditions, _left(query.order, bound, after), connection)
     if size == 0:
         return Plan(false())
     parts += [
@@ -85,6 +88,17 @@ def planned(query: EventQuery, bound: int, fields_of: FieldsOf, connection: Conn
 
 
 _Wanted = tuple[Condition, list[int]]
+
+
+def _first(
+    query: EventQuery, conditions: list[_Wanted], left: int, connection: Connection
+) -> tuple[_Wanted | None, int]:
+    """The condition to begin with, None where events are looked at in turn; and by how many facets it is met."""
+    if len(conditions) == 1 and _is_ordered(*conditions[0]) and _is_of_ledger(query.order):
+        return conditions[0], FEW
+    if query.ids or left <= WALKED:
+        return None, FEW
+    return _smallest(conditions, connection)
 
 
 def _smallest(conditions: list[_Wanted], connection: Connection) -> tuple[_Wanted | None, int]:
@@ -116,6 +130,13 @@ def _is_ordered(condition: Condition, fields: list[int]) -> bool:
     test = condition.test
     is_plain = isinstance(test, AnyOf) or (isinstance(test, Matches) and not test.patterns)
     return is_plain and len(fields) == 1 and len(test.keys) == 1  # type: ignore[union-attr]
+
+
+def _left(order: Order | None, bound: int, after: After) -> int:
+    """How many events there are at most for the pages that are left."""
+    if after is None or not _is_of_ledger(order):
+        return bound
+    return after[1] if order is not None and order.is_descending else bound - after[1]
 
 
 def _is_of_ledger(order: Order | None) -> bool:
@@ -177,9 +198,7 @@ def _time(bound: TimeBound) -> ColumnElement[bool]:
             return column <= bound.at_ms
 
 
-def ordered(
-    plan: Plan, query: EventQuery, fields_of: FieldsOf, after: tuple[int | str | None, int] | None
-) -> Select[Any]:
+def ordered(plan: Plan, query: EventQuery, after: After, fields_of: FieldsOf) -> Select[Any]:
     """(sequence, sort value) of the events of a plan in the query's order, after the one with this value and sequence.
 
     Only these two are sorted, never whole events. Ties are ordered by sequence, so every event has its one place. Events without
@@ -215,9 +234,7 @@ def _least(facet: str, fields_of: FieldsOf) -> Any:
     )
 
 
-def _sorted(
-    statement: Select[Any], value: Any, after: tuple[int | str | None, int] | None, *, is_descending: bool
-) -> Select[Any]:
+def _sorted(statement: Select[Any], value: Any, after: After, *, is_descending: bool) -> Select[Any]:
     sequence = events.c.sequence
     if after is not None:
         last, at = after

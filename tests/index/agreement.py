@@ -7,6 +7,8 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from node.index.facets import derive
 from node.index.index import Index, Page
 from node.index.parameters import query_from_json, query_from_url
@@ -42,8 +44,18 @@ def row_of(event: dict[str, Any], sequence: int) -> EventRow:
 
 
 def check(index: Index, seed: int) -> None:
-    """Fill an empty index with events in blocks, ask both, compare; in JSON and as a URL."""
+    """Fill an empty index with events in blocks, ask both, compare; in JSON and as a URL.
+
+    What counts as few or many is drawn, too, so that events are found in each of the ways there are.
+    """
     draw = random.Random(seed)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, sizes in (("WALKED", (0, 10, 2_000)), ("FEW", (1, 4, 20_000)), ("MANY", (4, 8, 200_000))):
+            patch.setattr(f"node.index.select.{name}", draw.choice(sizes))
+        _check(index, draw)
+
+
+def _check(index: Index, draw: random.Random) -> None:
     known: list[Known] = []
     rows = []
     for height in range(1, BLOCKS + 1):
