@@ -112,6 +112,11 @@ def _xml(most: int) -> Iterator[tuple[str, bytes]]:
         "siblings of different names",
         head + wine + b"".join(b"<a%d/>" % n for n in range(room // 11)) + b"</wine:a>" + tail,
     )
+    names = [b"<a%d/>" % n for n in range(1_900)] * 2
+    yield (
+        "repeated names",
+        head + wine + b"".join(names) + b"<a1899/>" * (room // 8 - 4_000) + b"</wine:a>" + tail,
+    )
     yield "arrays in arrays", head + wine + b"<a><b/><b/></a>" * (room // 15) + b"</wine:a>" + tail
     yield (
         "namespaces",

@@ -64,7 +64,7 @@ class _Object(Frame):
         self.is_ordered = member.element.is_ordered and not state.is_former
         self.value: dict[str, Any] = {} if value is None else value
         self.at = 0
-        self.repeated: list[str] = []
+        self.repeated: set[str] = set()
         if attributes or self.element.attributes:
             _read_attributes(self.element, attributes, self.value, state)
 

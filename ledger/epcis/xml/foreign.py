@@ -34,8 +34,8 @@ class Foreign(Frame):
         self.key = key
         self.kind = kind
         self.members: dict[str, Any] = {}
-        self.repeated: list[str] = []
-        self.text = ""
+        self.repeated: set[str] = set()
+        self.text: list[str] = []
         self.language: str | None = None
         self.is_preserved = False
         for name, text in attributes.items():
@@ -64,11 +64,11 @@ class Foreign(Frame):
 
     def said(self, text: str, /) -> None:
         """Text between elements is kept as well."""
-        self.text += text
+        self.text.append(text)
 
     def end(self, text: str, /) -> Any:
         """A string, an object, or what the element is marked to be."""
-        text = self.text + text if self.text else text
+        text = "".join(self.text) + text if self.text else text
         if self.members:
             value = self._object(text.strip(SPACE))
         else:
@@ -102,15 +102,15 @@ def foreign(name: str, attributes: Attributes, state: State) -> Foreign:
     return Foreign(state.names.member(name), attributes, state, kind)
 
 
-def add(members: dict[str, Any], repeated: list[str], frame: Foreign, value: Any) -> None:
+def add(members: dict[str, Any], repeated: set[str], frame: Foreign, value: Any) -> None:
     """Add what a foreign element came to: a member, or one more of an array that repeats it."""
     key = frame.key
     if key not in members:
         members[key] = value
         if frame.kind == "array":
-            repeated.append(key)
+            repeated.add(key)
     elif key in repeated:
         members[key] += value if frame.kind == "array" else [value]
     else:
-        repeated.append(key)
+        repeated.add(key)
         members[key] = [members[key], *value] if frame.kind == "array" else [members[key], value]

@@ -37,6 +37,8 @@ class Names:
         self._members: dict[str, str] = {}
         self._bound: dict[str, str] = {}
         self._bytes = 0
+        self._chosen: dict[tuple[str, str], str] = {}
+        self._taken: dict[str, int] = {}
         self.respelled: dict[str, str] = {}
         """By prefix, a namespace as the XML has it where JSON has another for the same."""
 
@@ -70,11 +72,16 @@ class Names:
 
     def prefix(self, written: str, uri: str) -> str:
         """The prefix that stands for the namespace `uri` from here on: `written` unless that is taken."""
+        chosen = self._chosen.get((written, uri))
+        if chosen is not None:
+            return chosen
         meant = MASTER_DATA_NAMESPACE if uri == MASTER_DATA_XML else uri
-        number, prefix = 1, written or "ns"
+        number, prefix = self._taken.get(written, 1), written or "ns"
         while not self._binds(prefix, meant):
             number += 1
             prefix = f"{written or 'ns'}{number}"
+        self._taken[written] = number
+        self._chosen[written, uri] = prefix
         if meant != uri:
             self.respelled[prefix] = uri
         return prefix
