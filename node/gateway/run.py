@@ -16,7 +16,7 @@ from typing import Final
 
 import structlog
 
-from ledger.base.errors import Code, CustodyError, UnavailableError
+from ledger.base.errors import Code, CustodyError, StorageError, UnavailableError
 from ledger.base.keys import SigningKey
 from node.config import Address, load_config, load_genesis
 from node.gateway.access import TOKEN_FILE, make_token, read_token
@@ -37,7 +37,8 @@ CAPTURE_KEY: Final = "capture"
 def run_gateway(folder: Path, passphrase: bytes | None = None, *, log_level: str = "info") -> None:
     """Serve the gateway of the node in `folder` until a signal ends it.
 
-    `passphrase`: of a sealed capture key. Tokens are made where there are none. Raises FormError or StorageError for a folder
+    `passphrase`: of a sealed capture key. Tokens are made where there are none. Where the index cannot be
+    used, everything but the EPCIS interface is served, and the log says why. Raises FormError or StorageError for a folder
     that is not in order, of another network, or with a token that others may read; UnavailableError port_in_use.
     """
     config = load_config(folder)
@@ -50,34 +51,39 @@ def run_gateway(folder: Path, passphrase: bytes | None = None, *, log_level: str
     listener = listen(config.gateway)
     gateway = Gateway(network, token, opened.validator_socket)
     identity = Identity(config.organisation, _capture_key(opened.keys, passphrase))
-    epcis = EpcisService(
-        gateway,
-        opened.index,
-        identity,
-        tokens_in(opened.keys),
-        index_url=config.index_url,
-        clock_ms=lambda: time.time_ns() // 1_000_000 + config.clock_offset_ms,
-        webhook_allow=config.epcis.webhook_allow,
-    )
+    epcis = None
+    try:
+        epcis = EpcisService(
+            gateway,
+            opened.index,
+            identity,
+            tokens_in(opened.keys),
+            index_url=config.index_url,
+            clock_ms=lambda: time.time_ns() // 1_000_000 + config.clock_offset_ms,
+            webhook_allow=config.epcis.webhook_allow,
+        )
+    except StorageError as error:  # the index beside the chain is no reason for a node to stand still
+        log.warning("no EPCIS", code=error.code.value, detail=error.message)
     server = make_server(gateway, epcis)
     log.info("listening", address=str(config.gateway), network=network.hex())
     try:
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
     except SystemExit:  # how uvicorn says that the application did not start
-        if epcis.failure is None:
+        if epcis is None or epcis.failure is None:
             raise
         raise epcis.failure from None
     log.info("stopped")
 
 
-def make_server(gateway: Gateway, epcis: EpcisService) -> GatewayServer:
-    """The server over a gateway; to be run with its listening sockets."""
+def make_server(gateway: Gateway, epcis: EpcisService | None) -> GatewayServer:
+    """The server over a gateway, with or without the EPCIS interface; to be run with its listening sockets."""
     connections = connection_class(gateway.metrics.slow_readers.inc)
 
     def stop() -> None:
         gateway.stop()
-        epcis.stop()
+        if epcis is not None:
+            epcis.stop()
 
     return GatewayServer(server_config(create_app(gateway, epcis), connections, stop_s=STOP_S), stop)
 

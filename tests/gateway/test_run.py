@@ -18,6 +18,7 @@ from ledger.base.errors import Code, FormError, StorageError, UnavailableError
 from node.config import Address
 from node.gateway.access import TOKEN_FILE
 from node.gateway.run import listen, run_gateway
+from node.index.index import Index
 from node.init import create_network
 
 
@@ -66,6 +67,22 @@ def test_it_listens_before_its_validator_and_ends_in_order(
     routes = [line["route"] for line in logged if line["event"] == "request"]
     assert routes == ["/livez", "/readyz", "/v1/status", "/v1/follow"]
     assert token not in json.dumps(logged)
+
+
+def test_an_index_that_cannot_be_used_costs_the_epcis_interface_only(folder: Path) -> None:
+    Index.open(f"sqlite:///{folder / 'index' / 'index.db'}", bytes(32)).close()
+    command = [sys.executable, "-m", "node.cli", "run", "--folder", str(folder), "--role", "gateway"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as running:
+        assert running.stderr is not None
+        said = json.loads(running.stderr.readline())
+        assert (said["event"], said["code"]) == ("no EPCIS", "foreign_data")
+        assert "custody node index rebuild" in said["detail"]
+        line = json.loads(running.stderr.readline())
+        with httpx.Client(base_url=f"http://{line['address']}", trust_env=False) as http:
+            assert http.get("/livez").status_code == 200
+            assert http.get("/epcis/events").status_code == 404
+        running.send_signal(signal.SIGTERM)
+        assert running.wait() == 0
 
 
 def test_a_port_in_use_is_named() -> None:
