@@ -96,6 +96,7 @@ def _refused(example: Example, status: int, reasons: Sequence[str]) -> Row:
 async def _captured(repository: Repository, example: Example, job: dict[str, Any]) -> Row:
     document = read_document(example.data, example.form)
     told = {one["place"]: one for one in job["custody:events"]}
+    height = max((part["height"] for part in job["custody:transactions"]), default=0)
     wrong: list[str] = []
     subjects: set[str] = set()
     for one in examine(document):
@@ -104,7 +105,7 @@ async def _captured(repository: Repository, example: Example, job: dict[str, Any
             continue
         event_id = told[one.place]["eventID"]
         author = one.event, document.context
-        shown = [_told_of(author, await repository.event(event_id, form)) for form in _forms(example)]
+        shown = [_told_of(author, await repository.event(event_id, form, height)) for form in _forms(example)]
         proof = _proof(
             await repository.bundle(shown[0].link), repository, one.event, shown[0].event_hash, example
         )

@@ -19,6 +19,7 @@ from ledger.proof.anchor import Anchor
 MEDIA_TYPES: Final = {Form.JSON: "application/ld+json", Form.XML: "application/xml"}
 BUNDLE: Final = "application/vnd.custody.bundle"
 _AS_WRITTEN: Final = {"GS1-EPC-Format": "Never_Translates", "GS1-CBV-XML-Format": "No_Preference"}
+_HEIGHT: Final = "custody-height"
 _WAITING_S: Final = 60
 _PAUSE_S: Final = 0.02
 
@@ -79,21 +80,23 @@ class Repository:
         document = await self._read(f"{location}/events", MEDIA_TYPES[Form.JSON])
         return Answer(made.status_code, [], dict(json.loads(document)))
 
-    async def event(self, event_id: str, form: Form) -> Document:
-        """The events that are called so, as soon as they are indexed."""
-        return read_document(await self._read(f"/events/{quote(event_id, safe='')}", MEDIA_TYPES[form]), form)
+    async def event(self, event_id: str, form: Form, height: int) -> Document:
+        """The events that are called so, in an answer that is valid at `height` or above: the index follows the chain."""
+        path = f"/events/{quote(event_id, safe='')}"
+        return read_document(await self._read(path, MEDIA_TYPES[form], height), form)
 
     async def bundle(self, link: str) -> bytes:
         """The proof at a link that an answer gave."""
         return await self._read(link.removeprefix("/epcis"), BUNDLE)
 
-    async def _read(self, path: str, media_type: str) -> bytes:
+    async def _read(self, path: str, media_type: str, height: int = 0) -> bytes:
         deadline = time.monotonic() + _WAITING_S
         while True:
             response = await self._http.get(path, headers=self._reader | _AS_WRITTEN | {"Accept": media_type})
-            if response.is_success:
+            if response.is_success and int(response.headers.get(_HEIGHT, 0)) >= height:
                 return response.content
-            if response.status_code != httpx.codes.NOT_FOUND or time.monotonic() > deadline:
+            is_early = response.is_success or response.status_code == httpx.codes.NOT_FOUND
+            if not is_early or time.monotonic() > deadline:
                 raise UnavailableError(
                     Code.UNAVAILABLE,
                     f"expected {path} as {media_type}, got {response.status_code}: {response.text[:300]}",
