@@ -23,8 +23,12 @@ async def bundle_of_epc(gateway: Gateway, keys: tuple[SubjectKey, ...]) -> bytes
 
 
 async def bundle_of_events(gateway: Gateway, events: Sequence[IndexedEvent]) -> bytes:
-    """The bundle over the subjects of the first of the events, with the bytes of those that are open."""
-    subjects = events[0].item.subjects[:SUBJECTS_PER_BUNDLE]
+    """The bundle over the subjects of all events of one name, with the bytes of those that are open; each has its share of
+    room in it, and is proven by any of its subjects.
+    """
+    named = events[:SUBJECTS_PER_BUNDLE]
+    share = SUBJECTS_PER_BUNDLE // len(named)
+    subjects = [subject for event in named for subject in event.item.subjects[:share]]
     keys = tuple(dict.fromkeys(key_of(Role(subject.role), subject.identifier) for subject in subjects))
 
     async def prove() -> bytes:

@@ -39,7 +39,7 @@ from node.gateway.epcis.reading import (
 from node.gateway.epcis.service import EpcisService
 from node.gateway.routes.subjects import subject_keys
 from node.index.facets import bare_type
-from node.index.index import Index, Page
+from node.index.index import Index, IndexedEvent, Page
 from node.index.parameters import query_from_json
 from node.index.query import Condition, EventQuery, Matches
 from node.index.reading import ALSO_NAMED, NAMING
@@ -135,21 +135,23 @@ def _events(routes: APIRouter, epcis: EpcisService) -> None:
         """All parameters restrict; values of one are separated by `|`. The answer says which block it is valid at."""
         return await reader.page(request, wish_of(request), query_of(request))
 
-    async def found_under(name: str) -> Found:
+    async def named_so(name: str) -> tuple[tuple[IndexedEvent, ...], Found]:
+        """The events of that name, and what is answered: these with the declarations about them."""
         event_id = path_value(name)
 
-        def find(index: Index) -> Found:
+        def find(index: Index) -> tuple[tuple[IndexedEvent, ...], Found]:
             named = index.by_event_id(event_id)
             corrections = index.corrections(named)
             every = {
                 one.sequence: one for one in (*named, *(one for some in corrections.values() for one in some))
             }
-            return Found(tuple(every[at] for at in sorted(every)), corrections, index.position())
+            found = Found(tuple(every[at] for at in sorted(every)), corrections, index.position())
+            return named, found
 
-        found = await reader.ask(find)
-        if not found.events:
+        named, found = await reader.ask(find)
+        if not named:
             raise _unknown(f"expected the eventID of an event in the repository, got {event_id[:200]!a}")
-        return found
+        return named, found
 
     @routes.get(
         _EVENT,
@@ -162,13 +164,13 @@ def _events(routes: APIRouter, epcis: EpcisService) -> None:
     async def event(request: Request) -> Response:
         """As application/vnd.custody.bundle: the file that proves the event and the history of what it is about."""
         wish = wish_of(request, PROVABLE)
-        found = await found_under(request.path_params["eventID"])
+        named, found = await named_so(request.path_params["eventID"])
         if wish.media_type == BUNDLE:
-            return _bundle(await bundle_of_events(epcis.gateway, found.events))
+            return _bundle(await bundle_of_events(epcis.gateway, named))
         return await reader.document(found, wish)
 
     async def check(request: Request) -> None:
-        await found_under(request.path_params["eventID"])
+        await named_so(request.path_params["eventID"])
 
     resource(routes, _EVENT, READING, value=_EVENT_ID, check=check)
 

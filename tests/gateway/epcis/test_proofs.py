@@ -151,6 +151,22 @@ def test_the_link_in_an_event_leads_to_the_file_that_proves_its_bytes(tmp_path: 
     tell(tmp_path, act)
 
 
+def test_an_event_is_proven_also_where_its_declaration_came_before_it(tmp_path: Path) -> None:
+    """A name may be that of several events, about other things: its bundle proves each of them."""
+
+    async def act(told: Told) -> None:
+        declaration = {"declarationTime": "2023-11-14T11:00:00Z", "reason": "did_not_occur"}
+        early = event(1, eventID="urn:x:e1", errorDeclaration=declaration)
+        hashes = [*await told.record(early), *await told.record(event(2, eventID="urn:x:e1"))]
+        for name in (*map(derived, hashes), "urn:x:e1"):
+            response = await told.http.get(f"/events/{quoted(name)}", headers=BUNDLE)
+            shown = {one.event_hash for one in proven(told, response.content).payloads.values() if one.agree}
+            wanted = set(hashes) if name == "urn:x:e1" else {bytes.fromhex(name.rpartition(":")[2])}
+            assert wanted <= shown
+
+    tell(tmp_path, act)
+
+
 def test_a_lot_has_its_bundle_under_epcs_too(tmp_path: Path) -> None:
     async def act(told: Told) -> None:
         batch = lot("9521234", 1, "B7")
