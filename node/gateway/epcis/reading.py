@@ -1,6 +1,6 @@
 """What all reading paths share: questions to the index, and pages of events as answers (EPCIS.md "Query").
 
-The index answers in threads, so many at a time; beyond that a client is told to come again. What it says of a parameter is an
+The index answers in threads of their own, so many at a time; beyond that a client is told to come again. What it says of a parameter is an
 exception of EPCIS. Each answer says which block it is valid at, which may be behind the chain's newest by what the index has not taken in yet.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
@@ -32,6 +33,8 @@ from node.index.query import EventQuery, QueryTooComplexError, QueryTooLargeErro
 
 SIMPLE_EVENT_QUERY: Final = "SimpleEventQuery"
 QUESTIONS: Final = 64
+THREADS: Final = 4
+"""Of their own: questions that take long hold up each other, and never a capture."""
 FIELDS_MOST: Final = 2_000
 _EXTENSIONS_MOST: Final = 64
 _PAGING: Final = frozenset({PER, TOKEN})
@@ -58,6 +61,11 @@ class Reader:
         self.tokens = tokens
         self.grants = grants
         self._left = QUESTIONS
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="epcis reading")
+
+    def close(self) -> None:
+        """Wait for what is being answered, before the index is closed."""
+        self._threads.shutdown(cancel_futures=True)
 
     async def ask(self, question: Callable[[Index], _T]) -> _T:
         """The index's answer. UnavailableError overloaded; EpcisError for a query that is too much."""
@@ -67,7 +75,7 @@ class Reader:
             )
         self._left -= 1
         try:
-            return await asyncio.to_thread(question, self._index)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, question, self._index)
         except QueryTooLargeError as error:
             raise EpcisError(Exceptional.QUERY_TOO_LARGE, error.code, error.message) from None
         except QueryTooComplexError as error:

@@ -119,6 +119,7 @@ class EpcisService:
         await self.follower.close()
         await self.jobs.close()
         await self.store.close()
+        await asyncio.to_thread(self.reader.close)
         self.index.close()
 
     def _applied(self, position: Position, waited_s: float) -> None:
