@@ -14,24 +14,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, Self
 
-from sqlalchemy import Connection, Engine, Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Select, and_, func, insert, or_, select, update
 from sqlalchemy.exc import DBAPIError
 
-from ledger.base.encoding import decode
 from ledger.base.errors import Code, StorageError
 from ledger.base.hashing import ZERO_HASH
-from ledger.base.limits import TRANSACTION_BYTES
-from ledger.chain.transaction import Item, item_from_wire
-from ledger.trade.rules import is_applied
-from ledger.trade.statement import Action
 from node.index import tables
 from node.index.query import EventQuery, too_complex, too_large
 from node.index.reading import DERIVED_ID, BlockEvents, Body, State, facets_of, hash_in
 from node.index.select import ordered, planned
-from node.index.tables import contexts, events, facets
+from node.index.stored import IndexedEvent, Position, events_in_order, stored_events, whole_events
+from node.index.tables import events, facets
 from node.index.tables import position as position_table
 from node.index.values import text_key
 from node.index.writing import Numbers, replace_facets, write_events
+
+__all__ = ["Answer", "Index", "IndexedEvent", "Page", "Position", "rebuild"]
 
 RESOURCES: Final = {
     "eventTypes": ("type",),
@@ -44,67 +42,6 @@ RESOURCES: Final = {
 """Top-level resources (the REST binding's collections) and the facets whose values are their names."""
 WITHIN_S: Final = 10.0
 _AT_ONCE: Final = 500
-_OUTCOMES_BYTES: Final = 64_000
-
-
-class Position(NamedTuple):
-    """Up to which block the index has followed the chain."""
-
-    height: int
-    header_hash: bytes
-    time_ms: int
-    outcome_hash: bytes
-    sequence: int
-    """How many events there are up to there."""
-
-
-class IndexedEvent(NamedTuple):
-    """One event on the ledger: applied or only recorded, never a refused one."""
-
-    sequence: int
-    """Its place among all events of the ledger, from 1."""
-    event_hash: bytes
-    event_id: str
-    """The author's eventID (`values.text_key`), else `urn:custody:event:<event hash>`."""
-    is_derived: bool
-    """Whether the eventID is the latter."""
-    transaction: bytes
-    place: int
-    """Of its item in the transaction."""
-    height: int
-    record_time_ms: int
-    """Block time."""
-    event_time_ms: int
-    organisation: str
-    public_key: bytes
-    outcomes: tuple[int, ...]
-    """What the rules made of it: one code per leg."""
-    extract_item: bytes
-    """The item on the ledger, encoded."""
-    state: State
-    context: bytes | None
-    event: bytes | None
-    """The author's bytes, None unless SHOWN."""
-
-    @property
-    def item(self) -> Item:
-        """The item on the ledger: statement, subjects, and what the author's bytes hash to."""
-        return item_from_wire(decode(self.extract_item, max_bytes=TRANSACTION_BYTES))
-
-    @property
-    def is_applied(self) -> bool:
-        """Whether it changed custody in all it says; else it is, in part or whole, only recorded."""
-        return all(is_applied(code) for code in self.outcomes)
-
-    @property
-    def is_correction(self) -> bool:
-        """Whether it declares another event to be in error."""
-        return self.item.statement.action == Action.CORRECT
-
-    @property
-    def cites(self) -> bytes | None:
-        """The event hash that it names: of the event in error, or of the one ruled upon."""
-        return self.item.statement.cites
 
 
 class Page(NamedTuple):
@@ -307,8 +244,8 @@ class Index:
         count = 0
         with self._writing() as view:
             for event_hash, body in bodies.items():
-                statement = _shown().where(events.c.event_hash == event_hash, events.c.state.in_(of))
-                for one in _events(view.connection, statement):
+                statement = whole_events().where(events.c.event_hash == event_hash, events.c.state.in_(of))
+                for one in stored_events(view.connection, statement):
                     _change_one(view, one, body, to)
                     count += 1
         return count
@@ -327,7 +264,7 @@ class Index:
                 limit = min(limit, query.event_count_limit - page.answered)
             statement = ordered(plan, query, page.after, view.known).limit(limit + 1)
             rows = view.connection.execute(statement).all() if limit > 0 else []
-            shown = _in_order(view.connection, [row[0] for row in rows[:limit]])
+            shown = events_in_order(view.connection, [row[0] for row in rows[:limit]])
         answered = page.answered + len(shown)
         is_last = len(rows) <= limit or answered == query.event_count_limit
         following = (
@@ -348,11 +285,11 @@ class Index:
                 some = {text_key(text): text for text in wanted[start : start + _AT_ONCE]}
                 hashes = {text: digest for text in some if (digest := hash_in(text)) is not None}
                 statement = (
-                    _shown()
+                    whole_events()
                     .where(or_(events.c.event_id.in_(some), events.c.event_hash.in_(list(hashes.values()))))
                     .order_by(events.c.sequence)
                 )
-                for one in _events(view.connection, statement):
+                for one in stored_events(view.connection, statement):
                     for key in {one.event_id, DERIVED_ID + one.event_hash.hex()}.intersection(some):
                         found[some[key]] = (*found.get(some[key], ()), one)
         return found
@@ -379,13 +316,13 @@ class Index:
                 named = select(facets.c.sequence).where(
                     declares, facets.c.key.in_([digest.hex() for digest in some])
                 )
-                statement = _shown().where(
+                statement = whole_events().where(
                     or_(
                         events.c.sequence.in_(named),
                         and_(events.c.event_id.in_(ids), events.c.sequence.in_(is_declaration)),
                     )
                 )
-                for other in _events(view.connection, statement.order_by(events.c.sequence)):
+                for other in stored_events(view.connection, statement.order_by(events.c.sequence)):
                     cites = other.cites
                     wrong = by_id.get(other.event_id) if cites is None else by_hash.get(cites)
                     for one in wrong or ():
@@ -435,13 +372,6 @@ def rebuild(url: str, network: bytes) -> None:
     Index.open(url, network).close()
 
 
-_COLUMNS: Final = (
-    *(column for column in events.columns if column.name not in ("context", "event")),
-    contexts.c.context,
-    events.c.event,
-)
-
-
 @contextmanager
 def _answering() -> Iterator[None]:
     """Turn what the database says into one of our errors."""
@@ -453,18 +383,6 @@ def _answering() -> Iterator[None]:
         raise StorageError(
             Code.UNAVAILABLE, f"expected the index's database to answer: {error.orig}"
         ) from error
-
-
-def _shown() -> Select[Any]:
-    return select(*_COLUMNS).outerjoin(contexts, events.c.context == contexts.c.id)
-
-
-def _in_order(connection: Connection, sequences: list[int]) -> tuple[IndexedEvent, ...]:
-    found: dict[int, IndexedEvent] = {}
-    for start in range(0, len(sequences), _AT_ONCE):
-        statement = _shown().where(events.c.sequence.in_(sequences[start : start + _AT_ONCE]))
-        found |= {one.sequence: one for one in _events(connection, statement)}
-    return tuple(found[sequence] for sequence in sequences)
 
 
 def _check_count(connection: Connection, matching: Select[Any], most: int) -> None:
@@ -500,28 +418,3 @@ def _next_key(connection: Connection, number: int, after: str | None) -> str | N
         statement = statement.where(facets.c.key > after)
     key: str | None = connection.execute(statement).scalar()
     return key
-
-
-def _events(connection: Connection, statement: Select[Any]) -> list[IndexedEvent]:
-    return [_event(row) for row in connection.execute(statement).all()]
-
-
-def _event(row: Row[Any]) -> IndexedEvent:
-    return IndexedEvent(
-        row.sequence,
-        bytes(row.event_hash),
-        row.event_id,
-        bool(row.is_derived),
-        bytes(row.transaction),
-        row.place,
-        row.height,
-        row.record_time_ms,
-        row.event_time_ms,
-        row.organisation,
-        bytes(row.public_key),
-        tuple(decode(bytes(row.outcomes), max_bytes=_OUTCOMES_BYTES)),
-        bytes(row.item),
-        State(row.state),
-        None if row.context is None else bytes(row.context),
-        None if row.event is None else bytes(row.event),
-    )
