@@ -102,6 +102,7 @@ def test_a_report_of_several_deliveries_is_not_followed_by_an_empty_one() -> Non
         delivery = await coming
         assert delivery.events == (2, 4)
         feed.done(delivery)
+        feed._most = 2
         delivery = await feed.next()
         assert delivery.events == (6, 8)
         feed.done(delivery)

@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from client.webhook import check_delivery
 from node.config import Address
 from node.gateway.app import create_app
+from node.gateway.epcis.subscriptions import source
 from node.gateway.run import listen
 from node.gateway.server import GatewayServer, connection_class, server_config
 from tests.gateway.epcis.epcis_stage import READER
@@ -206,6 +207,7 @@ def test_a_query_takes_its_subscriptions_with_it(tmp_path: Path) -> None:
         async with Receiver() as receiver:
             await made(told, receiver.url)
             assert (await told.http.delete(QUERY)).status_code == 204
+            assert await told.epcis.subscriptions.webhooks.store.all() == []
             check_exception(await told.http.get(ALL), "NoSuchNameException", 404)
             await told.http.post("/queries", json={"name": NAME, "query": {}})
             assert (await told.http.get(ALL)).json() == []
@@ -277,3 +279,25 @@ async def listening(told: Told) -> AsyncIterator[int]:
     finally:
         server.should_exit = True
         await serving
+
+
+def test_a_delivery_has_so_many_events_and_bytes_and_the_rest_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def act(told: Told) -> None:
+        await told.record(*[event(number) for number in range(1, 10)])
+        find = told.epcis.subscriptions._source.find
+        assert [len((await find(NAME, 0, 9, most)).events) for most in (None, 9, 4, 1)] == [9, 9, 4, 1]
+        assert [(await find(NAME, 2, 9, most)).until for most in (None, 7, 4, 1)] == [9, 9, 6, 3]
+        assert await find(NAME, 9, 9, 5) == ((), 9)
+        monkeypatch.setattr(source, "_AT_ONCE", 2)
+        assert [len((await find(NAME, 0, 9, most)).events) for most in (None, 9, 4, 1)] == [9, 9, 4, 1]
+        monkeypatch.setattr(source, "DELIVERY_BYTES", 1)
+        assert (len((await find(NAME, 0, 9, 9)).events), (await find(NAME, 0, 9, 9)).until) == (2, 2)
+        assert len((await find(NAME, 0, 9, None)).events) == 9
+        async with Receiver() as receiver:
+            await made(told, receiver.url, initialRecordTime="2020-01-01T00:00:00Z")
+            await until(lambda: len(receiver.got) == 5)
+        assert [one for got in receiver.got for one in reported(got.body)] == list("123456789")
+
+    play(tmp_path, act)

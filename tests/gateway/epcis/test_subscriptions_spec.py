@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ledger.epcis import message_signature
 from node.gateway import server
-from node.gateway.epcis.subscriptions import feed, outbound, stored, streams, webhooks
+from node.gateway.epcis.subscriptions import feed, outbound, source, stored, streams, webhooks
 from tests.conftest import PROJECT_ROOT
 
 
@@ -12,7 +12,7 @@ def test_the_specification_says_the_numbers() -> None:
     text = (PROJECT_ROOT / "ledger" / "spec" / "EPCIS.md").read_text(encoding="utf-8")
     section = " ".join(text.partition("\n## Subscriptions")[2].partition("\n## ")[0].split())
     for sentence in (
-        f"at most {feed.DELIVERY_EVENTS} events each",
+        f"at most {feed.DELIVERY_EVENTS} events or some {source.DELIVERY_BYTES // 1_000_000} MB of them each",
         f"| at most | {stored.SUBSCRIPTIONS:,} | {streams.STREAMS} both together |",
         f"takes nothing for {server.WRITE_S} s is cut off",
         f"within {outbound.ANSWER_S:g} s is a failure",

@@ -96,7 +96,12 @@ def numbers(text: str | bytes) -> list[int]:
 
 
 def play(
-    act: Callable[[Stage], Awaitable[None]], *, count: int = 0, write_s: float = 20, **options: Any
+    act: Callable[[Stage], Awaitable[None]],
+    *,
+    count: int = 0,
+    write_s: float = 20,
+    connections: int = 100,
+    **options: Any,
 ) -> None:
     async def run() -> None:
         log, clock, registry, slow = Log(count), HandClock(START_MS + 60_000), CollectorRegistry(), [0]
@@ -123,7 +128,8 @@ def play(
 
         app = Starlette(routes=[WebSocketRoute(PATH, socket), Route(PATH, sent), Route("/v1/status", sent)])
         server = GatewayServer(
-            server_config(app, connection_class(count_slow, write_s=write_s), stop_s=2), streams.stop
+            server_config(app, connection_class(count_slow, write_s=write_s, most=connections), stop_s=2),
+            streams.stop,
         )
         listener = listen(Address("127.0.0.1", 0))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -310,3 +316,18 @@ def test_a_wish_for_another_protocol_elsewhere_is_passed_over_and_a_long_one_ref
             )
 
     play(act)
+
+
+def test_a_socket_gives_way_to_no_new_connection() -> None:
+    """It is at work, whoever comes; of those that wait, the longest waiting one goes."""
+
+    async def act(at: Stage) -> None:
+        async with at.socket() as socket:
+            waiting = [await asyncio.open_connection("127.0.0.1", at.port) for _ in range(3)]
+            assert await waiting[0][0].read() == b""
+            at.log.grow(1)
+            assert numbers(await socket.recv()) == [1]
+            for _, writer in waiting:
+                writer.close()
+
+    play(act, connections=2)

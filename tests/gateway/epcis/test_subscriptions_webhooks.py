@@ -319,6 +319,7 @@ def test_receivers_that_hang_hold_up_nobody_else(tmp_path: Path) -> None:
                 await webhooks.add(webhook(slow.url, name=f"slow {number}"))
             log.grow(1)
             await until(lambda: all(one.standing.failures for one in webhooks.of_query(QUERY)))
+            webhooks.outbound._answer_s = 1_000
             await webhooks.add(webhook(well.url, name="well"))
             clock.move_to(START_MS + 1_000)  # all of them are sent again, and hang again
             await until(lambda: len(slow.got) >= hanging + module.FAILING)

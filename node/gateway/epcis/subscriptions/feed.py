@@ -111,8 +111,6 @@ class Progress(NamedTuple):
     """Where the run under way ends, None if there is none."""
     target_ms: int = 0
     """Block time at the target."""
-    is_reported: bool = False
-    """Whether the run under way delivered something."""
     next_ms: int | None = None
     """When the next scheduled run is due."""
     ran_ms: int | None = None
@@ -180,7 +178,7 @@ class Feed:
                 at = await self._run(at.position)
             target = at.target or 0
             found = await self._source.find(self.query_name, at.position or 0, target, self._most)
-            is_empty_report = self._report_if_empty and not at.is_reported and found.until >= target
+            is_empty_report = self._report_if_empty and found.until >= target
             if found.events or is_empty_report:
                 self.progress = at._replace(number=at.number + 1, until=found.until)
             else:
@@ -188,7 +186,6 @@ class Feed:
 
     def done(self, delivery: Delivery) -> None:
         """The receiver has it: go on after it."""
-        self.progress = self.progress._replace(is_reported=True)
         self._most = min(2 * self._most, DELIVERY_EVENTS)
         self._moved(delivery.until)
 
@@ -213,9 +210,7 @@ class Feed:
                 next_ms=self._schedule.next_after(max(due_ms, self._clock.now_ms()))
             )
         tip = await self._source.tip()
-        self.progress = self.progress._replace(
-            target=max(tip.position, position), target_ms=tip.time_ms, is_reported=False
-        )
+        self.progress = self.progress._replace(target=max(tip.position, position), target_ms=tip.time_ms)
         return self.progress
 
     def _moved(self, position: int) -> None:

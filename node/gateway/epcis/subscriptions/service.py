@@ -49,6 +49,7 @@ class Subscriptions:
         """Stop delivering; what is unfinished goes on at the next start."""
         self.streams.stop()
         await self.webhooks.close()
+        self._source.close()
 
     def forget(self, query_name: str) -> None:
         """End all subscriptions of a named query that is no more."""

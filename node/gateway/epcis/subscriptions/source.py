@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
 
 from ledger.epcis.spelling import EpcFormat
 from ledger.epcis.vocabulary import CbvFormat
@@ -17,8 +18,14 @@ from node.gateway.epcis.subscriptions.feed import Found, Heading, Tip
 from node.index.index import Index, IndexedEvent, Page, Position
 from node.index.query import RECORD_TIME, Comparison, EventQuery, TimeBound
 
-_AT_ONCE: Final = 5_000
-"""Events of one delivery that was begun; it never has more."""
+DELIVERY_BYTES: Final = 4_000_000
+"""Of events in a delivery; no more is begun once there are so many."""
+_AT_ONCE: Final = 50
+_THREADS: Final = 2
+"""Of its own: however many subscriptions look at a new block, those who read wait for none of them."""
+
+
+_T = TypeVar("_T")
 
 
 class IndexSource:
@@ -29,6 +36,7 @@ class IndexSource:
         self._grants = grants
         self._queries = queries
         self._parsed: dict[str, EventQuery] = {}
+        self._threads = ThreadPoolExecutor(_THREADS, "standing")
         self._known = 0
         self._news = asyncio.Event()
 
@@ -41,13 +49,20 @@ class IndexSource:
 
         self._index.subscribe(on_blocks)
 
+    def close(self) -> None:
+        """Ask no more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _in_thread(self, work: Callable[..., _T], *arguments: object) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
     def forget(self, query_name: str) -> None:
         """The named query is no more."""
         self._parsed.pop(query_name, None)
 
     async def tip(self) -> Tip:
         """As of now."""
-        position = await asyncio.to_thread(self._index.position)
+        position = await self._in_thread(self._index.position)
         self._known = max(self._known, position.sequence)
         return Tip(position.sequence, position.time_ms)
 
@@ -62,23 +77,33 @@ class IndexSource:
     async def before(self, time_ms: int) -> int:
         """The position of the last event with an earlier block time."""
         query = EventQuery(times=(TimeBound(RECORD_TIME, Comparison.AT_LEAST, time_ms),))
-        answer = await asyncio.to_thread(self._index.events, query, Page(1))
+        answer = await self._in_thread(self._index.events, query, Page(1))
         return answer.events[0].sequence - 1 if answer.events else answer.position.sequence
 
     async def find(self, query_name: str, after: int, until: int, most: int | None) -> Found:
-        """What the named query finds after `after` and up to `until`; its order and its limits say nothing here."""
+        """What the named query finds after `after` and up to `until`, no more than `most` events or so of `DELIVERY_BYTES`; all
+        of it without `most`. Order and limits of the query say nothing here.
+        """
         query = await self._query(query_name)
-        if after >= until:
-            return Found((), until)
-        page = Page(_AT_ONCE if most is None else most, bound=until, after=(None, after))
-        answer = await asyncio.to_thread(self._index.events, query, page)
-        return Found(answer.events, until if answer.next is None else answer.events[-1].sequence)
+        found: list[IndexedEvent] = []
+        size = 0
+        page: Page | None = Page(_AT_ONCE, bound=until, after=(None, after))
+        while page is not None and after < until:
+            if most is not None:
+                page = page._replace(limit=min(_AT_ONCE, most - len(found)))
+            answer = await self._in_thread(self._index.events, query, page)
+            found += answer.events
+            size += sum(len(one.event or one.extract_item) for one in answer.events)
+            page = answer.next
+            if most is not None and page is not None and (len(found) >= most or size >= DELIVERY_BYTES):
+                return Found(tuple(found), found[-1].sequence)
+        return Found(tuple(found), until)
 
     async def document(self, query_name: str, events: Sequence[IndexedEvent], heading: Heading) -> bytes:
         """The EPCISQueryDocument, JSON."""
         wish = Wish(JSON, EpcFormat(heading.epc_format), CbvFormat(heading.cbv_format))
         respell = await self._grants.respelling(wish.epcs)
-        return await asyncio.to_thread(self._written, query_name, events, heading, wish, respell)
+        return await self._in_thread(self._written, query_name, events, heading, wish, respell)
 
     def _written(
         self,
