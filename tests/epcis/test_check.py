@@ -390,6 +390,12 @@ def test_under_a_context_that_cannot_be_used_nothing_is_extracted() -> None:
     assert [(one.extract, one.findings) for one in examine(document)] == [(None, ())]
 
 
+def test_an_events_own_context_redefines_nothing() -> None:
+    for own in ({"action": "https://example.org/"}, {"cbv": "https://example.org/"}, {"ex": "epcis:action"}):
+        (finding,) = found_in(event_of("ObjectEvent", **{"@context": own}))
+        assert (finding.place, finding.code) == ("/@context", Code.CONTEXT_REDEFINES)
+
+
 def test_codes_say_what_kind_of_fault_it_is() -> None:
     assert found_in(event_of("ObjectEvent", eventTime="x"))[0].code is Code.BAD_TIME
     assert found_in(event_of("ObjectEvent", epcList=[ITEM, ITEM]))[0].code is Code.DUPLICATE_SUBJECT

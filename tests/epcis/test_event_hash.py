@@ -24,7 +24,7 @@ EVENT: dict[str, Any] = {
     "type": "ObjectEvent",
     "eventTime": "2026-03-04T11:00:30.25+01:00",
     "eventTimeZoneOffset": "+01:00",
-    "epcList": ["urn:epc:id:sgtin:9521234.000001.1", "https://example.com/01/09521234000013/21/2"],
+    "epcList": ["https://example.com/01/09521234000013/21/2", "urn:epc:id:sgtin:9521234.000001.1"],
     "quantityList": [{"epcClass": "urn:epc:class:lgtin:9521234.000002.L7", "quantity": 12.5, "uom": "KGM"}],
     "action": "OBSERVE",
     "bizStep": "shipping",

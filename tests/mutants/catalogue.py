@@ -7,6 +7,7 @@ from typing import Final
 from tests.mutants import (
     codec,
     entitlement,
+    epcis,
     epochs,
     joining,
     proofs,
@@ -31,5 +32,6 @@ AREAS: Final[dict[str, tuple[Mutant, ...]]] = {
     "transport": transport.MUTANTS,
     "epochs": epochs.MUTANTS,
     "joining": joining.MUTANTS,
+    "epcis": epcis.MUTANTS,
 }
 ALL: Final = tuple(mutant for mutants in AREAS.values() for mutant in mutants)

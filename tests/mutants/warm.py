@@ -14,7 +14,8 @@ import sys
 from typing import Any, Final, NoReturn
 
 _IMPORTED: Final = (
-    "asyncio", "cryptography.x509", "hypothesis.strategies", "lmdb", "msgpack", "nacl.bindings", "pytest", "structlog",
+    "asyncio", "cryptography.x509", "fastapi.openapi.utils", "httpcore", "httpx", "hypothesis.strategies", "lmdb", "msgpack",
+    "nacl.bindings", "prometheus_client", "pytest", "sqlalchemy", "structlog",
 )  # fmt: skip
 
 

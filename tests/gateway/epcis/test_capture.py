@@ -12,10 +12,10 @@ import httpx
 import pytest
 
 from ledger.base.encoding import decode
-from ledger.base.errors import Code
+from ledger.base.errors import Code, StorageError
 from ledger.chain.transaction import Mode, context_hash, transaction_from_bytes
 from ledger.epcis.original import name_of, original_of
-from node.gateway.epcis import jobs
+from node.gateway.epcis import job_store, jobs
 from node.gateway.epcis.job_store import document_of
 from node.gateway.epcis.preparing import ROLLBACK_EVENTS
 from tests.gateway.epcis.documents import JSON, PROCEED, XML, alone, document, event, uuid
@@ -196,6 +196,39 @@ def test_an_event_id_that_came_to_nothing_is_free_again(tmp_path: Path) -> None:
         again = document(*(event(place, event_id=uuid(place)) for place in range(1, 6)))
         job = await finished(stage, await sent(stage, again))
         assert job["success"] is True, job["errors"]
+
+    play_epcis(tmp_path, act)
+
+
+def test_an_event_id_that_is_taken_rolls_back_what_came_with_it(tmp_path: Path) -> None:
+    async def act(stage: EpcisStage) -> None:
+        await finished(stage, await sent(stage, document(event(1, event_id=uuid(1)))))
+        await stage.catch_up()
+        both = document(event(2, event_id=uuid(1)), event(3, event_id=uuid(3)))
+        job = await finished(stage, await sent(stage, both))
+        assert job["success"] is False
+        assert [(one["code"], one["place"][-1]) for one in job["errors"]] == [(Code.REPEATED, "0")]
+        assert stage.world.state.tip.header.height == 1
+        job = await finished(stage, await sent(stage, both, **PROCEED))
+        assert (job["success"], len(job["errors"])) == (False, 1)
+        assert stage.world.state.tip.header.height == 2
+
+    play_epcis(tmp_path, act)
+
+
+def test_what_cannot_be_kept_is_not_handed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise StorageError(Code.UNAVAILABLE, "expected room on the disk, there is none")
+
+    async def act(stage: EpcisStage) -> None:
+        data = document(event(1, event_id=uuid(1)))
+        with monkeypatch.context() as patched:
+            patched.setattr(job_store, "begin", full)
+            assert (await sent(stage, data)).status_code == 503
+        assert stage.validator.submissions == []
+        assert (await finished(stage, await sent(stage, data)))[
+            "success"
+        ] is True  # its eventID is free again
 
     play_epcis(tmp_path, act)
 
@@ -433,6 +466,8 @@ def test_what_expired_but_is_in_the_repository_is_not_captured_again(tmp_path: P
         await stage.validator.stop()
         stage.validator.refusal = Code.EXPIRED
         await stage.validator.start()
+        await until(lambda: not stage.epcis.jobs._tasks or len(stage.validator.submissions) > 2)
+        assert len(stage.validator.submissions) == 2
         job = await finished(stage, response)
         assert (job["success"], job["errors"][0]["code"]) == (False, Code.EXPIRED)
         assert stage.world.state.tip.header.height == 1

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
+import httpcore
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -159,6 +160,21 @@ def test_the_connection_goes_to_the_address_that_was_judged() -> None:
             assert not receiver.got
 
     asyncio.run(act())
+
+
+def test_a_socket_is_opened_to_an_address_that_was_judged_and_to_no_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else who connects would ask the name server once more."""
+    opened = []
+
+    async def connect_tcp(self: object, host: str, *_: object) -> httpcore.AsyncNetworkStream:
+        opened.append(host)
+        raise httpcore.ConnectError("not here")
+
+    monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", connect_tcp)
+    assert post("http://receiver.example/", Policy(), ["93.184.216.34", "2606:4700::1111"]) == "not here"
+    assert opened == ["93.184.216.34", "2606:4700::1111"]
 
 
 def test_names_without_an_address() -> None:

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from client.webhook import check_delivery
 from ledger.base.errors import Code, CustodyError, StorageError, UnavailableError
+from ledger.epcis.message_signature import content_digest
 from ledger.members.registry import Entry, Kind, Period
 from node.gateway.epcis.subscriptions import webhooks as module
 from node.gateway.epcis.subscriptions.asked import Terms
@@ -84,6 +85,10 @@ def test_the_signature_holds_and_says_whose_gateway_sent_it(tmp_path: Path) -> N
         assert got.headers["gs1-signature"] == token_signature("told to nobody", got.body)
         changes: list[dict[str, object]] = [
             {"body": got.body + b" "},
+            {
+                "body": got.body + b" ",
+                "headers": got.headers | {"content-digest": content_digest(got.body + b" ")},
+            },
             {"target": receiver.url + "?"},
             {"headers": got.headers | {"custody-delivery": "2"}},
             {"headers": got.headers | {"content-type": "text/plain"}},
