@@ -50,7 +50,7 @@ def run_gateway(folder: Path, passphrase: bytes | None = None, *, log_level: str
     _silence_uvicorn()
     listener = listen(config.gateway)
     gateway = Gateway(network, token, opened.validator_socket)
-    identity = Identity(config.organisation, _capture_key(opened.keys, passphrase))
+    identity = Identity(config.organisation, capture_key(opened.keys, passphrase))
     epcis = None
     try:
         epcis = EpcisService(
@@ -88,7 +88,7 @@ def make_server(gateway: Gateway, epcis: EpcisService | None) -> GatewayServer:
     return GatewayServer(server_config(create_app(gateway, epcis), connections, stop_s=STOP_S), stop)
 
 
-def _capture_key(keys: Path, passphrase: bytes | None) -> SigningKey | None:
+def capture_key(keys: Path, passphrase: bytes | None) -> SigningKey | None:
     """The key that signs what clients capture; without it the gateway serves everything else, and says so once."""
     try:
         return Keystore(keys).load(CAPTURE_KEY, passphrase, use=CAPTURE_KEY)

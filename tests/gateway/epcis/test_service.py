@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from ledger.base.errors import Code, EntitlementError, StorageError, UnavailableError
+from ledger.base.keyfile import Cost
+from ledger.base.keys import SigningKey
 from node.gateway.epcis.access import tokens_in
 from node.gateway.epcis.store import LocalStore
-from node.gateway.run import make_server
+from node.gateway.run import capture_key, make_server
+from node.storage.keystore import Keystore
 from tests.gateway.epcis.epcis_stage import CAPTURER, READER, EpcisStage, play_epcis
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS notes (text TEXT NOT NULL UNIQUE) STRICT"
@@ -126,3 +129,16 @@ def test_a_server_that_stops_ends_what_waits_for_finality(tmp_path: Path) -> Non
             await wait()
 
     play_epcis(tmp_path, act)
+
+
+def test_a_sealed_capture_key_is_opened_by_its_passphrase_or_left(tmp_path: Path) -> None:
+    key = SigningKey.from_seed(bytes(32))
+    Keystore(tmp_path).save("capture", key, "capture", b"open it", cost=Cost(1, 8))
+    opened = capture_key(tmp_path, b"open it")
+    assert opened is not None
+    assert opened.public_key == key.public_key
+    assert capture_key(tmp_path, None) is None
+    assert capture_key(tmp_path, b"another") is None
+    Keystore(tmp_path / "other").save("capture", key, "sign", None)
+    assert capture_key(tmp_path / "other", None) is None, "a key for something else signs no capture"
+    assert capture_key(tmp_path / "empty", None) is None
