@@ -51,13 +51,14 @@ def run_gateway(folder: Path, passphrase: bytes | None = None, *, log_level: str
     listener = listen(config.gateway)
     gateway = Gateway(network, token, opened.validator_socket)
     identity = Identity(config.organisation, capture_key(opened.keys, passphrase))
+    tokens = tokens_in(opened.keys)
     epcis = None
     try:
         epcis = EpcisService(
             gateway,
             opened.index,
             identity,
-            tokens_in(opened.keys),
+            tokens,
             index_url=config.index_url,
             clock_ms=lambda: time.time_ns() // 1_000_000 + config.clock_offset_ms,
             webhook_allow=config.epcis.webhook_allow,
