@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import jsonschema_rs
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -301,3 +302,29 @@ def test_a_delivery_has_so_many_events_and_bytes_and_the_rest_follows(
         assert [one for got in receiver.got for one in reported(got.body)] == list("123456789")
 
     play(tmp_path, act)
+
+
+def test_answers_are_what_the_official_interface_says(tmp_path: Path, shared_data: Path) -> None:
+    """Its schemas, less patterns that no Python reads."""
+    official = json.loads((shared_data / "epcis" / "schema" / "openapi.json").read_text())
+    schemas = without_patterns(official["components"])
+    shapes = [{"$ref": f"#/components/schemas/Query{kind}Subscription"} for kind in ("Schedule", "Stream")]
+    whole = [{"$ref": "#/components/schemas/AbstractQuerySubscriptionResponse"}, {"oneOf": shapes}]
+    check = jsonschema_rs.Draft7Validator({"allOf": whole, "components": schemas})
+
+    async def act(told: Told) -> None:
+        check.validate(await made(told, "https://receiver.example/"))
+        with pytest.raises(jsonschema_rs.ValidationError):
+            check.validate({"dest": "https://receiver.example/", "stream": True})
+        terms = {"schedule": {"second": "[0-9],30"}, "initialRecordTime": "2026-04-04T20:33:31.116-06:00"}
+        response = await told.http.post(ALL, json={"dest": "https://receiver.example/", **terms})
+        check.validate(response.json())
+        assert response.json()["initialRecordTime"] == "2026-04-05T02:33:31.116Z"
+
+    play(tmp_path, act)
+
+
+def without_patterns(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: without_patterns(part) for name, part in value.items() if name != "pattern"}
+    return [without_patterns(part) for part in value] if isinstance(value, list) else value
