@@ -107,6 +107,13 @@ class Follower:
                 if not was_said or self._seen > before:  # once for each time that it breaks
                     self._log.warning("index waits", code=error.code.value, detail=error.message)
                 was_said = True
+            except Exception as error:  # noqa: BLE001 - whatever it is, people must see that the index stands still
+                self._log.exception("index failed")
+                return self._halt(
+                    StorageError(
+                        Code.INTERNAL, f"expected to index the next block, got {type(error).__name__}"
+                    )
+                )
             pause_s = FIRST_PAUSE_S if self._seen > before else min(2 * pause_s, LONGEST_PAUSE_S)
             await asyncio.sleep(pause_s)
 

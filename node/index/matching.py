@@ -49,7 +49,8 @@ def _pattern(parameter: str, value: str) -> Pattern:
     scheme = scheme.lower()
     fields = body.split(".")
     first = next((place for place, field in enumerate(fields) if field == "*"), len(fields))
-    if first == len(fields) or any(field != "*" for field in fields[first:]) or "[" in body:
+    is_plain = value.isascii() and value.isprintable()  # as are all canonical texts
+    if not is_plain or first == len(fields) or any(field != "*" for field in fields[first:]) or "[" in body:
         raise _no_pattern(parameter, value)
     text = canonical(value)
     infix = _SERIAL.get(scheme, "")

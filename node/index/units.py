@@ -32,6 +32,8 @@ class _Unit(NamedTuple):
 _NUMBER: Final = re.compile(r"(-?[0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]{1,24}))?")
 _APART: Final = 400
 """Numbers this many digits apart do not change each other where they are added."""
+_FAR: Final = 10**6
+"""Exponents beyond this are alike to `number_key`."""
 
 # Counted in: kg, m, m2, m3, s, Pa, J, W, Hz, V, A; speeds in eighteenths of m/s, temperatures in ninths of K.
 _QUANTITIES: Final = {
@@ -81,7 +83,7 @@ def measured(name: str, unit: str, number: str) -> tuple[str, str]:
         return f"{name}_{unit}", number_key(number)
     amount = _sum(_decimal(number), known.zero)
     digits, exponent = amount.digits * known.factor.digits, amount.exponent + known.factor.exponent
-    return f"{name}_{known.quantity}", number_key(f"{digits}e{exponent}")
+    return f"{name}_{known.quantity}", number_key(f"{digits}e{max(-_FAR, min(_FAR, exponent))}")
 
 
 def _sum(left: _Decimal, right: _Decimal) -> _Decimal:

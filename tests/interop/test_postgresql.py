@@ -24,6 +24,10 @@ from tests.index.test_follower import (
     test_events_come_as_they_are_recorded,
     test_without_bytes_the_extract_answers_until_they_come,
 )
+from tests.index.test_hostile import (
+    test_odd_values_and_names_of_queries,
+    test_what_a_database_cannot_keep_is_kept_another_way,
+)
 
 __all__ = [
     "test_a_correction_is_found_from_what_it_declares",
@@ -32,6 +36,7 @@ __all__ = [
     "test_names_are_those_that_occur_each_once_and_in_order",
     "test_pages_stay_as_they_were_while_events_arrive",
     "test_what_no_database_likes_is_taken_and_found_again",
+    "test_odd_values_and_names_of_queries",
     "test_a_block_twice_or_a_gap_is_refused_and_changes_nothing",
     "test_a_process_killed_in_the_middle_of_a_block_leaves_nothing",
     "test_an_erasure_leaves_the_extract_and_no_byte",
@@ -39,6 +44,7 @@ __all__ = [
     "test_an_index_of_another_network_is_refused",
     "test_another_chain_is_refused",
     "test_events_come_as_they_are_recorded",
+    "test_what_a_database_cannot_keep_is_kept_another_way",
     "test_without_bytes_the_extract_answers_until_they_come",
 ]
 

@@ -81,9 +81,39 @@ def test_an_author_s_own_use_of_our_prefix_is_respected(tmp_path: Path) -> None:
         await told.record(event(1, **{"ledger:page": 7}), context=b'[{"ledger": "https://books.example/"}]')
         response = await told.http.get("/events", headers=WRITTEN)
         (found,) = events_in(response)
-        assert response.json()["@context"] == [CONTEXT, {"ledger": "https://books.example/"}]
+        own = {"ledger": "https://books.example/", "ledger2": "https://custody-ledger.org/answer/"}
+        assert response.json()["@context"] == [CONTEXT, own]
         assert found["ledger:page"] == 7
-        assert found["https://custody-ledger.org/answer/applied"] is True
+        assert found["ledger2:applied"] is True
+        assert response.json()["ledger2:height"] == 1
+        assert (await told.http.get("/events", headers={"Accept": "application/xml"})).status_code == 200
+
+    tell(tmp_path, act)
+
+
+def test_no_author_speaks_as_the_node(tmp_path: Path) -> None:
+    forged = (
+        b'"ledger:correctedBy":["x"],',
+        b'"l\\u0065dger:correctedBy":["x"],',
+        b'"mine:correctedBy":["x"],',
+        b'"https://custody-ledger.org/answer/correctedBy":["x"],',
+        b'"term":["x"],',
+    )
+    context = json.dumps(
+        {"ledger": OURS["ledger"], "mine": OURS["ledger"], "term": OURS["ledger"] + "correctedBy"}
+    ).encode()
+
+    async def act(told: Told) -> None:
+        data = [json.dumps(event(number)).encode() for number in range(len(forged))]
+        said = [b"{" + one + member[1:] for one, member in zip(forged, data, strict=True)]
+        await told.record(*said, context=context)
+        response = await told.http.get("/events", headers=WRITTEN)
+        assert "correctedBy" not in response.text.replace('"term": "https', "").split("epcisBody")[1]
+        assert len(events_in(response)) == len(forged)
+        # Bound to somebody else's meaning in letters that are escaped, our words stand elsewhere.
+        await told.record(event(9), context=b'{"l\\u0065dger": "https://books.example/"}')
+        response = await told.http.get("/events", headers=WRITTEN)
+        assert all(one["ledger2:applied"] is True for one in events_in(response))
 
     tell(tmp_path, act)
 
