@@ -142,12 +142,18 @@ def problem_response(
     """The answer that carries a problem, with the headers its status needs."""
     document = problem(code, detail, request_id=request_id, **more)
     status = document["status"]
-    sent = dict(headers or {})
-    if status in (429, 503):
-        sent.setdefault("Retry-After", str(RETRY_AFTER_S))
-    if status == 401:
-        sent.setdefault("WWW-Authenticate", 'Bearer realm="custody"')
-    if status == 408:
-        sent.setdefault("Connection", "close")
     body = json.dumps(document, ensure_ascii=False).encode()
-    return Response(body, status_code=status, headers=sent, media_type=MEDIA_TYPE)
+    return Response(
+        body, status_code=status, headers=headers_of(status, headers or {}), media_type=MEDIA_TYPE
+    )
+
+
+def headers_of(status: int, given: Mapping[str, str]) -> dict[str, str]:
+    """The headers of a problem: those given, and what its status asks for besides."""
+    needed = {
+        401: {"WWW-Authenticate": 'Bearer realm="custody"'},
+        408: {"Connection": "close"},
+        429: {"Retry-After": str(RETRY_AFTER_S)},
+        503: {"Retry-After": str(RETRY_AFTER_S)},
+    }
+    return {**needed.get(status, {}), **given}

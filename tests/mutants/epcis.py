@@ -241,6 +241,15 @@ MUTANTS: Final = (
         _T_SENT + "test_a_delivery_is_sent_again_until_it_is_taken[redirects]",
     ),
     Mutant(
+        "ended-webhook-comes-back",
+        "A webhook that is ended while somebody resumes it goes on sending, and nothing lists it.",
+        "EPCIS.md, Subscriptions",
+        _WEBHOOKS,
+        "if now is not worker:",
+        "if now is None and worker is None:",
+        _T_SENT + "test_one_that_is_resumed_twice_or_ended_meanwhile_is_one_or_none",
+    ),
+    Mutant(
         "names-not-judged",
         "A webhook's name leads the gateway into its operator's own network.",
         "EPCIS.md, Subscriptions",

@@ -1,4 +1,4 @@
-"""Who may capture: bearers of a capture token (EPCIS.md §3).
+"""Who may capture: bearers of a capture token (EPCIS.md, Capture).
 
 `keys/capture.token` is made with the node; its bearer is called "capture". An operator who wants to know which system captured
 puts further tokens beside it, `keys/capture-NAME.token`, each 0600; its bearer is called NAME in the jobs. Removing a file and

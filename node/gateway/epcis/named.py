@@ -58,7 +58,7 @@ class NamedQueries:
         """Told the name of a query that was deleted."""
 
     async def add(self, query: NamedQuery) -> None:
-        """Keep a new one. EpcisError (ResourceAlreadyExistsException, QueryTooLargeException where there are too many)."""
+        """Keep a new one. EpcisError (ResourceAlreadyExistsException, QueryTooComplexException where there are too many)."""
 
         def work(connection: sqlite3.Connection) -> str:
             (count,) = connection.execute("SELECT count(*) FROM named_queries").fetchone()

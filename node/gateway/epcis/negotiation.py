@@ -94,6 +94,22 @@ def media_type_of(request: HTTPConnection, offers: tuple[str, ...]) -> str:
         raise _refusal(error.message) from None
 
 
+def sent_type(request: HTTPConnection) -> str:
+    """The media type of a request's body in lower case, without parameters; empty where none is said."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def check_sends_json(request: HTTPConnection) -> None:
+    """Raise EpcisError (UnsupportedMediaTypeException) unless the body is said to be JSON."""
+    media_type = sent_type(request)
+    if media_type not in COLLECTIONS:
+        raise EpcisError(
+            Exceptional.UNSUPPORTED_MEDIA_TYPE,
+            Code.UNSUPPORTED_MEDIA_TYPE,
+            f"expected a body of type {JSON} or {JSON_LD}, got {media_type[:80]!a}",
+        )
+
+
 def discovery(
     allow: tuple[str, ...], more: Mapping[str, str] | None = None, *, captures: bool = False
 ) -> Response:

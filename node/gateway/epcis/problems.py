@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from ledger.base.errors import Code, CustodyError
 from node.gateway import problems
-from node.gateway.problems import RETRY_AFTER_S, STATUS
+from node.gateway.problems import STATUS
 from node.gateway.rendering import to_json
 
 TYPE_PREFIX: Final = "epcisException:"
@@ -158,24 +158,24 @@ def problem_response(
         refusal.exception, refusal.code, refusal.message, request_id=request_id, **refusal.more
     )
     status = document["status"]
-    sent = {**refusal.headers, **(headers or {})}
-    if status in (429, 503):
-        sent.setdefault("Retry-After", str(RETRY_AFTER_S))
-    if status == 401:
-        sent.setdefault("WWW-Authenticate", 'Bearer realm="custody"')
-    if status == 408:
-        sent.setdefault("Connection", "close")
+    sent = problems.headers_of(status, {**refusal.headers, **(headers or {})})
     if "xml" in accept and "json" not in accept and "*/*" not in accept:
         return Response(_xml(document), status_code=status, headers=sent, media_type=XML)
     return Response(to_json(document), status_code=status, headers=sent, media_type=JSON)
 
 
 def _xml(document: Mapping[str, Any]) -> str:
-    """The members as elements; what XML cannot hold is left out of the text."""
-    members = "".join(
-        f"<{name}>{escape(_printable(str(value)))}</{name}>" for name, value in document.items()
-    )
+    """The members as elements (RFC 7807 appendix A); what XML cannot hold is left out of the text."""
+    members = "".join(f"<{name}>{_content(value)}</{name}>" for name, value in document.items())
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<problem xmlns="{_NAMESPACE}">{members}</problem>\n'
+
+
+def _content(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "".join(f"<{name}>{_content(member)}</{name}>" for name, member in value.items())
+    if isinstance(value, list):
+        return "".join(f"<i>{_content(one)}</i>" for one in value)
+    return "" if value is None else escape(_printable(str(value)))
 
 
 def _printable(text: str) -> str:

@@ -11,7 +11,6 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from ledger.base.errors import Code
 from node.gateway.answers import EVENT_STREAM
 from node.gateway.epcis import contract
 from node.gateway.epcis.addresses import resource
@@ -21,13 +20,13 @@ from node.gateway.epcis.negotiation import (
     COLLECTIONS,
     DOCUMENTS,
     JSON,
-    JSON_LD,
     SAID,
+    check_sends_json,
     check_versions,
     wish_of,
 )
 from node.gateway.epcis.paging import TOKEN, Mark, next_headers, per_page_of, question_of
-from node.gateway.epcis.problems import EpcisError, Exceptional
+from node.gateway.epcis.problems import Exceptional
 from node.gateway.epcis.raw_path import ROOT, path_value
 from node.gateway.epcis.reading import collection_response, parameters_of
 from node.gateway.epcis.service import EpcisService
@@ -101,13 +100,7 @@ def _all(routes: APIRouter, epcis: EpcisService) -> None:
     async def create(request: Request) -> Response:
         """It is judged now and never changes; its events are under `.../events`."""
         check_versions(request, sends=True)
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type not in (JSON, JSON_LD):
-            raise EpcisError(
-                Exceptional.UNSUPPORTED_MEDIA_TYPE,
-                Code.UNSUPPORTED_MEDIA_TYPE,
-                f"expected a body of type {JSON}, got {media_type[:80]!a}",
-            )
+        check_sends_json(request)
         with epcis.gateway.intake.body() as room:
             query = definition_of(bytes(await room.read(request)))
         await epcis.queries.add(query)

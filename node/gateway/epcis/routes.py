@@ -1,4 +1,4 @@
-"""All routes under `/epcis`, by what they are about (EPCIS.md §1)."""
+"""All routes under `/epcis`, by what they are about (EPCIS.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the routes of the EPCIS interface share, and its life beside the gateway's (EPCIS.md §2).
+"""What the routes of the EPCIS interface share, and its life beside the gateway's (EPCIS.md).
 
     epcis = EpcisService(gateway, folder.index, identity, tokens)
     app = create_app(gateway, epcis)           the application opens and closes it; `stop` ends what waits

@@ -1,4 +1,4 @@
-"""What the EPCIS interface keeps that the chain does not have: jobs, named queries, subscriptions (EPCIS.md §2).
+"""What the EPCIS interface keeps that the chain does not have: jobs, named queries, subscriptions (EPCIS.md, Capture, Query, Subscriptions).
 
 One SQLite file, `index/gateway.db`, with one connection in one thread of its own, so that no request waits for the disk on
 the event loop. `run` is one transaction: what it answered is on disk, synced; what it raised left nothing. Deleted bytes are

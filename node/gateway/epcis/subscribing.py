@@ -22,7 +22,7 @@ from node.gateway.answers import EVENT_STREAM
 from node.gateway.epcis import contract
 from node.gateway.epcis.addresses import resource
 from node.gateway.epcis.contract import answered, described, done
-from node.gateway.epcis.negotiation import COLLECTIONS, JSON, JSON_LD, SAID, check_versions, wish_of
+from node.gateway.epcis.negotiation import COLLECTIONS, SAID, check_sends_json, check_versions, wish_of
 from node.gateway.epcis.paging import EXPIRES, TOKEN, Mark, next_headers, per_page_of, question_of
 from node.gateway.epcis.problems import EpcisError, Exceptional, epcis_error_of, problem_response, status_of
 from node.gateway.epcis.raw_path import ROOT, path_value
@@ -105,13 +105,7 @@ def _all(routes: APIRouter, epcis: EpcisService) -> None:
         wish = wish_of(request, COLLECTIONS)
         check_versions(request, sends=True)
         name = await _named(epcis, request)
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type not in (JSON, JSON_LD):
-            raise EpcisError(
-                Exceptional.UNSUPPORTED_MEDIA_TYPE,
-                Code.UNSUPPORTED_MEDIA_TYPE,
-                f"expected a body of type {JSON}, got {media_type[:80]!a}",
-            )
+        check_sends_json(request)
         with epcis.gateway.intake.body() as room:
             asked = request_of(bytes(await room.read(request)))
         try:
@@ -272,7 +266,7 @@ def _least_ms(webhook: Webhook) -> int:
 
 
 def _with_formats(request: HTTPConnection, terms: Terms) -> Terms:
-    wish = wish_of(request, (JSON, JSON_LD, EVENT_STREAM))
+    wish = wish_of(request, (*COLLECTIONS, EVENT_STREAM))
     return terms._replace(epc_format=wish.epcs.value, cbv_format=wish.words.value)
 
 

@@ -21,7 +21,7 @@ from ledger.members.members import check_organisation_id
 from ledger.trade.statement import Openness
 from node.gateway.epcis.job_answers import fault_json
 from node.gateway.epcis.job_store import Job
-from node.gateway.epcis.negotiation import check_versions
+from node.gateway.epcis.negotiation import check_versions, sent_type
 from node.gateway.epcis.preparing import (
     PROCEED_EVENTS,
     ROLLBACK_EVENTS,
@@ -96,7 +96,7 @@ def _check_body(body: Body, behaviour: Behaviour) -> None:
         first, more = body.faults[0], len(body.faults) - 1
         rest = f"; and {more} more" if more else ""
         raise EpcisError(
-            Exceptional.VALIDATION, Code.MALFORMED, f"{first.place or '(document)'}: {first.detail}{rest}",
+            Exceptional.VALIDATION, first.code, f"{first.place or '(document)'}: {first.detail}{rest}",
             more={"errors": [fault_json(fault) for fault in body.faults[:_FAULTS_SHOWN]]},
         )  # fmt: skip
 
@@ -104,7 +104,7 @@ def _check_body(body: Body, behaviour: Behaviour) -> None:
 def wanted_by(request: Request, organisation: str) -> Wanted:
     """What a request's headers ask for. FormError unsupported_media_type, EpcisError."""
     check_versions(request, sends=True)
-    name = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    name = sent_type(request)
     form = _FORMS.get(name)
     if form is None:
         raise FormError(

@@ -153,6 +153,15 @@ def test_those_who_ask_for_xml_are_told_in_xml() -> None:
     space = "{urn:ietf:rfc:7807}"
     assert found[space + "type"] == "epcisException:NoSuchNameException"
     assert found[space + "detail"] == "expected <a> & b, got ''"
+    listed = EpcisError(
+        Exceptional.VALIDATION,
+        Code.MALFORMED,
+        "expected x",
+        more={"errors": [{"place": "/a", "detail": "<"}]},
+    )
+    answer = problem_response(listed, accept="text/xml")
+    root = ET.fromstring(bytes(answer.body).decode())
+    assert [one.text for one in root.iterfind(f"{space}errors/{space}i/{space}place")] == ["/a"]
     assert (
         problem_response(error, accept="application/xml, application/json").media_type
         == "application/problem+json"

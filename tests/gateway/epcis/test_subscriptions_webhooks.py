@@ -365,6 +365,23 @@ def test_what_is_removed_gets_nothing_more(tmp_path: Path) -> None:
     asyncio.run(act())
 
 
+def test_one_that_is_resumed_twice_or_ended_meanwhile_is_one_or_none(tmp_path: Path) -> None:
+    async def act() -> None:
+        async with Receiver() as receiver, webhooks_over(tmp_path, log := Log()) as webhooks:
+            for name in ("one", "two"):
+                await webhooks.add(webhook(receiver.url, name=name))
+            both = await asyncio.gather(webhooks.resume("one"), webhooks.resume("one"))
+            assert [found is not None and found.id for found in both] == ["one", "one"]
+            ended, _ = await asyncio.gather(webhooks.resume("two"), webhooks.remove("two"))
+            assert (ended, webhooks.get(QUERY, "two")) == (None, None)
+            at_work = [task for task in asyncio.all_tasks() if task.get_name().startswith("webhook")]
+            assert [task.get_name() for task in at_work] == ["webhook one"]
+            log.grow(1)
+            await until(lambda: bool(receiver.got))
+
+    asyncio.run(act())
+
+
 def test_what_is_wrong_at_home_is_not_laid_at_the_receivers_door(tmp_path: Path) -> None:
     async def act() -> None:
         async with Receiver() as receiver, webhooks_over(tmp_path, log := Log()) as webhooks:

@@ -134,6 +134,9 @@ class Webhooks:
         )
         webhook = worker.webhook._replace(standing=standing)
         await self.store.save(webhook)
+        now = self._workers.get(subscription_id)
+        if now is not worker:  # it was ended, or somebody else resumed it, while this one stopped
+            return None if now is None else now.webhook
         self._start(webhook)
         return webhook
 
