@@ -64,10 +64,10 @@ class FakeValidator:
             await self._server.close()
             self._server = None
 
-    def commit(self, *datas: bytes) -> FinalBlock:
+    def commit(self, *datas: bytes, advance_ms: int = 1_000) -> FinalBlock:
         """Execute transactions in a block of their own."""
         transactions = [transaction_from_bytes(data, self.world.network) for data in datas]
-        execution = self.world.commit(*transactions)
+        execution = self.world.commit(*transactions, advance_ms=advance_ms)
         checkpoint = self.world.checkpoints[-1]
         height, time_ms = checkpoint.header.height, checkpoint.header.time_ms
         made = []

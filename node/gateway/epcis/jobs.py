@@ -57,6 +57,7 @@ class Stored(NamedTuple):
 
 Lookup = Callable[[Sequence[str]], Awaitable[Mapping[str, Sequence[Stored]]]]
 Renew = Callable[[bytes], Awaitable[Renewed | None]]
+IsPast = Callable[[int], Awaitable[bool]]
 Sign = Callable[[Sequence[Candidate]], Awaitable[tuple[Part, ...]]]
 _Name = tuple[str, bool]
 
@@ -64,12 +65,17 @@ _Name = tuple[str, bool]
 class Jobs:
     """All captures of this gateway."""
 
-    def __init__(self, store: LocalStore, validator: LocalClient, look_up: Lookup, renew: Renew) -> None:
-        """`look_up`: the events in the index under some eventIDs. `renew`: signs anew what expired, if there is a key."""
+    def __init__(
+        self, store: LocalStore, validator: LocalClient, look_up: Lookup, renew: Renew, is_past: IsPast
+    ) -> None:
+        """`look_up`: the events in the index under some eventIDs. `renew`: signs anew what expired, if there is a key.
+        `is_past`: whether the index has a block of that time, so that nothing which expired then is executed any more.
+        """
         self._store = store
         self._validator = validator
         self._look_up = look_up
         self._renew = renew
+        self._is_past = is_past
         self._spoken_for: dict[_Name, str] = {}
         self._unseen: list[tuple[int, tuple[Named, ...]]] = []
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -249,7 +255,7 @@ class Jobs:
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     async def _settled(self, number: int, opened: Opened) -> bool:
-        """Hand one part in and keep what became of it. False: it expired and was signed anew, to be handed in again."""
+        """Hand one part in and keep what became of it. False: it expired and is to be handed in again, perhaps signed anew."""
         status = await self._handed_in(kept_submission(opened.submission))
         if _is_expired(status) and await self._renewed(number, opened):
             return False
@@ -270,11 +276,14 @@ class Jobs:
         return True
 
     async def _renewed(self, number: int, opened: Opened) -> bool:
-        """Sign what expired anew, unless it cannot be or the repository has any of it.
+        """Sign what expired anew, unless it cannot be or the repository has any of it. True: to be handed in again.
 
-        The validator knows what became of every transaction it executed, and nothing executes one after its expiry; the index
-        is asked besides, for a validator that began anew from others' snapshot.
+        A validator refuses by its clock what the next block could not take. One that began anew may not know that it stands in a
+        block already, which is not final yet or which the index has not got to: only behind a block of a later time than the
+        expiry it is certain that nothing executes it any more, and that the index would show it.
         """
+        if not await self._is_past(opened.expiry_ms):
+            return True
         if await self._look_up(event_names(opened.submission)):
             return False
         renewed = await self._renew(opened.submission)

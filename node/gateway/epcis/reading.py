@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ledger.base.encoding import encode
 from ledger.base.errors import Code, FormError, UnavailableError
 from ledger.epcis.xml.writer import document_xml
 from ledger.trade.extract.context import prefixes_of
@@ -37,6 +38,8 @@ THREADS: Final = 4
 """Of their own: questions that take long hold up each other, and never a capture."""
 FIELDS_MOST: Final = 2_000
 _EXTENSIONS_MOST: Final = 64
+_PREFIXES: Final = "gs1-extensions"
+"""The header that binds prefixes for a request's parameters."""
 _PAGING: Final = frozenset({PER, TOKEN})
 _T = TypeVar("_T")
 
@@ -94,7 +97,8 @@ class Reader:
     ) -> Response:
         """One page of the events that `query` asks for. `more`: what the address does not say of the query."""
         parameters = parameters_of(request)
-        asked = question_of(request.url.path, parameters, more)
+        prefixes = request.headers.get(_PREFIXES, "").encode("latin-1")
+        asked = question_of(request.url.path, parameters, encode((prefixes, more)))
         tokens = [value for key, value in parameters if key == TOKEN]
         wanted = Page(per_page_of(parameters))
         if tokens:
@@ -182,7 +186,7 @@ def query_of(request: Request, fixed: EventQuery | None = None) -> EventQuery:
 def _extensions(request: Request) -> bytes | None:
     """The context that GS1-Extensions stands for (`ex=https://example.org/,...`); EpcisError (NotAcceptableException)."""
     bound = {}
-    for part in request.headers.get("gs1-extensions", "").split(",")[:_EXTENSIONS_MOST]:
+    for part in request.headers.get(_PREFIXES, "").split(",")[:_EXTENSIONS_MOST]:
         prefix, _, namespace = part.strip().partition("=")
         if prefix.isidentifier() and ":" in namespace and namespace.isascii():
             bound[prefix] = namespace.strip()

@@ -77,7 +77,7 @@ class EpcisService:
         self.store = LocalStore(folder / FILE, (job_store.SCHEMA, named.SCHEMA, stored.SCHEMA))
         grants = Grants(lambda: gateway.ask(gateway.validator.genesis))
         self.reader = Reader(self.index, self.page_tokens, grants)
-        self.jobs = Jobs(self.store, gateway.submitter, self._look_up, self._renew)
+        self.jobs = Jobs(self.store, gateway.submitter, self._look_up, self._renew, self._is_past)
         self.queries = NamedQueries(self.store)
         self.subscriptions = Subscriptions(
             self.store,
@@ -140,6 +140,10 @@ class EpcisService:
         """Sign anew what expired before it could be ordered."""
         key = self.identity.key
         return None if key is None else await asyncio.to_thread(renew, submission, key, self.clock_ms())
+
+    async def _is_past(self, time_ms: int) -> bool:
+        """Whether the index has a block of that time or a later one."""
+        return (await asyncio.to_thread(self.index.position)).time_ms >= time_ms
 
     # ---- who may
 

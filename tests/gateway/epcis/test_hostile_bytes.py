@@ -72,3 +72,17 @@ def test_what_is_no_event_is_told_by_its_extract(tmp_path: Path) -> None:
         assert shown[0]["eventID"] != "urn:a\ud800"
 
     tell(tmp_path, act)
+
+
+def test_a_page_token_is_bound_to_the_prefixes_of_its_request_too(tmp_path: Path) -> None:
+    async def act(told: Told) -> None:
+        await told.record(*(event(number, **{"urn:x:a": "1"}) for number in (1, 2)))
+        first = await told.http.get(
+            "/events", params={"EQ_p:a": "1", "perPage": "1"}, headers={"GS1-Extensions": "p=urn:x:"}
+        )
+        link = first.headers["link"].split(">")[0][1:].removeprefix("/epcis")
+        for prefixes, status in (("p=urn:x:", 200), ("p=urn:y:", 400), ("", 400)):
+            response = await told.http.get(link, headers={"GS1-Extensions": prefixes})
+            assert response.status_code == status, response.text
+
+    tell(tmp_path, act)
