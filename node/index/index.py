@@ -24,7 +24,7 @@ from node.index.query import EventQuery, too_complex, too_large
 from node.index.reading import DERIVED_ID, BlockEvents, Body, State, facets_of, hash_in
 from node.index.select import ordered, planned
 from node.index.stored import IndexedEvent, Position, events_in_order, stored_events, whole_events
-from node.index.tables import events, facets
+from node.index.tables import contexts, events, facets
 from node.index.tables import position as position_table
 from node.index.values import text_key
 from node.index.writing import Numbers, replace_facets, write_events
@@ -41,6 +41,8 @@ RESOURCES: Final = {
 }
 """Top-level resources (the REST binding's collections) and the facets whose values are their names."""
 WITHIN_S: Final = 10.0
+PAGE_BYTES: Final = 8_000_000
+"""Of authors' bytes on one page, the context of each event counted with it; more is left to the next page."""
 _AT_ONCE: Final = 500
 
 
@@ -264,6 +266,7 @@ class Index:
                 limit = min(limit, query.event_count_limit - page.answered)
             statement = ordered(plan, query, page.after, view.known).limit(limit + 1)
             rows = view.connection.execute(statement).all() if limit > 0 else []
+            limit = _fitting(view.connection, [row[0] for row in rows[:limit]]) if rows else limit
             shown = events_in_order(view.connection, [row[0] for row in rows[:limit]])
         answered = page.answered + len(shown)
         is_last = len(rows) <= limit or answered == query.event_count_limit
@@ -383,6 +386,27 @@ def _answering() -> Iterator[None]:
         raise StorageError(
             Code.UNAVAILABLE, f"expected the index's database to answer: {error.orig}"
         ) from error
+
+
+def _fitting(connection: Connection, sequences: list[int]) -> int:
+    """How many of the first of these events fit onto a page, one at least."""
+    sizes: dict[int, int] = {}
+    for start in range(0, len(sequences), _AT_ONCE):
+        size = func.coalesce(func.length(events.c.event), 0) + func.coalesce(
+            func.length(contexts.c.context), 0
+        )
+        statement = (
+            select(events.c.sequence, size.label("size"))
+            .outerjoin(contexts, events.c.context == contexts.c.id)
+            .where(events.c.sequence.in_(sequences[start : start + _AT_ONCE]))
+        )
+        sizes |= {row.sequence: row.size for row in connection.execute(statement)}
+    total = 0
+    for place, sequence in enumerate(sequences):
+        total += sizes[sequence]
+        if total > PAGE_BYTES:
+            return max(1, place)
+    return len(sequences)
 
 
 def _check_count(connection: Connection, matching: Select[Any], most: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger.base.errors import FormError
-from node.index.index import Page
+from node.index.index import PAGE_BYTES, Page
 from node.index.parameters import query_from_json, query_from_url
 from tests.index.stage import IndexStage, found, made, play_index
 
@@ -58,6 +58,23 @@ def test_what_a_database_cannot_keep_is_kept_another_way(tmp_path: Path, databas
             assert at(**{"EQ_bizTransaction_urn:t:" + LETTERS: "urn:r:" + LETTERS}) == [5]
             assert at(**{"EQ_source_urn:s:" + LETTERS: "urn:q:1"}) == [5]
             assert at(GT_value_FAH="1e4000") == [7]
+
+    play_index(tmp_path, database, act)
+
+
+def test_a_page_ends_where_its_bytes_are_enough(tmp_path: Path, database: str) -> None:
+    async def act(stage: IndexStage) -> None:
+        async with stage.following() as (index, _):
+            for number in range(12):
+                stage.record(made(number, **{"ex:long": 900_000 * "x"}))
+            await stage.caught_up(index)
+            page: Page | None = Page(1_000)
+            counts = []
+            while page is not None:
+                answer = index.events(query_from_json({}), page)
+                counts.append(len(answer.events))
+                page = answer.next
+            assert counts == [PAGE_BYTES // 900_000, 12 - PAGE_BYTES // 900_000]
 
     play_index(tmp_path, database, act)
 
