@@ -14,12 +14,13 @@ from typing import Final
 
 from ledger.base.errors import FormError
 from ledger.base.limits import CONTEXT_BYTES
+from ledger.epcis.xml.names import EPCIS_CONTEXT
 from ledger.trade.slices import parse
 
 TERM: Final = "capturedDocument"
 _SCHEME: Final = "ni:///sha-256;"
 _SPACES: Final = b" \t\r\n"
-_EPCIS: Final = b'"https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"'
+_EPCIS: Final = b'"%s"' % EPCIS_CONTEXT.encode("ascii")
 
 
 def name_of(document: bytes) -> str:

@@ -11,10 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from ledger.base.limits import CONTEXT_BYTES, JSON_DEPTH
+from ledger.epcis import original
 from ledger.epcis.json_text import json_text
+from ledger.epcis.xml.names import EPCIS_CONTEXT
 from ledger.trade.slices import parse
 
-CONTEXT: Final = "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"
+CONTEXT: Final = EPCIS_CONTEXT
 _STANDARD: Final = frozenset(
     {
         CONTEXT,
@@ -23,7 +25,7 @@ _STANDARD: Final = frozenset(
     }
 )
 """Addresses under which the context of EPCIS 2.0 is known; one stands for all of them."""
-_DROPPED: Final = frozenset({"capturedDocument"})
+_DROPPED: Final = frozenset({original.TERM})
 """Terms that a gateway adds when it captures; they say something of one document, not of the events."""
 _DEPTH: Final = JSON_DEPTH + 8
 

@@ -22,6 +22,7 @@ from ledger.epcis.document import Form, read_document
 from ledger.epcis.findings import Finding, Grade
 from ledger.epcis.original import name_of, with_original
 from ledger.trade.statement import Action, Extract, Openness
+from node.index.reading import DERIVED_ID
 from node.local.protocol import OpenBytes, Submission
 
 ROLLBACK_EVENTS: Final = limits.ITEMS_PER_TRANSACTION
@@ -157,7 +158,7 @@ def sign_body(
     names = iter(
         Named(
             one.place,
-            one.event_id or f"urn:custody:event:{ready.item.event_hash.hex()}",
+            one.event_id or DERIVED_ID + ready.item.event_hash.hex(),
             one.event_id is None,
             one.is_correction,
         )
@@ -185,7 +186,7 @@ class Renewed(NamedTuple):
 def event_names(submission: bytes) -> list[str]:
     """`urn:custody:event:` names of the events of a kept submission: they stay the same whoever signs it when."""
     items = decode(kept_submission(submission).transaction, max_bytes=limits.TRANSACTION_BYTES)[1]
-    return [f"urn:custody:event:{item[3].hex()}" for item in items]
+    return [DERIVED_ID + item[3].hex() for item in items]
 
 
 def renew(submission: bytes, key: SigningKey, now_ms: int) -> Renewed:

@@ -4,7 +4,8 @@
     /eventTypes /epcs /bizSteps /bizLocations /readPoints /dispositions, of each /{name} and /{name}/events
 
 A name is known if an event has it, whatever its spelling; standard words and event types always are. Under /epcs
-anything is found that events are about, also a class, or what is named as missing: so the list is as whole as the chain. For an event and for an EPC there is the bundle that proves it, and proves that the list is complete.
+anything is found that events are about, also a class, or what is named as missing: so the list is as whole as the chain.
+For an event and for an EPC there is the bundle that proves it, and proves that the list is complete.
 """
 
 from __future__ import annotations

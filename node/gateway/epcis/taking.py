@@ -21,7 +21,7 @@ from ledger.members.members import check_organisation_id
 from ledger.trade.statement import Openness
 from node.gateway.epcis.job_answers import fault_json
 from node.gateway.epcis.job_store import Job
-from node.gateway.epcis.negotiation import check_versions, sent_type
+from node.gateway.epcis.negotiation import JSON, JSON_LD, XML, check_versions, sent_type
 from node.gateway.epcis.preparing import (
     PROCEED_EVENTS,
     ROLLBACK_EVENTS,
@@ -43,9 +43,9 @@ LIMITS: Final = {
 READERS: Final = "Custody-Readers"
 """Organisations that may read the bytes of what is captured, besides the one that captures; without it the bytes are open."""
 _FORMS: Final = {
-    "application/json": Form.JSON,
-    "application/ld+json": Form.JSON,
-    "application/xml": Form.XML,
+    JSON: Form.JSON,
+    JSON_LD: Form.JSON,
+    XML: Form.XML,
     "text/xml": Form.XML,
 }
 _READERS_MOST: Final = 64
