@@ -75,6 +75,15 @@ MUTANTS: Final = (
         _T_CAPTURE + "test_what_expired_but_is_in_the_repository_is_not_captured_again",
     ),
     Mutant(
+        "signed-anew-before-it-is-past",
+        "What one validator's clock refuses is signed anew while a block that has it is under way.",
+        "EPCIS.md, Capture",
+        _EPCIS + "jobs.py",
+        "if not await self._is_past(opened.expiry_ms):",
+        "if not opened.expiry_ms:",
+        _T_CAPTURE + "test_what_expired_but_is_in_the_repository_is_not_captured_again",
+    ),
+    Mutant(
         "restricted-bytes-open",
         "A client names who may read what it captures, and everybody may.",
         "EPCIS.md, Capture",
