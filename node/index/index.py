@@ -27,7 +27,7 @@ from node.index.stored import IndexedEvent, Position, events_in_order, stored_ev
 from node.index.tables import contexts, events, facets
 from node.index.tables import position as position_table
 from node.index.values import text_key
-from node.index.writing import Numbers, replace_facets, write_events
+from node.index.writing import Numbers, forget_unused, replace_facets, write_events
 
 __all__ = ["Answer", "Index", "IndexedEvent", "Page", "Position", "rebuild"]
 
@@ -235,7 +235,7 @@ class Index:
         commands = (
             ("PRAGMA wal_checkpoint(TRUNCATE)",)
             if self._engine.dialect.name == "sqlite"
-            else (f"VACUUM {events.name}", f"VACUUM {facets.name}")
+            else tuple(f"VACUUM {table.name}" for table in (events, facets, tables.fields, contexts))
         )
         with self._writer, _answering(), self._engine.connect() as connection:
             raw = connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -430,6 +430,9 @@ def _change_one(view: _View, one: IndexedEvent, body: Body | None, state: State)
             is_derived=after.event_id is None,
         )
     )
+    if state is State.ERASED:
+        gone = {name for name, _ in before.facets - after.facets}
+        forget_unused(view.connection, view.numbers, gone, one.context)
 
 
 def _having(numbers: list[int], key: str) -> Select[Any]:

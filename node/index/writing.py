@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, insert, select
+from sqlalchemy import Connection, Table, func, insert, select, update
 
 from node.index.facets import Facet
 from node.index.reading import BlockEvents, Body, EventRow
@@ -29,6 +29,11 @@ class Numbers:
         self.generation = generation
         self._fields: dict[str, int] = {}
         self._contexts: dict[bytes, int] = {}
+
+    def forget(self) -> None:
+        """Ask for every number anew."""
+        self._fields.clear()
+        self._contexts.clear()
 
     def known(self, connection: Connection, names: Iterable[str]) -> list[int]:
         """The numbers of those names that any event has."""
@@ -69,6 +74,23 @@ class Numbers:
                 self._contexts.clear()
             self._contexts[digest] = number
         return number
+
+
+def forget_unused(connection: Connection, numbers: Numbers, names: set[str], context: bytes | None) -> None:
+    """Overwrite those names of facets and that context if no event has them any more: only erased bytes said them.
+
+    Rows stay, for numbers are given out by counting them.
+    """
+    for number in numbers.known(connection, sorted(names)):
+        used = select(facets.c.sequence).where(facets.c.field == number).limit(1)
+        if connection.execute(used).first() is None:
+            connection.execute(update(fields).where(fields.c.id == number).values(name=f"\ufffd{number}"))
+    place = numbers.context(connection, context)
+    using = select(events.c.sequence).where(events.c.context == place).limit(1)
+    if place is not None and connection.execute(using).first() is None:
+        nothing = {"hash": place.to_bytes(8, "big"), "context": b""}
+        connection.execute(update(contexts).where(contexts.c.id == place).values(nothing))
+    numbers.forget()
 
 
 def write_events(connection: Connection, numbers: Numbers, blocks: Sequence[BlockEvents], first: int) -> None:

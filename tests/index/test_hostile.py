@@ -6,10 +6,12 @@ import random
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from ledger.base.errors import FormError
 from node.index.index import PAGE_BYTES, Page
 from node.index.parameters import query_from_json, query_from_url
+from node.index.tables import contexts, fields, open_engine
 from tests.index.stage import IndexStage, found, made, play_index
 
 # Drawn, so that a database that packs texts cannot make them short.
@@ -113,5 +115,35 @@ def test_odd_values_and_names_of_queries(tmp_path: Path, database: str, text: st
                                 continue
                             index.events(query, page)
             assert len(found(index)) == 1
+
+    play_index(tmp_path, database, act)
+
+
+def test_names_and_contexts_that_only_erased_bytes_said_are_erased_with_them(
+    tmp_path: Path, database: str
+) -> None:
+    async def act(stage: IndexStage) -> None:
+        async with stage.following() as (index, _):
+            both = {"ex:both": "1"}
+            stage.record(
+                made(1, **both, **{"ex:OnlyHere": "1"}, bizTransactionList=[{"type": "urn:t:OnlyHere", "bizTransaction": "urn:a:b"}])
+            )  # fmt: skip
+            stage.record(made(2, **both))
+            await stage.caught_up(index)
+            one, two = index.events(query_from_json({}), Page(2)).events
+            index.erase([one.event_hash])
+            stage.record(made(3, **{"ex:OnlyHere": "3"}))
+            await stage.caught_up(index)
+            assert [event.sequence for event in found(index, **{"EQ_ex:both": "1"})] == [2]
+            assert [event.sequence for event in found(index, **{"EXISTS_ex:OnlyHere": "true"})] == [3]
+            assert index.by_event_ids([two.event_id])[two.event_id][0].context is not None
+            index.erase(event.event_hash for event in found(index))
+            engine = open_engine(stage.url)
+            with engine.connect() as connection:
+                names = [row.name for row in connection.execute(select(fields.c.name))]
+                kept = [bytes(row.context) for row in connection.execute(select(contexts.c.context))]
+            engine.dispose()
+            assert not any("OnlyHere" in name or "both" in name for name in names)
+            assert not any(kept)
 
     play_index(tmp_path, database, act)

@@ -26,6 +26,7 @@ from tests.index.test_follower import (
 )
 from tests.index.test_hostile import (
     test_a_page_ends_where_its_bytes_are_enough,
+    test_names_and_contexts_that_only_erased_bytes_said_are_erased_with_them,
     test_odd_values_and_names_of_queries,
     test_what_a_database_cannot_keep_is_kept_another_way,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "test_pages_stay_as_they_were_while_events_arrive",
     "test_what_no_database_likes_is_taken_and_found_again",
     "test_a_page_ends_where_its_bytes_are_enough",
+    "test_names_and_contexts_that_only_erased_bytes_said_are_erased_with_them",
     "test_odd_values_and_names_of_queries",
     "test_a_block_twice_or_a_gap_is_refused_and_changes_nothing",
     "test_a_process_killed_in_the_middle_of_a_block_leaves_nothing",
