@@ -230,6 +230,15 @@ MUTANTS: Final = (
         'return {"recordTime": time_text(one.record_time_ms)} | copy',
         _T + "test_resources.py::test_the_author_s_own_record_time_and_id_are_kept_apart",
     ),
+    Mutant(
+        "author-speaks-as-the-node",
+        "An author writes into an event that it came to hold, or where its proof is, and readers take it for the node's word.",
+        "EPCIS.md, Query",
+        _EPCIS + "answers.py",
+        "return {name: value for name, value in members.items() if not _is_ours(name, prefixes)}",
+        "return members if prefixes else None",
+        _T + "test_answers.py::test_no_author_speaks_as_the_node",
+    ),
     # --- subscriptions
     Mutant(
         "position-before-the-answer",
