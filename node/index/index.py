@@ -23,7 +23,14 @@ from node.index import tables
 from node.index.query import EventQuery, too_complex, too_large
 from node.index.reading import DERIVED_ID, BlockEvents, Body, State, facets_of, hash_in
 from node.index.select import ordered, planned
-from node.index.stored import IndexedEvent, Position, events_in_order, stored_events, whole_events
+from node.index.stored import (
+    IndexedEvent,
+    Position,
+    events_in_order,
+    events_without_bytes,
+    stored_events,
+    whole_events,
+)
 from node.index.tables import contexts, events, facets
 from node.index.tables import position as position_table
 from node.index.values import text_key
@@ -297,8 +304,12 @@ class Index:
                         found[some[key]] = (*found.get(some[key], ()), one)
         return found
 
-    def corrections(self, about: Iterable[IndexedEvent]) -> dict[int, tuple[IndexedEvent, ...]]:
+    def corrections(
+        self, about: Iterable[IndexedEvent], *, with_bytes: bool = False
+    ) -> dict[int, tuple[IndexedEvent, ...]]:
         """The events that declare these to be in error, by sequence: by hash, or where they name none by the same eventID.
+
+        Anybody may make many and large ones, so their bytes are read for who shows them only.
 
         Whether a declaration stands is in its outcomes: anybody may declare, the rules say who may.
         """
@@ -319,7 +330,7 @@ class Index:
                 named = select(facets.c.sequence).where(
                     declares, facets.c.key.in_([digest.hex() for digest in some])
                 )
-                statement = whole_events().where(
+                statement = (whole_events() if with_bytes else events_without_bytes()).where(
                     or_(
                         events.c.sequence.in_(named),
                         and_(events.c.event_id.in_(ids), events.c.sequence.in_(is_declaration)),

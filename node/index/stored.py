@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, null, select
 
 from ledger.base.encoding import decode
 from ledger.base.limits import TRANSACTION_BYTES
@@ -87,6 +87,12 @@ class IndexedEvent(NamedTuple):
 def whole_events() -> Select[Any]:
     """A statement for whole events, to be restricted and given to `stored_events`."""
     return select(*_COLUMNS).outerjoin(contexts, events.c.context == contexts.c.id)
+
+
+def events_without_bytes() -> Select[Any]:
+    """The same with nobody's bytes: of events that are only counted and named, however large they are."""
+    kept = _COLUMNS[:-2]  # less context and event
+    return select(*kept, null().label("context"), null().label("event"))
 
 
 def stored_events(connection: Connection, statement: Select[Any]) -> list[IndexedEvent]:

@@ -134,6 +134,8 @@ def test_a_correction_is_found_from_what_it_declares(database: str, tmp_path: Pa
                 3: [5],
             }
             assert declared[1][0].is_correction
+            assert declared[1][0].event is None  # nobody's megabytes for a name
+            assert index.corrections(originals, with_bytes=True)[1][0].event is not None
             assert declared[3][0].cites == originals[2].event_hash
             assert not declared[3][0].is_applied  # the forwarder had no standing to
             assert [one.sequence for one in index.by_event_id("urn:example:1")] == [1, 4]

@@ -142,7 +142,7 @@ def _events(routes: APIRouter, epcis: EpcisService) -> None:
 
         def find(index: Index) -> tuple[tuple[IndexedEvent, ...], Found]:
             named = index.by_event_id(event_id)
-            corrections = index.corrections(named)
+            corrections = index.corrections(named, with_bytes=True)
             every = {
                 one.sequence: one for one in (*named, *(one for some in corrections.values() for one in some))
             }
