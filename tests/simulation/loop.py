@@ -81,13 +81,18 @@ class Process:
         self.tasks.clear()
         self.on_kill()
         current = asyncio.current_task(self._loop.as_loop)
-        for task in tasks:
-            if task is not current and not task.done():
-                task._log_destroy_pending = False  # type: ignore[attr-defined] # it is meant to be
-                coroutine = task.get_coro()
-                with suppress(BaseException):
-                    if coroutine is not None:
-                        coroutine.close()
+        # What a coroutine still does while it is closed (cancel others, wake them) is the dead process' and never runs.
+        before, self._loop.current = self._loop.current, self
+        try:
+            for task in tasks:
+                if task is not current and not task.done():
+                    task._log_destroy_pending = False  # type: ignore[attr-defined] # it is meant to be
+                    coroutine = task.get_coro()
+                    with suppress(BaseException):
+                        if coroutine is not None:
+                            coroutine.close()
+        finally:
+            self._loop.current = before
 
     def note(self, task: asyncio.Task[Any]) -> None:
         self._made += 1
