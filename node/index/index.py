@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, Self
 
-from sqlalchemy import Connection, Engine, Select, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, func, insert, or_, select, update
 from sqlalchemy.exc import DBAPIError
 
 from ledger.base.errors import Code, StorageError
 from ledger.base.hashing import ZERO_HASH
 from node.index import tables
-from node.index.query import EventQuery, too_complex, too_large
+from node.index.query import EventQuery, QueryTooLargeError, too_complex, too_large
 from node.index.reading import DERIVED_ID, BlockEvents, Body, State, facets_of, hash_in
 from node.index.select import ordered, planned
 from node.index.stored import (
@@ -50,6 +50,8 @@ RESOURCES: Final = {
 WITHIN_S: Final = 10.0
 PAGE_BYTES: Final = 8_000_000
 """Of authors' bytes on one page, the context of each event counted with it; more is left to the next page."""
+EVENTS_AT_ONCE: Final = 1_000
+"""Events of one id that are answered at once."""
 _AT_ONCE: Final = 500
 
 
@@ -283,7 +285,12 @@ class Index:
         return Answer(shown, view.position, following)
 
     def by_event_id(self, event_id: str) -> tuple[IndexedEvent, ...]:
-        """All events of an id, in order: an error declaration repeats the id of what it declares to be in error."""
+        """All events of an id, in order: an error declaration repeats the id of what it declares to be in error.
+
+        QueryTooLargeError where they are more than a page: anybody may use an id again.
+        """
+        with self._reading() as view:
+            _check_page(view.connection, _named_so({text_key(event_id)}, hash_in(event_id)))
         return self.by_event_ids((event_id,)).get(event_id, ())
 
     def by_event_ids(self, event_ids: Iterable[str]) -> dict[str, tuple[IndexedEvent, ...]]:
@@ -293,12 +300,8 @@ class Index:
         with self._reading() as view:
             for start in range(0, len(wanted), _AT_ONCE):
                 some = {text_key(text): text for text in wanted[start : start + _AT_ONCE]}
-                hashes = {text: digest for text in some if (digest := hash_in(text)) is not None}
-                statement = (
-                    whole_events()
-                    .where(or_(events.c.event_id.in_(some), events.c.event_hash.in_(list(hashes.values()))))
-                    .order_by(events.c.sequence)
-                )
+                hashes = (digest for text in some if (digest := hash_in(text)) is not None)
+                statement = whole_events().where(_named_so(some, *hashes)).order_by(events.c.sequence)
                 for one in stored_events(view.connection, statement):
                     for key in {one.event_id, DERIVED_ID + one.event_hash.hex()}.intersection(some):
                         found[some[key]] = (*found.get(some[key], ()), one)
@@ -309,7 +312,8 @@ class Index:
     ) -> dict[int, tuple[IndexedEvent, ...]]:
         """The events that declare these to be in error, by sequence: by hash, or where they name none by the same eventID.
 
-        Anybody may make many and large ones, so their bytes are read for who shows them only.
+        Anybody may make many and large ones, so their bytes are read for who shows them only, and QueryTooLargeError is raised
+        where these are more than a page.
 
         Whether a declaration stands is in its outcomes: anybody may declare, the rules say who may.
         """
@@ -330,12 +334,13 @@ class Index:
                 named = select(facets.c.sequence).where(
                     declares, facets.c.key.in_([digest.hex() for digest in some])
                 )
-                statement = (whole_events() if with_bytes else events_without_bytes()).where(
-                    or_(
-                        events.c.sequence.in_(named),
-                        and_(events.c.event_id.in_(ids), events.c.sequence.in_(is_declaration)),
-                    )
+                wanted = or_(
+                    events.c.sequence.in_(named),
+                    and_(events.c.event_id.in_(ids), events.c.sequence.in_(is_declaration)),
                 )
+                if with_bytes:
+                    _check_page(view.connection, wanted)
+                statement = (whole_events() if with_bytes else events_without_bytes()).where(wanted)
                 for other in stored_events(view.connection, statement.order_by(events.c.sequence)):
                     cites = other.cites
                     wrong = by_id.get(other.event_id) if cites is None else by_hash.get(cites)
@@ -418,6 +423,24 @@ def _fitting(connection: Connection, sequences: list[int]) -> int:
         if total > PAGE_BYTES:
             return max(1, place)
     return len(sequences)
+
+
+def _named_so(event_ids: Iterable[str], *hashes: bytes | None) -> ColumnElement[bool]:
+    """Events that have one of these ids, or one of these hashes."""
+    named = events.c.event_id.in_(list(event_ids))
+    return or_(named, events.c.event_hash.in_([digest for digest in hashes if digest is not None]))
+
+
+def _check_page(connection: Connection, wanted: ColumnElement[bool]) -> None:
+    """Raise QueryTooLargeError unless the events wanted are as many, and as large, as a page may be."""
+    statement = select(events.c.sequence).where(wanted).order_by(events.c.sequence).limit(EVENTS_AT_ONCE + 1)
+    sequences = list(connection.execute(statement).scalars())
+    if len(sequences) > EVENTS_AT_ONCE or _fitting(connection, sequences) < len(sequences):
+        raise QueryTooLargeError(
+            Code.TOO_LARGE,
+            f"expected at most {EVENTS_AT_ONCE} events of one id and {PAGE_BYTES} bytes, there are more; "
+            "ask for them page by page, as events?EQ_eventID=",
+        )
 
 
 def _check_count(connection: Connection, matching: Select[Any], most: int) -> None:

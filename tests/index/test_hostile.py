@@ -11,6 +11,7 @@ from sqlalchemy import select
 from ledger.base.errors import FormError
 from node.index.index import PAGE_BYTES, Page
 from node.index.parameters import query_from_json, query_from_url
+from node.index.query import QueryTooLargeError
 from node.index.tables import contexts, fields, open_engine
 from tests.index.stage import IndexStage, found, made, play_index
 
@@ -77,6 +78,32 @@ def test_a_page_ends_where_its_bytes_are_enough(tmp_path: Path, database: str) -
                 counts.append(len(answer.events))
                 page = answer.next
             assert counts == [PAGE_BYTES // 900_000, 12 - PAGE_BYTES // 900_000]
+
+    play_index(tmp_path, database, act)
+
+
+def test_more_events_of_one_id_than_a_page_holds_are_left_to_a_query(tmp_path: Path, database: str) -> None:
+    async def act(stage: IndexStage) -> None:
+        async with stage.following() as (index, _):
+            stage.record(made(1, eventID="urn:x:1"))
+            await stage.caught_up(index)
+            (event,) = found(index)
+            declared = {
+                "errorDeclaration": {
+                    "declarationTime": "2026-11-26T10:00:00Z",
+                    "correctiveEventIDs": ["urn:c:1"],
+                }
+            }
+            for number in range(2, 12):
+                stage.record(made(number, eventID=event.event_id, **declared, **{"ex:long": 900_000 * "x"}))
+            await stage.caught_up(index)
+            with pytest.raises(QueryTooLargeError, match="EQ_eventID="):
+                index.by_event_id(event.event_id)
+            with pytest.raises(QueryTooLargeError, match="page by page"):
+                index.corrections([event], with_bytes=True)
+            assert len(index.corrections([event])[event.sequence]) == 10
+            query = query_from_url([("EQ_eventID", event.event_id)], b"{}")
+            assert index.events(query, Page(1_000)).events[0].event_id == event.event_id
 
     play_index(tmp_path, database, act)
 

@@ -160,7 +160,7 @@ def _events(routes: APIRouter, epcis: EpcisService) -> None:
         response_class=Response,
         openapi_extra=described(path=_EVENT_ID, formats=True),
         responses=contract.document("The event.", pages=False, proves=True)
-        | contract.exceptions(Exceptional.NO_SUCH_NAME),
+        | contract.exceptions(Exceptional.NO_SUCH_NAME, Exceptional.QUERY_TOO_LARGE),
     )
     async def event(request: Request) -> Response:
         """As application/vnd.custody.bundle: the file that proves the event and the history of what it is about."""

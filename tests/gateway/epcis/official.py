@@ -64,9 +64,9 @@ def corrected(document: dict[str, Any]) -> dict[str, Any]:
         paths[path][operation]["responses"].setdefault(
             "400", {"$ref": "#/components/responses/400QueryIssues"}
         )
-    # So is what maxEventCount asks for.
+    # So is what maxEventCount asks for, and that anybody may use an eventID again, as often as they like.
     for path, methods in paths.items():
-        if path == "/events" or path.endswith("/events"):
+        if path.endswith("/events") or path == "/events/{eventID}":
             methods["get"]["responses"].setdefault(
                 "413", {"$ref": "#/components/responses/413QueryScopeOrSize"}
             )
