@@ -223,6 +223,15 @@ class Cluster:
         async with self.gateway(name) as gateway:
             await gateway.checkpoint() if status.height else await gateway.genesis()
 
+    async def wait_until_level(self, name: str, other: str) -> None:
+        """Wait until a node has caught up with where another one is now."""
+        there = await self.status(other)
+        while there is not None:
+            here = await self.status(name)
+            if here is not None and here.height >= there.height:
+                return
+            await asyncio.sleep(_POLL_S)
+
     def key(self, name: str) -> SigningKey:
         """An organisation's signing key."""
         return Keystore(self.made.folders[name] / "keys").load("sign")

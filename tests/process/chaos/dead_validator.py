@@ -90,6 +90,7 @@ async def dead_validator(
         )
         cluster.start(victim)
         await cluster.wait_until_ready(victim)
+        await cluster.wait_until_level(victim, others[0])  # else two were missing when the next one dies
     await recorder.close()
     measured = {
         "rate": per_second,
