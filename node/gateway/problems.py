@@ -119,9 +119,18 @@ def code_of_status(status: int) -> Code:
 def problem(code: Code, detail: str, *, request_id: str | None = None, **more: Any) -> dict[str, Any]:
     """The problem document: type, title, status, code, detail and whatever else the code comes with."""
     status = STATUS[code]
+    return problem_document(
+        TYPE_PREFIX + code.value, _TITLES[status], status, code, detail, request_id=request_id, **more
+    )
+
+
+def problem_document(
+    kind: str, title: str, status: int, code: Code, detail: str, *, request_id: str | None, **more: Any
+) -> dict[str, Any]:
+    """The members of a problem in their order (API.md §3). `kind`: its `type`, a URI."""
     document: dict[str, Any] = {
-        "type": TYPE_PREFIX + code.value,
-        "title": _TITLES[status],
+        "type": kind,
+        "title": title,
         "status": status,
         "code": code.value,
         "detail": detail,

@@ -289,19 +289,25 @@ class Index:
 
         QueryTooLargeError where they are more than a page: anybody may use an id again.
         """
-        with self._reading() as view:
-            _check_page(view.connection, _named_so({text_key(event_id)}, hash_in(event_id)))
-        return self.by_event_ids((event_id,)).get(event_id, ())
+        return self.by_event_ids((event_id,), within_page=True).get(event_id, ())
 
-    def by_event_ids(self, event_ids: Iterable[str]) -> dict[str, tuple[IndexedEvent, ...]]:
-        """All events of each id that any has. `urn:custody:event:<event hash>` names any event, also one with its own id."""
+    def by_event_ids(
+        self, event_ids: Iterable[str], *, within_page: bool = False
+    ) -> dict[str, tuple[IndexedEvent, ...]]:
+        """All events of each id that any has. `urn:custody:event:<event hash>` names any event, also one with its own id.
+
+        `within_page`: QueryTooLargeError where they are more than a page.
+        """
         found: dict[str, tuple[IndexedEvent, ...]] = {}
         wanted = list(dict.fromkeys(event_ids))
         with self._reading() as view:
             for start in range(0, len(wanted), _AT_ONCE):
                 some = {text_key(text): text for text in wanted[start : start + _AT_ONCE]}
-                hashes = (digest for text in some if (digest := hash_in(text)) is not None)
-                statement = whole_events().where(_named_so(some, *hashes)).order_by(events.c.sequence)
+                hashes = [digest for text in some if (digest := hash_in(text)) is not None]
+                asked = or_(events.c.event_id.in_(some), events.c.event_hash.in_(hashes))
+                if within_page:
+                    _check_page(view.connection, asked)
+                statement = whole_events().where(asked).order_by(events.c.sequence)
                 for one in stored_events(view.connection, statement):
                     for key in {one.event_id, DERIVED_ID + one.event_hash.hex()}.intersection(some):
                         found[some[key]] = (*found.get(some[key], ()), one)
@@ -423,12 +429,6 @@ def _fitting(connection: Connection, sequences: list[int]) -> int:
         if total > PAGE_BYTES:
             return max(1, place)
     return len(sequences)
-
-
-def _named_so(event_ids: Iterable[str], *hashes: bytes | None) -> ColumnElement[bool]:
-    """Events that have one of these ids, or one of these hashes."""
-    named = events.c.event_id.in_(list(event_ids))
-    return or_(named, events.c.event_hash.in_([digest for digest in hashes if digest is not None]))
 
 
 def _check_page(connection: Connection, wanted: ColumnElement[bool]) -> None:

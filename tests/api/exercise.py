@@ -17,7 +17,6 @@ import json
 import random
 import sys
 import tempfile
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,12 +25,11 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import httpx
-from hypothesis import HealthCheck, given, reject, seed, settings
-from hypothesis import strategies as st
-from hypothesis.errors import Unsatisfiable
+from hypothesis import reject
 from structlog.testing import capture_logs
 
 from ledger.trade.statement import Action, Role
+from tests.api.drawing import conformance, draw
 from tests.fuzz.mutation import mutate
 from tests.gateway.stage import BEARER, Stage, body_of, item_id, staged
 
@@ -180,45 +178,14 @@ class _Run:
 
 def exercise(examples: int, drawn: int = 1, *, only: str | None = None) -> Exercised:
     """Draw `examples` requests for each operation (or that of one path) and each way of drawing."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import schemathesis
-        from schemathesis import GenerationMode
-        from schemathesis.checks import not_a_server_error
-        from schemathesis.specs.openapi import checks
-
-        held = [
-            not_a_server_error, checks.status_code_conformance, checks.content_type_conformance,
-            checks.response_headers_conformance, checks.response_schema_conformance,
-        ]  # fmt: skip
-        with on_stage() as loop:
-            run = _Run(loop, drawn, held)
-            schema = schemathesis.openapi.from_dict(loop.stage.app.openapi())
-            results: Iterator[Any] = schema.get_all_operations()
-            for operation in (result.ok() for result in results):
-                if only is not None and operation.path != only:
-                    continue
-                for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-                    try:
-                        given_body: dict[str, Any] = (
-                            {"body": b"", "media_type": MSGPACK} if operation.method == "post" else {}
-                        )
-                        cases = operation.as_strategy(generation_mode=mode, **given_body)
-                        _run(run.over(operation), cases, examples, drawn)
-                    except Unsatisfiable:
-                        if mode is GenerationMode.POSITIVE:
-                            raise  # of the other mode: an operation with nothing to be wrong about
-        findings = tuple(f"{where}: {what}" for where, what in run.findings.items())
-        return Exercised(sum(run.by_status.values()), run.by_status, run.by_operation, findings)
-
-
-def _run(tried: Any, strategy: Any, examples: int, drawn: int) -> None:
-    quiet = settings(
-        max_examples=examples, database=None, deadline=None, suppress_health_check=list(HealthCheck)
-    )
-    quiet(
-        seed(drawn)(given(strategy, st.integers(0, 2**32))(tried))
-    )()  # the number: more examples than cases differ
+    with on_stage() as loop:
+        run = _Run(loop, drawn, conformance())
+        draw(
+            loop.stage.app.openapi(), run.over, examples=examples, drawn=drawn, only=only,
+            body=lambda operation: {"body": b"", "media_type": MSGPACK} if operation.method == "post" else {},
+        )  # fmt: skip
+    findings = tuple(f"{where}: {what}" for where, what in run.findings.items())
+    return Exercised(sum(run.by_status.values()), run.by_status, run.by_operation, findings)
 
 
 def _request(stage: Stage, case: Any, draw: random.Random) -> httpx.Request:

@@ -12,19 +12,13 @@ from tests.simulation.clients import Clients
 from tests.simulation.founding import found
 from tests.simulation.knobs import knobs
 from tests.simulation.signatures import signatures
-from tests.simulation.world import World, shared_work
+from tests.simulation.world import World, shared_work, started
 
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    with signatures(real=False), shared_work(), knobs({"segment_bytes": 2_048}):
-        made = World(5, found(4))
-        for slot in made.seats:
-            made.place(slot)
-        made.start()
-        made.loop.run_until(50_000)
+    with signatures(real=False), shared_work(), knobs({"segment_bytes": 2_048}), started(found(4)) as made:
         yield made
-        made.close()
 
 
 def hand_in(world: World, clients: Clients, slot: int, count: int) -> None:

@@ -14,19 +14,13 @@ from tests.simulation.clients import Clients
 from tests.simulation.founding import found, subject_of
 from tests.simulation.node import Node
 from tests.simulation.signatures import signatures
-from tests.simulation.world import World, shared_work
+from tests.simulation.world import World, shared_work, started
 
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    with signatures(real=False), shared_work():
-        made = World(5, found(4, snapshots=SnapshotConfig(5, 6, 0)))
-        for slot in made.seats:
-            made.place(slot)
-        made.start()
-        made.loop.run_until(50_000)
+    with signatures(real=False), shared_work(), started(found(4, snapshots=SnapshotConfig(5, 6, 0))) as made:
         yield made
-        made.close()
 
 
 @pytest.fixture

@@ -129,3 +129,15 @@ class World:
         for node in self.nodes:
             digest.update(b"%d %d" % (node.instance, self.oracles.heights.get(node.instance, 0)))
         return digest.hexdigest()
+
+
+@contextmanager
+def started(founding: Founding) -> Iterator[World]:
+    """A world whose nodes have all begun."""
+    made = World(5, founding)
+    for slot in made.seats:
+        made.place(slot)
+    made.start()
+    made.loop.run_until(50_000)
+    yield made
+    made.close()

@@ -134,16 +134,10 @@ def problem(
     exception: Exceptional, code: Code, detail: str, *, request_id: str | None = None, **more: Any
 ) -> dict[str, Any]:
     """The problem document."""
-    document: dict[str, Any] = {
-        "type": TYPE_PREFIX + exception.value,
-        "title": _TITLES[exception],
-        "status": status_of(exception, code),
-        "code": code.value,
-        "detail": detail,
-    }
-    if request_id is not None:
-        document["request"] = request_id
-    return document | more
+    return problems.problem_document(
+        TYPE_PREFIX + exception.value, _TITLES[exception], status_of(exception, code), code, detail,
+        request_id=request_id, **more,
+    )  # fmt: skip
 
 
 def problem_response(

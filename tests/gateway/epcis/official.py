@@ -16,7 +16,6 @@ import os
 import random
 import sys
 import tempfile
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,11 +23,10 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import httpx
-from hypothesis import HealthCheck, given, reject, seed, settings
-from hypothesis import strategies as st
-from hypothesis.errors import Unsatisfiable
+from hypothesis import reject
 from structlog.testing import capture_logs
 
+from tests.api.drawing import conformance, draw
 from tests.gateway.epcis.epcis_stage import CAPTURER, READER
 from tests.gateway.epcis.told import Told, event, telling
 from tests.gateway.stage import item_id
@@ -194,40 +192,11 @@ def exercise(
     document: dict[str, Any], examples: int, drawn: int = 1, *, only: str | None = None
 ) -> Exercised:
     """Draw `examples` requests for each operation (or those of one path) and each way of drawing."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import schemathesis
-        from schemathesis import GenerationMode
-        from schemathesis.checks import not_a_server_error
-        from schemathesis.specs.openapi import checks
-
-        held = [
-            not_a_server_error, checks.status_code_conformance, checks.content_type_conformance,
-            checks.response_headers_conformance, checks.response_schema_conformance,
-        ]  # fmt: skip
-        with _on_stage() as (runner, told):
-            run = _Run(runner, told, drawn, held)
-            results: Iterator[Any] = schemathesis.openapi.from_dict(document).get_all_operations()
-            for operation in (result.ok() for result in results):
-                if only is not None and operation.path != only:
-                    continue
-                for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-                    try:
-                        quiet = settings(
-                            max_examples=examples,
-                            database=None,
-                            deadline=None,
-                            suppress_health_check=list(HealthCheck),
-                        )
-                        cases = operation.as_strategy(generation_mode=mode)
-                        quiet(seed(drawn)(given(cases, st.integers(0, 2**32))(run.over(operation))))()
-                    except Unsatisfiable as error:
-                        if mode is GenerationMode.POSITIVE:
-                            raise LookupError(
-                                f"{operation.method} {operation.path}"
-                            ) from error  # of the other mode: an operation with nothing to be wrong about
-        findings = tuple(f"{where}: {what}" for where, what in run.findings.items())
-        return Exercised(sum(run.by_status.values()), run.by_status, run.by_operation, findings)
+    with _on_stage() as (runner, told):
+        run = _Run(runner, told, drawn, conformance())
+        draw(document, run.over, examples=examples, drawn=drawn, only=only)
+    findings = tuple(f"{where}: {what}" for where, what in run.findings.items())
+    return Exercised(sum(run.by_status.values()), run.by_status, run.by_operation, findings)
 
 
 def main() -> int:
