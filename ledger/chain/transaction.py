@@ -57,6 +57,10 @@ class Kind(IntEnum):
     EPOCH_CHANGE = (
         3  # the next validators and parameters (`ledger.chain.epoch`), alone in a block that closes its epoch
     )
+    GOVERNANCE = 4  # proposals, ballots, withdrawals
+    REGISTRATION = 5  # an organisation's own keys, delegates, licences
+    ERASURE = 6  # tombstones: bytes of events that are to be erased everywhere
+    APPROVAL = 7  # a person approved an act: credential id, thumbprint, hash of the assertion
 
 
 class Mode(IntEnum):
@@ -366,12 +370,12 @@ def transaction_from_wire(value: Any, network: bytes, size: int = 0) -> Transact
 
 
 def payload_leaves(network: bytes, kind: int, items: tuple[Any, ...]) -> list[bytes]:
-    """The leaf hashes of all items: item hashes, of evidence and epoch changes the hash of their encoding.
+    """The leaf hashes of all items: item hashes; of all kinds but events and mismatches the hash of their encoding.
 
     A mismatch shows its item's hash only: the bytes beside it prove themselves. Only the outer shape of an event is
     checked here: six fields, an array of subjects. FormError otherwise.
     """
-    if kind in (Kind.EVIDENCE, Kind.EPOCH_CHANGE):
+    if kind not in (Kind.EVENTS, Kind.MISMATCH):
         return [tagged_hash(Tag.ITEM, network, encode(item)) for item in items]
     hashes = []
     for item in items:

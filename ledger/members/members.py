@@ -29,6 +29,8 @@ class Use(IntEnum):
     DELEGATE = 3  # sign handovers for one consignment until a date
     APPROVER = 4  # approve changes of the network
     VALIDATOR = 5
+    AUTHORITY = 6  # sign the organisation's certificates
+    TRANSPORT = 7  # speak as the organisation's node
 
 
 class Delegation(NamedTuple):

@@ -34,6 +34,10 @@ class Kind(IntEnum):
     VALIDATOR = (
         8  # epoch key in hex -> [organisation, TLS pin]; those of genesis stand in its list of validators
     )
+    LICENCE = 9  # "<prefix>|<organisation>" -> what a prefix's holder lets that organisation make
+    PROPOSAL = 10  # proposal id in hex -> a proposal with its ballots (`ledger.members.governance`)
+    SUSPENSION = 11  # organisation id -> until when it may not act
+    POLICY = 12  # organisation id -> which of its acts a person must approve
 
 
 class Period(NamedTuple):

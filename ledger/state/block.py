@@ -40,7 +40,10 @@ from ledger.chain.transaction import (
     item_from_wire,
 )
 from ledger.chain.validators import ValidatorSet
+from ledger.members.draft import Author, Change, RegistryDraft
+from ledger.members.governance import apply_governance
 from ledger.members.members import Key, Members, Use
+from ledger.members.registration import apply_registration
 from ledger.members.registry import Registry
 from ledger.state.item import ItemChanges, execute_item, subjectless_changes
 from ledger.state.links import Entry
@@ -52,6 +55,15 @@ from ledger.trade.rules import Act, check_entitled
 from ledger.trade.statement import Action, Extract, Openness, Statement, Subject
 
 SIGNING_USES = (Use.SIGN, Use.CAPTURE, Use.DELEGATE)
+ACTS = {Kind.GOVERNANCE: apply_governance, Kind.REGISTRATION: apply_registration}
+"""What changes the registry, by kind of transaction."""
+SIGNERS = {
+    Kind.GOVERNANCE: (Use.APPROVER,),
+    Kind.REGISTRATION: (Use.SIGN, Use.APPROVER, Use.AUTHORITY),
+    Kind.ERASURE: (Use.SIGN,),
+    Kind.APPROVAL: (Use.SIGN, Use.CAPTURE),
+}
+"""Keys of which uses may sign a transaction, by its kind; SIGNING_USES all others."""
 
 
 class Receipt(NamedTuple):
@@ -71,6 +83,8 @@ class Execution(NamedTuple):
     receipts: tuple[Receipt, ...]
     rows: tuple[ItemChanges, ...]
     records: dict[SubjectKey, Record]
+    amendments: tuple[Change, ...]
+    """What items set in the registry, in force from the next height; not what closing an epoch sets."""
     undo: BlockUndo
 
 
@@ -82,12 +96,15 @@ def apply_block(state: LedgerState, header: Header, transactions: Sequence[Trans
     notarised by an honest validator.
     """
     registry, sets = _succession(state, header, transactions)
+    draft = RegistryDraft(state.registry, header.height)
     block, room = Pending(state), Room(state)
     receipts: list[Receipt] = []
     members = state.members(header.height)
     ids: dict[bytes, int] = {}
     for transaction in transactions:
-        receipts += _apply_transaction(state, block, room, header, members, transaction, ids)
+        receipts += _apply_transaction(state, block, room, header, members, draft, transaction, ids)
+    if draft.changes:
+        registry = registry.amended(header.height, draft.changes)
     log = state.log.copy()
     for row in block.rows:
         log.append(row.entry_hash)
@@ -105,7 +122,7 @@ def apply_block(state: LedgerState, header: Header, transactions: Sequence[Trans
     undo = state.write(block.changes, log, ids, Tip(header, outcome), registry, sets)
     rows = tuple(block.rows)
     state.remember_rows(rows)
-    return Execution(outcome, tuple(receipts), rows, block.changes, undo)
+    return Execution(outcome, tuple(receipts), rows, block.changes, draft.changes, undo)
 
 
 def _succession(
@@ -133,6 +150,7 @@ def _apply_transaction(
     room: Room,
     header: Header,
     members: Members,
+    draft: RegistryDraft,
     transaction: Transaction,
     ids: dict[bytes, int],
 ) -> list[Receipt]:
@@ -144,12 +162,14 @@ def _apply_transaction(
     ids[transaction.id] = transaction.header.expiry_ms
     pending = Pending(block)
     receipts: list[Receipt] = []
-    failed = False
+    failed, begun = False, draft.mark()
     for index in range(count):
+        before = draft.mark()
         try:
-            row = _apply_item(state, block, pending, header, members, key, transaction, index)
+            row = _apply_item(state, block, pending, header, members, draft, key, transaction, index)
             room.take(row.records)
         except CustodyError as error:
+            draft.roll_back(before)
             receipts.append(_refused(transaction, index, error.code))
             failed = True
         else:
@@ -159,6 +179,7 @@ def _apply_transaction(
             pending.changes.update(row.records)
     if failed and transaction.header.mode == Mode.ALL_OR_NOTHING:
         room.give_back(block, pending.changes)
+        draft.roll_back(begun)
         return [
             receipt if receipt.refusal else _refused(transaction, receipt.place, Code.ROLLED_BACK)
             for receipt in receipts
@@ -216,7 +237,7 @@ def check_standing(
         raise EntitlementError(
             Code.NOT_ENTITLED, f"expected a key of {signed.organisation}, got one of {key.organisation}"
         )
-    if key.use not in SIGNING_USES:
+    if key.use not in SIGNERS.get(Kind(signed.kind), SIGNING_USES):
         raise EntitlementError(Code.WRONG_USE, f"expected a signing key, got one for use {key.use}")
     return key
 
@@ -227,6 +248,7 @@ def _apply_item(
     pending: Pending,
     header: Header,
     members: Members,
+    draft: RegistryDraft,
     key: Key,
     transaction: Transaction,
     index: int,
@@ -251,6 +273,14 @@ def _apply_item(
         return _apply_mismatch(state, block, pending, members, key, raw, entry)
     if signed.kind == Kind.EVIDENCE:
         check_evidence_of(state.sets, evidence.parse_evidence(raw))
+    if signed.kind in (Kind.ERASURE, Kind.APPROVAL):
+        raise FormError(Code.UNSUPPORTED_VERSION, "expected a kind of transaction that is executed yet")
+    act = ACTS.get(Kind(signed.kind))
+    if act is not None:
+        author = Author(
+            state.network, entry.organisation, entry.public_key, key.use, entry.height, entry.time_ms
+        )
+        act(draft, members, author, raw)
     return subjectless_changes(state.network, entry)
 
 

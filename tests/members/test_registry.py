@@ -178,7 +178,7 @@ GOOD = (
     (8, "00" * 32, ((3, 9, ("maker", bytes(32))),)),
 )  # fmt: skip
 BAD = (
-    None, (), (0, "maker"), (9, "x", ()), (True, "x", ()), (3, "", ()), (3, "a b", ()), (3, "x", None), (3, "x", ((0, None),)),
+    None, (), (0, "maker"), (99, "x", ()), (True, "x", ()), (3, "", ()), (3, "a b", ()), (3, "x", None), (3, "x", ((0, None),)),
     (3, "x", ((-1, None, "o"),)), (3, "x", ((0, -1, "o"),)), (3, "x", ((0, None, 5),)), (3, "x", ((0, None, "a b"),)),
     (0, "maker", ((0, None, ("Maker", "NL", ("customs",), 1)),)), (0, "maker", ((0, None, ("Maker", "NLD", (), True)),)),
     (0, "maker", ((0, None, (5, "NL", (), True)),)), (0, "maker", ((0, None, ("x" * 257, "NL", (), True)),)),

@@ -1,0 +1,75 @@
+"""The registry as a block is about to leave it: today's entries, and what its items set so far (PROTOCOL.md §7.2).
+
+Who may act is judged by the registry in force at the block (`Members`); what an act changes is read and written here, so
+that two acts of one block see each other. Everything takes effect from the next height. A refused item, and the items that
+a failed transaction takes with it, leave nothing behind: `mark` before, `roll_back` after.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ledger.members.registry import Entry, Kind, Registry
+
+Change = tuple[int, str, Any]
+
+
+class Author(NamedTuple):
+    """Who acts on the registry, and where on the ledger."""
+
+    network: bytes
+    organisation: str
+    public_key: bytes
+    use: int
+    """What the key is registered for (`members.Use`)."""
+    height: int
+    time_ms: int
+    """Block time."""
+
+
+class RegistryDraft:
+    """What one block's items set, over the registry before it."""
+
+    __slots__ = ("_changes", "_height", "_registry")
+
+    def __init__(self, registry: Registry, height: int) -> None:
+        """`height`: of the block being executed; `registry`: as the block before it left it."""
+        self._registry = registry
+        self._height = height
+        self._changes: list[Change] = []
+
+    def get(self, kind: Kind, name: str) -> Any:
+        """The data under (kind, name) as the block's items so far leave it, or None."""
+        for changed_kind, changed_name, data in reversed(self._changes):
+            if changed_kind == kind and changed_name == name:
+                return data
+        entry = self._registry.exact(kind, name)
+        return None if entry is None else entry.at(self._height)
+
+    def entry(self, kind: Kind, name: str) -> Entry | None:
+        """The entry with all its periods as it was before this block, or None: whether a name was ever used."""
+        return self._registry.exact(kind, name)
+
+    def all_of(self, kind: Kind) -> dict[str, Any]:
+        """All data of one kind in force as the block's items so far leave it, by name in ascending order."""
+        found = {entry.name: entry.at(self._height) for entry in self._registry.entries if entry.kind == kind}
+        found.update({name: data for changed, name, data in self._changes if changed == kind})
+        return {name: found[name] for name in sorted(found) if found[name] is not None}
+
+    def set(self, kind: Kind, name: str, data: Any) -> None:
+        """Let (kind, name) stand for `data` from the next height; None ends it."""
+        self._changes.append((int(kind), name, data))
+
+    def mark(self) -> int:
+        """Where things stand, for `roll_back`."""
+        return len(self._changes)
+
+    def roll_back(self, mark: int) -> None:
+        """Forget everything that was set since `mark`."""
+        del self._changes[mark:]
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What was set: (kind, name, data) each once, as it was set last, in order of (kind, name)."""
+        last = {(kind, name): data for kind, name, data in self._changes}
+        return tuple((kind, name, last[kind, name]) for kind, name in sorted(last))
