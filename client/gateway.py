@@ -174,6 +174,10 @@ class Gateway:
         """The genesis file. Whoever takes it from a gateway trusts that gateway; compare the network id."""
         return self._run(protocol.octets(self._pool, "/v1/genesis"))
 
+    def registry(self) -> bytes:
+        """The registry file (`ledger.proof.registry`), to be verified."""
+        return self._run(protocol.octets(self._pool, "/v1/registry"))
+
     def _object(self, flow: Flow[Any]) -> dict[str, Any]:
         return _as_object(self._run(flow))
 
@@ -280,6 +284,10 @@ class AsyncGateway:
     async def genesis(self) -> bytes:
         """As `Gateway.genesis`."""
         return await self._run(protocol.octets(self._pool, "/v1/genesis"))
+
+    async def registry(self) -> bytes:
+        """As `Gateway.registry`."""
+        return await self._run(protocol.octets(self._pool, "/v1/registry"))
 
     async def _object(self, flow: Flow[Any]) -> dict[str, Any]:
         return _as_object(await self._run(flow))

@@ -139,6 +139,10 @@ class LocalClient:
         """A bundle over the subjects named; `payloads`: with the bytes of open events."""
         return protocol.parse_bytes(await self._ask(protocol.Prove(tuple(keys), payloads)))
 
+    async def registry(self) -> bytes:
+        """The registry file: every member, key, grant and vote there ever was, proven."""
+        return protocol.parse_bytes(await self._ask(protocol.GetRegistry()))
+
     async def genesis(self) -> bytes:
         """The genesis file."""
         return protocol.parse_bytes(await self._ask(protocol.GetGenesis()))

@@ -295,6 +295,10 @@ class GetMetrics(NamedTuple):
     """Answer: bytes, Prometheus text format."""
 
 
+class GetRegistry(NamedTuple):
+    """Answer: the bytes of a registry file (`ledger.proof.registry`). Faults unavailable, overloaded."""
+
+
 Request = (
     Submit
     | GetTransactions
@@ -308,6 +312,7 @@ Request = (
     | GetGenesis
     | GetStatus
     | GetMetrics
+    | GetRegistry
 )
 
 
@@ -404,6 +409,7 @@ _REQUESTS: Final[tuple[tuple[type[Any], Callable[[Any], Any]], ...]] = (
     (GetGenesis, lambda value: GetGenesis(*take_array(value, "genesis wanted", 0))),
     (GetStatus, lambda value: GetStatus(*take_array(value, "status wanted", 0))),
     (GetMetrics, lambda value: GetMetrics(*take_array(value, "metrics wanted", 0))),
+    (GetRegistry, lambda value: GetRegistry(*take_array(value, "registry wanted", 0))),
 )
 _OPERATIONS: Final = {kind: number for number, (kind, _) in enumerate(_REQUESTS, 1)}
 

@@ -21,34 +21,40 @@ from node.validator.execution import Executor
 from node.validator.past import incomplete, read_progress
 
 
-class StoredHistory:
-    """`ledger.proof.history.History` over an executor that stands at its checkpoint."""
+class StoredRegistry:
+    """The registry of an executor that stands at its checkpoint: all of `ledger.proof.registry.RegistryHistory`."""
 
-    def __init__(self, executor: Executor, payload: PayloadStore) -> None:
-        """Raises UnavailableError unavailable while there is no checkpoint or a later block was executed, and
-        history_incomplete while the past below the snapshot that the node joined from is.
-        """
+    def __init__(self, executor: Executor) -> None:
+        """Raises UnavailableError unavailable while there is no checkpoint or a later block was executed."""
         if executor.checkpoint is None or not executor.is_at_checkpoint:
             raise UnavailableError(
                 Code.UNAVAILABLE,
                 "expected a block that a quorum certified, there is none yet; try again in a moment",
             )
-        progress = read_progress(executor.tables)
-        if progress is not None:
-            raise incomplete(progress.height)
         self.network = executor.network
-        self.depth = executor.depth
         self.registry = executor.state.registry
         self.checkpoint: Checkpoint = executor.checkpoint
         self._executor = executor
-        self._state = executor.state
-        self._tables = executor.tables
-        self._payload = payload
-        self._sequences: dict[bytes, int] = {}
 
     def closings(self, first: int) -> Sequence[Closing]:
         """How the epochs from `first` up to that of the checkpoint were closed."""
         return self._executor.closings(first, self.checkpoint.header.epoch)
+
+
+class StoredHistory(StoredRegistry):
+    """`ledger.proof.history.History` over an executor that stands at its checkpoint."""
+
+    def __init__(self, executor: Executor, payload: PayloadStore) -> None:
+        """Raises as StoredRegistry does, and history_incomplete while the past below the snapshot that the node joined from is."""
+        super().__init__(executor)
+        progress = read_progress(executor.tables)
+        if progress is not None:
+            raise incomplete(progress.height)
+        self.depth = executor.depth
+        self._state = executor.state
+        self._tables = executor.tables
+        self._payload = payload
+        self._sequences: dict[bytes, int] = {}
 
     def record(self, key: SubjectKey) -> Record:
         """The record at the checkpoint, EMPTY if there is none."""

@@ -11,13 +11,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from ledger.base.errors import Code, UnavailableError
 from ledger.trade.record import SubjectKey
 from node.storage.payload_store import PayloadStore
 from node.validator.execution import Executor
-from node.validator.history import StoredHistory
+from node.validator.history import StoredHistory, StoredRegistry
 
 WAIT_S: Final = 0.03
 """How long execution waits for a certificate while proofs are wanted."""
@@ -27,8 +28,7 @@ QUEUE: Final = 256
 
 
 class _Wanted(NamedTuple):
-    keys: tuple[SubjectKey, ...]
-    payloads: bool
+    make: Callable[[], bytes]
     answer: asyncio.Future[bytes]
 
 
@@ -47,6 +47,13 @@ class Prover:
 
     def prove(self, keys: Sequence[SubjectKey], *, payloads: bool) -> asyncio.Future[bytes]:
         """The bundle over these subjects, in time; `payloads`: with the bytes of open events. Fails with a CustodyError."""
+        return self._want(partial(self._bundle, tuple(keys), payloads))
+
+    def prove_registry(self) -> asyncio.Future[bytes]:
+        """The registry file (`ledger.proof.registry`), in time. Fails with a CustodyError."""
+        return self._want(self._registry)
+
+    def _want(self, make: Callable[[], bytes]) -> asyncio.Future[bytes]:
         answer: asyncio.Future[bytes] = self._loop.create_future()
         if len(self._wanted) >= QUEUE:
             answer.set_exception(
@@ -55,7 +62,7 @@ class Prover:
                 )
             )
             return answer
-        self._wanted.append(_Wanted(tuple(keys), payloads, answer))
+        self._wanted.append(_Wanted(make, answer))
         self._loop.call_soon(self.serve)
         return answer
 
@@ -75,15 +82,23 @@ class Prover:
         return self._executor.checkpoint is None or self._executor.is_at_checkpoint
 
     def _make(self, wanted: _Wanted) -> None:
-        from ledger.proof.build import build  # noqa: PLC0415 - a validator that never proves need not load it
-
         try:
-            data = build(StoredHistory(self._executor, self._payload), wanted.keys, payloads=wanted.payloads)
+            data = wanted.make()
         except Exception as error:  # noqa: BLE001 - a proof that cannot be made must not stop a validator
             wanted.answer.set_exception(error)
             return
         self.made += 1
         wanted.answer.set_result(data)
+
+    def _bundle(self, keys: Sequence[SubjectKey], payloads: bool) -> bytes:
+        from ledger.proof.build import build  # noqa: PLC0415 - a validator that never proves need not load it
+
+        return build(StoredHistory(self._executor, self._payload), keys, payloads=payloads)
+
+    def _registry(self) -> bytes:
+        from ledger.proof.registry import build_registry_file  # noqa: PLC0415 - as above
+
+        return build_registry_file(StoredRegistry(self._executor))
 
     def may_execute(self) -> bool:
         """Whether the next block may be executed now; if not, `resume` will be called."""

@@ -119,6 +119,7 @@ class Service:
             protocol.GetGenesis: self._genesis,
             protocol.GetStatus: self._status,
             protocol.GetMetrics: self._metrics,
+            protocol.GetRegistry: self._registry,
         }
 
     async def start(self) -> None:
@@ -278,6 +279,9 @@ class Service:
 
     async def _prove(self, request: protocol.Prove) -> bytes:
         return await self._prover.prove(request.keys, payloads=request.payloads)
+
+    async def _registry(self, _request: protocol.GetRegistry) -> bytes:
+        return await self._prover.prove_registry()
 
     # ---- the node
 

@@ -59,6 +59,7 @@ from ledger.epcis.event_hash import Mode, event_hashes
 from ledger.epcis.message_signature import check_message
 from ledger.members.members import entry_from_wire as registry_entry_from_wire
 from ledger.proof.bundle import bundle_from_bytes
+from ledger.proof.registry import registry_file_from_bytes
 from ledger.state import snapshot
 from ledger.state.backfill import links_from_wire, owner_from_wire
 from ledger.state.links import entry_from_wire, link_from_wire
@@ -417,6 +418,8 @@ DECODERS: tuple[Decoder, ...] = (
             samples.genesis, "msgpack", GENESIS_BYTES),
     Decoder("bundle", ("ledger.proof.bundle:bundle_from_bytes",), lambda d: bundle_from_bytes(d).to_bytes(),
             samples.bundles, "msgpack", limits.BUNDLE_BYTES, SIGNED),
+    Decoder("registry file", ("ledger.proof.registry:registry_file_from_bytes",),
+            lambda d: registry_file_from_bytes(d).to_bytes(), samples.registry_files, "msgpack", limits.BUNDLE_BYTES, SIGNED),
     Decoder("transaction", ("ledger.chain.transaction:transaction_from_bytes", "ledger.chain.transaction:transaction_from_wire"),
             _transaction, samples.transactions, "msgpack", limits.TRANSACTION_BYTES, SIGNED),
     Decoder("item", ("ledger.chain.transaction:item_from_wire",), _value(item_from_wire), samples.items, "msgpack", 1_000_000),

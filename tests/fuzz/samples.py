@@ -24,6 +24,7 @@ from ledger.consensus.messages import encode_message
 from ledger.epcis.message_signature import content_digest, signature_fields
 from ledger.proof.anchor import anchor_from_genesis
 from ledger.proof.build import build
+from ledger.proof.registry import build_registry_file
 from ledger.state.backfill import StoredLink
 from ledger.trade.record import SubjectKey
 from node.local import protocol as local
@@ -118,6 +119,12 @@ def xml_documents() -> tuple[bytes, ...]:
 def changed() -> ChangingWorld:
     """Two changes of validators."""
     return ChangingWorld(2)
+
+
+@cache
+def registry_files() -> tuple[bytes, ...]:
+    """The registries of a plain ledger, and of one whose validators changed."""
+    return build_registry_file(Past(random_world())), build_registry_file(Past(changed()))
 
 
 @cache

@@ -15,6 +15,7 @@ from ledger.chain.batch import take_apart
 from ledger.chain.transaction import event_hash, transaction_from_bytes
 from ledger.proof.build import build
 from ledger.proof.history import Payload
+from ledger.proof.registry import build_registry_file
 from ledger.state.item import ItemChanges
 from ledger.trade.record import SubjectKey
 from node.local import protocol
@@ -173,6 +174,8 @@ class FakeValidator:
                     if one.readers is None
                 }
                 return build(Past(self.world, is_open), request.keys, payloads=request.payloads)
+            case protocol.GetRegistry():
+                return build_registry_file(Past(self.world, {}))
             case protocol.GetGenesis():
                 return self.genesis
             case protocol.GetStatus():

@@ -168,6 +168,7 @@ REQUESTS: list[protocol.Request] = [
     protocol.GetGenesis(),
     protocol.GetStatus(),
     protocol.GetMetrics(),
+    protocol.GetRegistry(),
 ]
 
 

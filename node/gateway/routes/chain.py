@@ -1,4 +1,4 @@
-"""The chain itself: blocks, checkpoints, genesis, and blocks as they become final (API.md §7)."""
+"""The chain itself: blocks, checkpoints, genesis, registry, and blocks as they become final (API.md §7)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ AtHeight = Annotated[
 
 
 def router(gateway: Gateway) -> APIRouter:
-    """GET /v1/blocks/{height}, /v1/checkpoint, /v1/genesis, /v1/follow."""
+    """GET /v1/blocks/{height}, /v1/checkpoint, /v1/genesis, /v1/registry, /v1/follow."""
     routes = APIRouter(tags=["chain"], dependencies=[Depends(gateway.check_reader)])
     common = problems(
         Code.MALFORMED, Code.UNAUTHORISED, Code.NOT_ACCEPTABLE, Code.OVERLOADED, Code.UNAVAILABLE
@@ -93,6 +93,19 @@ def router(gateway: Gateway) -> APIRouter:
         if media_type == MSGPACK:
             return LongAnswer(data, media_type=MSGPACK)
         return json_answer(genesis_json(genesis_from_bytes(data)))
+
+    @routes.get(
+        "/v1/registry",
+        summary="Every member, key, grant, proposal and ballot there ever was, in one file that proves itself",
+        response_class=Response,
+        openapi_extra=SECURED,
+        responses=merged({200: binary("The registry file (PROOF.md).", MSGPACK)}, common),
+    )
+    async def registry(request: Request) -> Response:
+        """Nothing can be left out of it: the certified root binds how many entries there are."""
+        chosen(request, (MSGPACK,))
+        data = await gateway.prove(gateway.validator.registry)
+        return LongAnswer(data, media_type=MSGPACK)
 
     @routes.get(
         "/v1/follow",
