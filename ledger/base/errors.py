@@ -51,6 +51,7 @@ class Code(StrEnum):
     ATTESTATION_REPEATED = "attestation_repeated"
     EXTRACT_DIFFERS = "extract_differs"
     ROLLED_BACK = "rolled_back"
+    ERASED = "erased"
     LIMIT = "limit"
     # Proof
     NOT_PROVEN = "not_proven"

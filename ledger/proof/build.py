@@ -17,7 +17,8 @@ from ledger.proof import bundle as wire
 from ledger.proof.history import History
 from ledger.proof.replay import PROVABLE, Opened
 from ledger.proof.sources import NestedReplay, replay_with_sources
-from ledger.proof.verify import describe
+from ledger.proof.verify import describe, erasures_of
+from ledger.state.erasure import erasure_key
 from ledger.state.item import ItemChanges
 from ledger.state.links import Link, counted, related_leaf, related_salt
 from ledger.trade.record import EMPTY, Record, Space, SubjectKey
@@ -123,6 +124,11 @@ class RecordingEvidence:
             self.legs[key] = tuple(elements)
         return elements
 
+    def erasure(self, event_hash: bytes, organisation: str) -> Record:
+        """The record of a tombstone, EMPTY and not noted if there is none: that an event was not erased is not proven."""
+        key = erasure_key(event_hash, organisation)
+        return EMPTY if self._history.record(key) == EMPTY else self.current(key)
+
     def use_subject(self, entry: bytes, subject: Subject) -> None:
         """Show this subject."""
         self.entries[entry].subjects.add(subject)
@@ -172,6 +178,7 @@ def build(
     height, size = checkpoint.header.height, checkpoint.outcome.event_log_size
     shown = replay_with_sources(evidence, keys, height, size)
     describe(evidence, shown, height)
+    erasures_of(evidence, shown)
     made = wire.Bundle(
         wire.VERSION,
         history.network,

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ledger.proof.narrate import Narrator, instant
 from ledger.proof.replay import Step
 from ledger.proof.sources import Proven
 from ledger.proof.verify import Findings
+from ledger.state.erasure import Reason
 from ledger.trade.record import Origin, Space, Status, SubjectKey
 from ledger.trade.rules import EXTERNAL, Outcome, is_applied
 from ledger.trade.rules.outcomes import BOUND_TOO
+
+_REASONS: Final = {
+    Reason.UNSTATED: "",
+    Reason.PERSONAL_DATA: ", for a person's data",
+    Reason.CONFIDENTIAL: ", as confidential",
+    Reason.MISTAKE: ", as recorded by mistake",
+    Reason.RETENTION: ", since it need not be kept any longer",
+    Reason.ORDER: ", by order of a court or an authority",
+}
 
 
 class Check(NamedTuple):
@@ -35,11 +45,35 @@ def bytes_check(findings: Findings) -> Check:
         return Check(
             "bytes", "bad", f"{wrong} of {len(shown)} events' bytes contradict what the ledger says of them"
         )
+    gone = sum(entry in findings.erasures and entry not in findings.payloads for entry in steps)
+    erased = f"; {gone} {'was' if gone == 1 else 'were'} erased, as the ledger says" if gone else ""
     if not shown:
-        return Check("bytes", "not checked", f"the authors' documents of the {total} events are not shown")
+        return Check(
+            "bytes", "not checked", f"the authors' documents of the {total} events are not shown{erased}"
+        )
     return Check(
-        "bytes", "ok", f"{len(shown)} of {total} events' documents are shown and agree with the ledger"
+        "bytes",
+        "ok",
+        f"{len(shown)} of {total} events' documents are shown and agree with the ledger{erased}",
     )
+
+
+def erasure_checks(findings: Findings, proven: Proven, narrator: Narrator) -> list[Check]:
+    """Events of the subject whose bytes their author erased: said, and held against nobody."""
+    found = []
+    for step in proven.replayed.steps:
+        erasure = findings.erasures.get(step.link.entry)
+        if erasure is None:
+            continue
+        said = (
+            f"{narrator.name(erasure.organisation)} erased the document of its event of"
+            f" {instant(step.opened.entry.time_ms)} on {instant(erasure.time_ms)} (event"
+            f" {erasure.tombstone} of the ledger){_REASONS[erasure.reason]}; what it stated stands"
+        )
+        if step.link.entry in findings.payloads:
+            said += "; whoever made this file kept a copy, and shows it"
+        found.append(Check("erased", "ok", said))
+    return found
 
 
 def span(milliseconds: int) -> str:

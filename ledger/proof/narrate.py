@@ -235,6 +235,8 @@ class Narrator:
             line += self.sentence(step)
             if abs(entry.time_ms - claimed) >= _MINUTE_MS:
                 line += f" [says: {instant(claimed)}]"
+            if step.link.entry in self._findings.erasures:
+                line += " [document erased]"
             if step.aside:
                 line += " [third party, without effect]"
             lines.append(line)

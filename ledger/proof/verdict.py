@@ -25,6 +25,7 @@ from ledger.proof.checks import (
     bytes_check,
     contradiction_checks,
     document_checks,
+    erasure_checks,
     handover_checks,
     hold_checks,
     origin_check,
@@ -250,6 +251,7 @@ def _judge_subject(
         *contradiction_checks(findings, proven, narrator),
         *document_checks(proven),
         *other_checks(proven, narrator),
+        *erasure_checks(findings, proven, narrator),
     ]
     differs = False
     if presented is not None:

@@ -30,6 +30,7 @@ from ledger.proof.anchor import Anchor, check_against
 from ledger.proof.bundle import ASIDE, MAIN, MOVES, Bundle, ShownEntry, ShownPayload, bundle_from_bytes
 from ledger.proof.replay import PROVABLE, Opened
 from ledger.proof.sources import NestedReplay, replay_with_sources
+from ledger.state.erasure import Erasure, erasure_key, erasure_of
 from ledger.state.links import Link, entry_hash, related_leaf, related_root
 from ledger.trade.extract import extract
 from ledger.trade.record import EMPTY, Record, SubjectKey, record_hash, state_key
@@ -56,6 +57,8 @@ class Findings(NamedTuple):
     members: Members
     payloads: dict[bytes, BytesShown]
     """By entry hash."""
+    erasures: dict[bytes, Erasure]
+    """By hash of the entry whose event its author erased."""
     size: int
     """Bytes of the bundle."""
 
@@ -243,6 +246,14 @@ class BundleEvidence:
         self._use("registry", place)
         return self._lookups[place]
 
+    def erasure(self, event_hash: bytes, organisation: str) -> Record:
+        """The record of a tombstone, EMPTY if none is shown."""
+        key = erasure_key(event_hash, organisation)
+        record = self._records.get(key, EMPTY)
+        if record != EMPTY:  # that there is none is not for a bundle to show
+            self._use("record", key)
+        return record
+
     def use_subject(self, entry: bytes, subject: Subject) -> None:
         """The replay used this subject."""
         self._use("subject", entry, subject)
@@ -267,6 +278,7 @@ def verify(data: bytes, anchor: Anchor) -> Findings:
     header, outcome = bundle.checkpoint.header, bundle.checkpoint.outcome
     nested = replay_with_sources(evidence, bundle.asked, header.height, outcome.event_log_size)
     describe(evidence, nested, header.height)
+    erasures = erasures_of(evidence, nested)
     payloads = _check_payloads(bundle, nested)
     evidence.check_all_used()
     return Findings(
@@ -276,6 +288,7 @@ def verify(data: bytes, anchor: Anchor) -> Findings:
         nested,
         evidence.members(header.height),
         payloads,
+        erasures,
         len(data),
     )
 
@@ -289,6 +302,19 @@ def describe(evidence: Any, nested: NestedReplay, height: int) -> None:
         for step in replayed.steps:
             if step.opened.device_key is not None:
                 members.key(step.opened.device_key)
+
+
+def erasures_of(evidence: Any, nested: NestedReplay) -> dict[bytes, Erasure]:
+    """Which of the events shown their authors erased, by entry hash, so far as tombstones are shown."""
+    found: dict[bytes, Erasure] = {}
+    for replayed in nested.every():
+        for step in replayed.steps:
+            opened = step.opened
+            record = evidence.erasure(opened.event_hash, opened.entry.organisation)
+            erasure = erasure_of(record)
+            if erasure is not None and opened.statement.action != Action.MISMATCH:
+                found[step.link.entry] = erasure
+    return found
 
 
 def organisations_of(nested: NestedReplay) -> tuple[str, ...]:

@@ -45,6 +45,7 @@ from ledger.members.governance import apply_governance
 from ledger.members.members import Key, Members, Use
 from ledger.members.registration import apply_registration
 from ledger.members.registry import Registry
+from ledger.state.erasure import apply_erasure, is_erased, tombstone_from_wire
 from ledger.state.item import ItemChanges, execute_item, subjectless_changes
 from ledger.state.links import Entry
 from ledger.state.pending import Pending, Room
@@ -273,7 +274,11 @@ def _apply_item(
         return _apply_mismatch(state, block, pending, members, key, raw, entry)
     if signed.kind == Kind.EVIDENCE:
         check_evidence_of(state.sets, evidence.parse_evidence(raw))
-    if signed.kind in (Kind.ERASURE, Kind.APPROVAL):
+    if signed.kind == Kind.ERASURE:
+        tombstone = tombstone_from_wire(raw)
+        original = _row(state, block, pending, tombstone.sequence)
+        return apply_erasure(state.network, pending, tombstone, original, entry)
+    if signed.kind == Kind.APPROVAL:
         raise FormError(Code.UNSUPPORTED_VERSION, "expected a kind of transaction that is executed yet")
     act = ACTS.get(Kind(signed.kind))
     if act is not None:
@@ -362,6 +367,11 @@ def _apply_mismatch(
     original = _row(state, block, pending, sequence)
     if original is None or original.item is None:
         raise FormError(Code.MALFORMED, f"expected the sequence of an event on the ledger, got {sequence}")
+    if is_erased(pending, original.item.event_hash, original.entry.organisation):
+        raise RuleError(
+            Code.ERASED,
+            f"expected an event whose bytes may be published, {original.entry.organisation} has erased this one",
+        )
     if event_hash(state.network, salt, context, event) != original.item.event_hash:
         raise FormError(Code.MALFORMED, "expected the bytes whose hash stands on the ledger, got others")
     stated = mismatch_extract(original.item, original.entry.organisation, event, context)

@@ -34,6 +34,7 @@ class Space(IntEnum):
     DEVICE = 7  # highest counter a device attested with, and how many
     ATTESTED = 8  # (device, counter): present once executed
     REPORTS = 9  # asides of one organisation about one subject: a counter
+    ERASURE = 10  # (event hash, organisation): that organisation erased its event (`ledger.state.erasure`)
 
 
 class SubjectKey(NamedTuple):

@@ -45,6 +45,7 @@ STATUS: Final[Mapping[Code, int]] = MappingProxyType(
         Code.EXPIRED: 422,
         Code.EXPIRY_TOO_FAR: 422,
         Code.ROLLED_BACK: 422,
+        Code.ERASED: 410,
         Code.LIMIT: 422,
         Code.NOT_PROVEN: 422,
         Code.UNUSED_BYTES: 422,

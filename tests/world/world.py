@@ -313,6 +313,13 @@ class World:
         certificate = make_certificate(self.state.sets[header.epoch], claim, signatures)
         return Checkpoint(header, outcome, certificate)
 
+    def erase(self, organisation: str, sequence: int, reason: int = 0) -> str:
+        """A tombstone over the event at that sequence, alone in a block; the refusal, "" if there is none."""
+        item = self.rows[sequence].changes.item
+        hashed = bytes(32) if item is None else item.event_hash
+        execution = self.commit(self.sign(organisation, (sequence, hashed, reason), kind=Kind.ERASURE))
+        return execution.receipts[0].refusal
+
     # --- changing the validators
     def change(
         self, organisations: Iterable[str] | None = None, parameters: Iterable[tuple[str, Any]] = ()
