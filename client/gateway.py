@@ -18,10 +18,12 @@ from typing import Any, Final, Self, TypeVar
 import httpx
 
 from client import protocol
+from client.acts import request_body
 from client.protocol import Address, Answer, Exchange, Flow, Pause, Policy, Pool, Standing, Unreachable, Wait
 from client.signing import Submission
 from client.stream import Follower, Notice
 from ledger.base.errors import Code, UnavailableError
+from ledger.chain.transaction import Transaction
 
 T = TypeVar("T")
 _CONNECT_S: Final = 5.0
@@ -140,6 +142,10 @@ class Gateway:
             for standing in self._run(protocol.submit(self._pool, part.request_body(), wait))
         )
 
+    def hand_in(self, transactions: Sequence[Transaction]) -> tuple[Standing, ...]:
+        """Hand in transactions that carry nothing beside them (`client.acts`); their standings once final or refused."""
+        return self._run(protocol.submit(self._pool, request_body(transactions), Wait.FINAL))
+
     def transaction(self, identifier: str) -> Standing:
         """Where a transaction is, by its id in hexadecimal."""
         return self._run(protocol.transaction(self._pool, identifier))
@@ -255,6 +261,10 @@ class AsyncGateway:
         for part in submission.parts():
             found += await self._run(protocol.submit(self._pool, part.request_body(), wait))
         return tuple(found)
+
+    async def hand_in(self, transactions: Sequence[Transaction]) -> tuple[Standing, ...]:
+        """As `Gateway.hand_in`."""
+        return await self._run(protocol.submit(self._pool, request_body(transactions), Wait.FINAL))
 
     async def transaction(self, identifier: str) -> Standing:
         """As `Gateway.transaction`."""
