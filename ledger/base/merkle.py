@@ -10,7 +10,8 @@ Verification follows RFC 9162 §2.1.3.2 and §2.1.4.2: a proof of any other leng
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Final
 
 from ledger.base.errors import Code, ProofError
@@ -71,6 +72,41 @@ class MerkleTree:
     def root(self) -> bytes:
         """The root, 32 bytes."""
         return self._levels[-1][0] if self.size else EMPTY_ROOT
+
+    def replaced(self, hashes: Mapping[int, bytes]) -> MerkleTree:
+        """The tree with other leaf hashes by index: a path is hashed anew for each."""
+        levels = [list(level) for level in self._levels]
+        for index, hashed in hashes.items():
+            levels[0][index] = hashed
+        changed = set(hashes)
+        for level, above in pairwise(levels):
+            changed = {index >> 1 for index in changed}
+            for index in sorted(changed):
+                pair = level[2 * index : 2 * index + 2]
+                above[index] = node_hash(*pair) if len(pair) > 1 else pair[0]
+        return self._of(levels)
+
+    def continued(self, first: int, hashes: Sequence[bytes]) -> MerkleTree:
+        """The tree whose leaf hashes from index `first` on are these, however many: what stands below is not hashed anew."""
+        level = self._levels[0][:first] + list(hashes)
+        levels = [level]
+        while len(level) > 1:
+            first >>= 1
+            above = self._levels[len(levels)][:first] if first else []
+            above += [node_hash(level[i], level[i + 1]) for i in range(2 * first, len(level) - 1, 2)]
+            level = above + level[-1:] if len(level) & 1 else above
+            levels.append(level)
+        return self._of(levels)
+
+    @staticmethod
+    def _of(levels: list[list[bytes]]) -> MerkleTree:
+        tree = MerkleTree(())
+        tree.size, tree._levels = len(levels[0]), levels
+        return tree
+
+    def leaf_hashes(self, first: int) -> list[bytes]:
+        """The hashes of the leaves from `first` on."""
+        return self._levels[0][first:]
 
     def inclusion_proof(self, index: int) -> tuple[bytes, ...]:
         """The audit path of leaf `index` (RFC 6962 §2.1.1), lowest sibling first."""

@@ -247,20 +247,34 @@ def change_of(transaction: Transaction) -> EpochChange | None:
     return parse_change(transaction.items[0])
 
 
-def registry_after(registry: Registry, change: EpochChange, height: int) -> Registry:
-    """The registry after the block at `height` that executed `change`: parameters, and the next seats with their TLS pins.
+def sets_of(change: EpochChange) -> tuple[tuple[int, str, Any], ...]:
+    """What a change writes into the registry: the next seats with their TLS pins, and parameters."""
+    seats = [
+        (int(RegistryKind.VALIDATOR), seat.public_key.hex(), (seat.organisation, seat.tls_pin))
+        for seat in change.seats
+    ]
+    settings = [(int(RegistryKind.PARAMETER), name, setting) for name, setting in change.parameters]
+    return (*seats, *settings)
+
+
+def amendments_of(registry: Registry, change: EpochChange) -> tuple[tuple[int, str, Any], ...]:
+    """What executing `change` sets in the registry: what it writes, and that the seats before it end.
 
     So both are bound by the closing block's registry root; the seats' keys also by its next validators hash.
     """
-    seats = {seat.public_key.hex(): (seat.organisation, seat.tls_pin) for seat in change.seats}
+    written = sets_of(change)
+    kept = {(kind, name) for kind, name, _ in written}
     ended = [
         (entry.kind, entry.name, None)
-        for entry in registry.entries
-        if entry.kind == RegistryKind.VALIDATOR and entry.name not in seats
+        for entry in registry.of_kind(RegistryKind.VALIDATOR)
+        if (entry.kind, entry.name) not in kept
     ]
-    opened = [(int(RegistryKind.VALIDATOR), name, data) for name, data in seats.items()]
-    settings = [(int(RegistryKind.PARAMETER), name, setting) for name, setting in change.parameters]
-    return registry.amended(height, [*ended, *opened, *settings])
+    return (*ended, *written)
+
+
+def registry_after(registry: Registry, change: EpochChange, height: int) -> Registry:
+    """The registry after the block at `height` that executed `change`."""
+    return registry.amended(height, amendments_of(registry, change))
 
 
 # --- checking one

@@ -52,7 +52,7 @@ class RegistryDraft:
 
     def all_of(self, kind: Kind) -> dict[str, Any]:
         """All data of one kind in force as the block's items so far leave it, by name in ascending order."""
-        found = {entry.name: entry.at(self._height) for entry in self._registry.entries if entry.kind == kind}
+        found = {entry.name: entry.at(self._height) for entry in self._registry.of_kind(kind)}
         found.update({name: data for changed, name, data in self._changes if changed == kind})
         return {name: found[name] for name in sorted(found) if found[name] is not None}
 

@@ -10,8 +10,9 @@ candidate for an identifier is the greatest name not above its digits.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 from ledger.base import merkle
@@ -35,9 +36,11 @@ class Kind(IntEnum):
         8  # epoch key in hex -> [organisation, TLS pin]; those of genesis stand in its list of validators
     )
     LICENCE = 9  # "<prefix>|<organisation>" -> what a prefix's holder lets that organisation make
-    PROPOSAL = 10  # proposal id in hex -> a proposal with its ballots (`ledger.members.governance`)
-    SUSPENSION = 11  # organisation id -> until when it may not act
+    PROPOSAL = 10  # proposal id in hex -> [proposer, change, expires_ms, reason, status] (`ledger.members.governance`)
+    SUSPENSION = 11  # organisation id -> [until_ms | nil, is emergency]: it may not act
     POLICY = 12  # organisation id -> which of its acts a person must approve
+    BALLOT = 13  # "<proposal id in hex>|<organisation>" -> [is yes, public key, approval | nil]
+    APPROVER = 14  # organisation id -> true: it has a vote
 
 
 class Period(NamedTuple):
@@ -66,6 +69,14 @@ class Entry(NamedTuple):
                 return period.data
         return None
 
+    def set_from(self, height: int, data: Any) -> Entry:
+        """The entry with `data` in force from `height` on; None: nothing."""
+        closed = tuple(
+            period._replace(until=height) if period.is_current(height) else period for period in self.periods
+        )
+        opened = () if data is None else (Period(height, None, data),)
+        return self._replace(periods=closed + opened)
+
 
 class Source(Protocol):
     """Where entries are looked up: the registry itself, or the proofs in a bundle."""
@@ -87,34 +98,68 @@ class RegistryProof(NamedTuple):
 class Registry:
     """All entries, sorted; immutable."""
 
-    def __init__(self, network: bytes, entries: Iterable[Entry]) -> None:
-        self.entries = sorted(entries)
+    def __init__(
+        self, network: bytes, entries: Iterable[Entry], tree: merkle.MerkleTree | None = None
+    ) -> None:
+        """`tree`: that over these entries, which then are in order with names as they must be."""
+        self.entries = sorted(entries) if tree is None else list(entries)
         self._names = [(entry.kind, entry.name) for entry in self.entries]
         self._network = network
-        for first, second in zip(self._names, self._names[1:], strict=False):
-            if first == second:
-                raise FormError(Code.MALFORMED, f"registry: expected each name once, got {first[1]!r} twice")
-            if first[0] == second[0] == Kind.GRANT and second[1].startswith(first[1]):
-                raise FormError(
-                    Code.MALFORMED, f"registry: expected prefix-free grants, got {first[1]} and {second[1]}"
-                )
-        self._tree = merkle.MerkleTree([leaf(network, entry) for entry in self.entries])
-        self.root = registry_root(network, self._tree.size, self._tree.root)
+        if tree is None:
+            _check_names(self._names)
+            tree = merkle.MerkleTree([leaf(network, entry) for entry in self.entries])
+        self._tree = tree
+        self.root = registry_root(network, tree.size, tree.root)
 
     def amended(self, height: int, changes: Iterable[tuple[int, str, Any]]) -> Registry:
-        """The registry after a block at `height` that set each (kind, name) to its data, None to nothing, from height + 1."""
-        entries = {(entry.kind, entry.name): entry for entry in self.entries}
+        """The registry after a block at `height` that set each (kind, name) to its data, None to nothing, from height + 1.
+
+        Hashes the entries that change, and what stands above those that move for a new one.
+        """
+        after: dict[tuple[int, str], Entry] = {}
         for kind, name, data in changes:
-            entry = entries.get((kind, name), Entry(kind, name, ()))
-            if entry.at(height) == data:
-                continue
-            closed = tuple(
-                period._replace(until=height + 1) if period.is_current(height + 1) else period
-                for period in entry.periods
-            )
-            opened = () if data is None else (Period(height + 1, None, data),)
-            entries[kind, name] = entry._replace(periods=closed + opened)
-        return Registry(self._network, entries.values())
+            entry = self.exact(kind, name) or Entry(kind, name, ())
+            if entry.at(height + 1) != data:
+                after[kind, name] = entry.set_from(height + 1, data)
+        return self._with(after)
+
+    def _with(self, after: dict[tuple[int, str], Entry]) -> Registry:
+        """The registry with these entries, each in the place of the one of its name, or new."""
+        replaced: dict[int, bytes] = {}
+        added: list[tuple[Entry, bytes]] = []
+        entries = list(self.entries)
+        for place in sorted(after):
+            entry, position = after[place], bisect_left(self._names, place)
+            hashed = merkle.leaf_hash(leaf(self._network, entry))
+            if position < len(self._names) and self._names[position] == place:
+                entries[position] = entry
+                replaced[position] = hashed
+            else:
+                added.append((entry, hashed))
+        tree = self._tree.replaced(replaced)
+        if added:
+            first = bisect_left(self._names, (added[0][0].kind, added[0][0].name))
+            moved = [*zip(entries[first:], tree.leaf_hashes(first), strict=True), *added]
+            moved.sort(key=_by_name)
+            entries[first:] = [entry for entry, _ in moved]
+            tree = tree.continued(first, [hashed for _, hashed in moved])
+        made = Registry(self._network, entries, tree)
+        for entry, _ in added:
+            if entry.kind == Kind.GRANT and (other := made.overlapping(entry.name)) is not None:
+                raise _overlapping(entry.name, other)
+        return made
+
+    def of_kind(self, kind: int) -> list[Entry]:
+        """All entries of one kind, by name in ascending order."""
+        return self.entries[bisect_left(self._names, (kind, "")) : bisect_left(self._names, (kind + 1, ""))]
+
+    def overlapping(self, digits: str) -> str | None:
+        """A grant that was ever given, whose name begins with `digits` or the other way round; None if there is none."""
+        position = bisect_left(self._names, (Kind.GRANT, digits))
+        for kind, name in self._names[max(0, position - 1) : position + 2]:
+            if kind == Kind.GRANT and name != digits and (name.startswith(digits) or digits.startswith(name)):
+                return name
+        return None
 
     def exact(self, kind: int, name: str) -> Entry | None:
         """The entry under (kind, name), or None."""
@@ -151,6 +196,22 @@ class Registry:
         return RegistryProof(
             len(self.entries), tuple((i, self.entries[i], self._tree.inclusion_proof(i)) for i in shown)
         )
+
+
+def _check_names(names: Sequence[tuple[int, str]]) -> None:
+    for first, second in pairwise(names):
+        if first == second:
+            raise FormError(Code.MALFORMED, f"registry: expected each name once, got {first[1]!r} twice")
+        if first[0] == second[0] == Kind.GRANT and second[1].startswith(first[1]):
+            raise _overlapping(first[1], second[1])
+
+
+def _overlapping(first: str, second: str) -> FormError:
+    return FormError(Code.MALFORMED, f"registry: expected prefix-free grants, got {first} and {second}")
+
+
+def _by_name(pair: tuple[Entry, bytes]) -> tuple[int, str]:
+    return pair[0].kind, pair[0].name
 
 
 def is_prefix_entry(entry: Entry, kind: int, digits: str) -> bool:

@@ -25,7 +25,7 @@ from ledger.base.errors import (
 from ledger.base.hashing import ZERO_HASH, Tag, tagged_hash
 from ledger.chain import evidence
 from ledger.chain.block import Header, Outcome
-from ledger.chain.epoch import check_closing_block, registry_after
+from ledger.chain.epoch import amendments_of, check_closing_block
 from ledger.chain.genesis import ALLOW_PERSONS
 from ledger.chain.transaction import Header as TransactionHeader
 from ledger.chain.transaction import (
@@ -44,7 +44,6 @@ from ledger.members.draft import Author, Change, RegistryDraft
 from ledger.members.governance import apply_governance
 from ledger.members.members import Key, Members, Use
 from ledger.members.registration import apply_registration
-from ledger.members.registry import Registry
 from ledger.state.erasure import apply_erasure, is_erased, tombstone_from_wire
 from ledger.state.item import ItemChanges, execute_item, subjectless_changes
 from ledger.state.links import Entry
@@ -85,7 +84,7 @@ class Execution(NamedTuple):
     rows: tuple[ItemChanges, ...]
     records: dict[SubjectKey, Record]
     amendments: tuple[Change, ...]
-    """What items set in the registry, in force from the next height; not what closing an epoch sets."""
+    """What its items, or closing an epoch, set in the registry, in force from the next height."""
     undo: BlockUndo
 
 
@@ -96,7 +95,7 @@ def apply_block(state: LedgerState, header: Header, transactions: Sequence[Trans
     epoch than the state's, and what `check_closing_block` raises for one that closes its epoch and may not: neither is ever
     notarised by an honest validator.
     """
-    registry, sets = _succession(state, header, transactions)
+    closing, sets = _succession(state, header, transactions)
     draft = RegistryDraft(state.registry, header.height)
     block, room = Pending(state), Room(state)
     receipts: list[Receipt] = []
@@ -104,8 +103,8 @@ def apply_block(state: LedgerState, header: Header, transactions: Sequence[Trans
     ids: dict[bytes, int] = {}
     for transaction in transactions:
         receipts += _apply_transaction(state, block, room, header, members, draft, transaction, ids)
-    if draft.changes:
-        registry = registry.amended(header.height, draft.changes)
+    amendments = (*closing, *draft.changes)
+    registry = state.registry.amended(header.height, amendments) if amendments else state.registry
     log = state.log.copy()
     for row in block.rows:
         log.append(row.entry_hash)
@@ -123,21 +122,21 @@ def apply_block(state: LedgerState, header: Header, transactions: Sequence[Trans
     undo = state.write(block.changes, log, ids, Tip(header, outcome), registry, sets)
     rows = tuple(block.rows)
     state.remember_rows(rows)
-    return Execution(outcome, tuple(receipts), rows, block.changes, draft.changes, undo)
+    return Execution(outcome, tuple(receipts), rows, block.changes, amendments, undo)
 
 
 def _succession(
     state: LedgerState, header: Header, transactions: Sequence[Transaction]
-) -> tuple[Registry, tuple[ValidatorSet, ...]]:
-    """The registry and the sets by epoch as the block leaves them: both as they are, unless it closes its epoch."""
+) -> tuple[tuple[Change, ...], tuple[ValidatorSet, ...]]:
+    """What closing its epoch sets in the registry, and the sets by epoch as the block leaves them."""
     if header.epoch != state.epoch:
         raise ConsensusError(
             Code.DIVERGED, f"expected a block of epoch {state.epoch}, got one of epoch {header.epoch}"
         )
     if not header.closes_epoch:
-        return state.registry, state.sets
+        return (), state.sets
     change, following = check_closing_block(header, transactions, state.sets[header.epoch], state.approvers)
-    return registry_after(state.registry, change, header.height), (*state.sets, following)
+    return amendments_of(state.registry, change), (*state.sets, following)
 
 
 def receipt_leaf(network: bytes, receipt: Receipt) -> bytes:

@@ -30,7 +30,7 @@ from ledger.base.merkle import LogFrontier
 from ledger.chain.block import Block, Header, Outcome, parse_block, parse_outcome, transactions_root
 from ledger.chain.certificate import Checkpoint, check_checkpoint, parse_checkpoint
 from ledger.chain.closing import Closing, check_closings, parse_closing
-from ledger.chain.epoch import EpochChange, parse_change, registry_after
+from ledger.chain.epoch import EpochChange, parse_change, sets_of
 from ledger.chain.genesis import Genesis
 from ledger.chain.transaction import Header as TransactionHeader
 from ledger.chain.transaction import header_from_wire
@@ -227,7 +227,7 @@ def check_registry_part(genesis: Genesis, manifest: Manifest, data: bytes) -> tu
         ]
         registry = Registry(network, entries)
         changes = []
-        grown = genesis.registry()
+        begun = _begun(registry)
         for closing, value in zip(
             manifest.closings, take_array(changes_value, "changes", len(manifest.closings)), strict=True
         ):
@@ -236,13 +236,36 @@ def check_registry_part(genesis: Genesis, manifest: Manifest, data: bytes) -> tu
             members = change.next_validators(network).members
             if height != closing.checkpoint.header.height or members != closing.members:
                 raise _refused("registry", "the change that closed each epoch")
-            grown = registry_after(grown, change, height)
+            if not _is_written(registry, begun, change, height):
+                raise _refused("registry", "the seats and parameters that the change of each epoch set")
             changes.append((height, change))
-    if registry.root != manifest.checkpoint.outcome.registry_root or grown.root != registry.root:
+    if registry.root != manifest.checkpoint.outcome.registry_root:
         raise _refused("registry", "the entries under the certified registry root")
     if registry_part(registry, tuple(changes)) != data:
         raise _refused("registry", "its entries in order")
     return registry, tuple(changes)
+
+
+def _begun(registry: Registry) -> dict[int, set[tuple[int, str]]]:
+    """By height, which entries got a new period from it on."""
+    begun: dict[int, set[tuple[int, str]]] = {}
+    for entry in registry.entries:
+        for period in entry.periods:
+            begun.setdefault(period.since, set()).add((entry.kind, entry.name))
+    return begun
+
+
+def _is_written(
+    registry: Registry, begun: dict[int, set[tuple[int, str]]], change: EpochChange, height: int
+) -> bool:
+    """Whether the registry holds from `height` + 1 exactly what this change set, which was alone in its block."""
+    written = sets_of(change)
+    found = {(kind, name): registry.exact(kind, name) for kind, name, _ in written}
+    held = all(
+        (entry := found[kind, name]) is not None and entry.at(height + 1) == data
+        for kind, name, data in written
+    )
+    return held and begun.get(height + 1, set()) <= found.keys()
 
 
 # ---- the last hour

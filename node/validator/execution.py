@@ -27,6 +27,7 @@ from ledger.chain.epoch import parse_change, registry_after
 from ledger.chain.genesis import Genesis
 from ledger.chain.transaction import Transaction
 from ledger.chain.validators import ValidatorSet
+from ledger.members.registry import Registry
 from ledger.state.block import Execution, Receipt, apply_block
 from ledger.state.item import ItemChanges
 from ledger.state.state import LedgerState, Tip, genesis_state
@@ -144,6 +145,15 @@ class Executor:
         for height, change in self.tables.read_changes():
             registry = registry_after(registry, change, height)
             sets.append(change.next_validators(self.network))
+        amended = {(entry.kind, entry.name): entry for entry in registry.entries}
+        amended |= {(entry.kind, entry.name): entry for entry in self.tables.read_registry()}
+        registry = Registry(self.network, amended.values())
+        if registry.root != outcome.registry_root:
+            raise StorageError(
+                Code.DAMAGED,
+                f"expected the registry of block {store.height} to have root {outcome.registry_root.hex()}, it has "
+                f"{registry.root.hex()}; remove the state folder, it is rebuilt from the chain",
+            )
         return LedgerState(
             self.network,
             registry,
@@ -324,6 +334,11 @@ class Executor:
             checkpoint = Checkpoint(block_of(stored).header, outcome_of(stored), certificate)
             found.append(Closing(checkpoint, change.next_validators(self.network).members))
         return tuple(found)
+
+    @property
+    def final_registry(self) -> Registry:
+        """The registry as the last final block left it, whatever was executed on top."""
+        return self._overlays[0].execution.undo.registry if self._overlays else self.state.registry
 
     @property
     def is_at_checkpoint(self) -> bool:

@@ -18,7 +18,7 @@ from ledger.trade.record import SubjectKey
 from node.storage.block_store import StoredBlock
 from node.storage.snapshots import SnapshotReader
 from node.validator.execution import stored_block
-from node.validator.tables import CLOSINGS, HISTORY, LOG, OLDEST, Tables, height_key, link_key
+from node.validator.tables import CLOSINGS, HISTORY, LOG, OLDEST, Tables, height_key, link_key, registry_key
 
 Pairs = list[tuple[bytes, bytes]]
 _BATCH = 20_000
@@ -75,6 +75,7 @@ def tables_of(snapshot: SnapshotReader) -> Iterator[tuple[str, Pairs]]:
         "epochs",
         [(change.epoch.to_bytes(8, "big"), encode((height, change))) for height, change in changes],
     )
+    yield "registry", [(registry_key(entry), encode(entry)) for entry in registry.entries]
     oldest = header.height
     for block in snapshot.window():
         oldest = block.block.header.height

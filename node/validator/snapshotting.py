@@ -99,7 +99,7 @@ class Snapshotter:
             checkpoint,
             self._executor.closings(0, checkpoint.header.epoch),
             self._executor.tables.read_changes()[: checkpoint.header.epoch],
-            self._executor.state.registry,
+            self._executor.final_registry,
             tuple(self._executor.tables.final_log().peaks),
             flush,
         )
@@ -149,10 +149,6 @@ class Snapshotter:
 
     async def _make(self, begun: _Begun) -> None:
         header, outcome, _ = begun.checkpoint
-        if begun.registry.root != outcome.registry_root:
-            raise UnavailableError(
-                Code.UNAVAILABLE, "expected the registry not to change at this height, it does"
-            )
         kept = self._stores.state.keep("records")
         try:
             self._snapshots.clean(self._snapshots.heights)

@@ -12,6 +12,7 @@
     headers       height (8)                              -> time_ms (8) [transaction header, ...] of blocks of the last hour
     remembered    expiry_ms (8) id (32)                   -> nothing: ids that must not be executed again
     epochs        epoch (8)                               -> [height of its last block, the change that closed it]
+    registry      kind (1) name                           -> entry, where it is another than genesis and `epochs` give
     meta          "log"                                   -> [size, [peak, ...]] of the event log
                   "oldest"                                -> height (8) of the oldest of `headers`
                   "closings"                              -> [closing, ...] of epochs before the snapshot joined from
@@ -36,6 +37,8 @@ from ledger.chain.closing import Closing, parse_closing
 from ledger.chain.epoch import EpochChange, parse_change
 from ledger.chain.transaction import Header as TransactionHeader
 from ledger.chain.transaction import item_from_wire
+from ledger.members.members import entry_from_wire as registry_entry_from_wire
+from ledger.members.registry import Entry as RegistryEntry
 from ledger.state.block import Execution, Receipt
 from ledger.state.item import ItemChanges, RelatedLeaf
 from ledger.state.links import Entry, Link, entry_hash
@@ -45,7 +48,7 @@ from node.storage.state_store import StateStore
 
 TABLES: Final = (
     "records", "versions", "rows", "links", "moves", "transactions", "failures", "batches", "headers", "remembered",
-    "epochs", "meta",
+    "epochs", "registry", "meta",
 )  # fmt: skip
 LOG: Final = b"log"
 _ROW_BYTES: Final = limits.TRANSACTION_BYTES + 1_000_000
@@ -71,6 +74,11 @@ def link_key(state: bytes, position: int, *, aside: bool) -> bytes:
     return state + (b"\1" if aside else b"\0") + position.to_bytes(5, "big")
 
 
+def registry_key(entry: RegistryEntry) -> bytes:
+    """Where an entry of the registry stands."""
+    return bytes([entry.kind]) + entry.name.encode("ascii")
+
+
 class Tables:
     """The state store's tables, written block by block."""
 
@@ -88,6 +96,7 @@ class Tables:
         self.headers = store.table("headers")
         self.remembered = store.table("remembered")
         self.epochs = store.table("epochs")
+        self.registry = store.table("registry")
         self.meta = store.table("meta")
         self._empty_hash = record_hash(network, EMPTY)
 
@@ -100,6 +109,10 @@ class Tables:
             put_record(state_key_of(key), encode(record))
         for row in execution.rows:
             self._write_row(row, state_key_of)
+        for kind, name, _ in execution.amendments:
+            entry = state.registry.exact(kind, name)
+            if entry is not None:
+                self.registry.put(registry_key(entry), encode(entry))
 
     def _write_row(self, row: ItemChanges, state_key_of: Callable[[SubjectKey], bytes]) -> None:
         sequence = row.entry.sequence
@@ -211,6 +224,12 @@ class Tables:
         """(height, change) of every epoch that was closed, in order."""
         rows = [decode(data, max_bytes=_ROW_BYTES) for _, data in self.epochs.range()]
         return tuple((height, parse_change(change)) for height, change in rows)
+
+    def read_registry(self) -> list[RegistryEntry]:
+        """The entries of the registry that blocks set."""
+        return [
+            registry_entry_from_wire(decode(data, max_bytes=_ROW_BYTES)) for _, data in self.registry.range()
+        ]
 
     # ---- reading
 
