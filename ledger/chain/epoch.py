@@ -36,11 +36,12 @@ from ledger.base.encoding import encode, take_array, take_ascii, take_bytes, tak
 from ledger.base.errors import Code, EntitlementError, FormError, RuleError, SignatureError
 from ledger.base.hashing import HASH_BYTES, Tag, signing_message
 from ledger.base.keys import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, SigningKey, is_signature
+from ledger.base.quorum import quorum
 from ledger.chain.block import COUNTER_MAX, PROTOCOL_VERSION, Header
 from ledger.chain.certificate import Verifier
 from ledger.chain.genesis import ALLOW_PERSONS, HEARTBEAT_MS, LEADER_TIMEOUT_MS, Seat
 from ledger.chain.transaction import Kind, Transaction, check_expiry
-from ledger.chain.validators import Validator, ValidatorSet, quorum
+from ledger.chain.validators import Validator, ValidatorSet
 from ledger.members.members import Use, key_from_data
 from ledger.members.registry import Entry, Registry
 from ledger.members.registry import Kind as RegistryKind

@@ -1,7 +1,4 @@
-"""The validators of one epoch, and the only quorum arithmetic there is (CONSENSUS 1, 10; WIRE_CONSENSUS §1).
-
-With n validators of which at most f = (n - 1) // 3 lie, a quorum is q = (n + f) // 2 + 1: two quorums always share an
-honest validator, and the honest ones alone are a quorum. 2f + 1 would be unsafe wherever n is not 3f + 1.
+"""The validators of one epoch (CONSENSUS 1, 10; WIRE_CONSENSUS §1).
 
 A set is sorted by organisation, so a validator keeps its index when it changes its key from epoch to epoch, and no
 organisation can have two seats. Indices, leaders and certificate bitmaps all refer to that order.
@@ -18,18 +15,9 @@ from ledger.base.errors import Code, FormError, SignatureError
 from ledger.base.hashing import Tag, tagged_hash
 from ledger.base.keys import PUBLIC_KEY_BYTES, is_valid_public_key
 from ledger.base.limits import IDENTIFIER_BYTES, VALIDATORS_MAX, VALIDATORS_MIN
+from ledger.base.quorum import max_faulty, quorum
 
 _OFFSET_BYTES: Final = 8
-
-
-def max_faulty(count: int) -> int:
-    """f: how many of `count` validators may be Byzantine."""
-    return (count - 1) // 3
-
-
-def quorum(count: int) -> int:
-    """q: how many of `count` validators must sign the same thing for it to be certified."""
-    return (count + max_faulty(count)) // 2 + 1
 
 
 @lru_cache(maxsize=64)

@@ -79,6 +79,7 @@ ELSEWHERE = {
     "node.validator.tables:Tables.headers_of": OWN,
     "node.validator.tables:Tables.joined_closings": OWN,
     "node.validator.tables:Tables.read_changes": OWN,
+    "node.validator.tables:Tables.read_registry": OWN,
     "node.validator.tables:Tables.entry": OWN,
     "node.validator.tables:Tables.link": OWN,
     "node.validator.tables:Tables.read_log": OWN,

@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 from ledger.base.encoding import decode, encode
 from ledger.base.errors import Code, CustodyError, FormError, SignatureError
 from ledger.base.keys import SigningKey
+from ledger.base.quorum import max_faulty, quorum
 from ledger.chain.validators import (
     Validator,
     ValidatorSet,
-    max_faulty,
     parse_validators,
-    quorum,
 )
 
 NETWORK = hashlib.sha256(b"a network").digest()
