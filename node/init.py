@@ -3,8 +3,8 @@
     made = create_network(root, DEMONSTRATION, name="demo", port_base=7100)
     made.folders["maker"]          node.toml custody.toml genesis.custody keys/ chain/ votes/ payload/ state/ index/ run/
 
-Every organisation gets keys of its own by use; those that validate get a validator, a transport and an approver key
-beside them. The genesis is the same file in every folder: its hash is the network's id and the trust anchor of every
+Every organisation gets keys of its own by use, and an authority key, which signs the certificates of later ones; those
+that validate get a validator, a transport and an approver key beside them. The genesis is the same file in every folder: its hash is the network's id and the trust anchor of every
 proof. This is for networks whose members set up together, for tests and for demonstrations: it sees every private key.
 """
 
@@ -33,7 +33,7 @@ CLIENT_FILE: Final = "custody.toml"
 GATEWAY_PORTS: Final = 1_000
 """A gateway listens this many ports above its validator."""
 STATE_DEPTH: Final = 18
-_USES: Final = {"sign": Use.SIGN, "device": Use.DEVICE, "capture": Use.CAPTURE}
+_USES: Final = {"authority": Use.AUTHORITY, "sign": Use.SIGN, "device": Use.DEVICE, "capture": Use.CAPTURE}
 
 
 class DelegatePlan(NamedTuple):

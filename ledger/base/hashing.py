@@ -55,6 +55,7 @@ class Tag(bytes, Enum):
     LEADER = b"leader".ljust(16, b"\0")
     POSSESSION = b"possession".ljust(16, b"\0")
     APPROVAL = b"approval".ljust(16, b"\0")
+    ENROLMENT = b"enrolment".ljust(16, b"\0")
 
 
 def tagged_hash(tag: Tag, network: bytes, data: bytes) -> bytes:

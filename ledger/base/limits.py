@@ -45,6 +45,9 @@ VALIDATORS_MAX: Final = 31
 BUCKET_ENTRIES: Final = 4_096
 APPROVERS_MAX: Final = 128  # organisations that may approve a change of the network
 CHANGED_PARAMETERS: Final = 16  # of one change
+# --- consensus: keys and licences (GOVERNANCE.md)
+CERTIFICATE_BYTES: Final = 1_024
+DELEGATION_MAX_MS: Final = 366 * 86_400_000
 # --- consensus: blocks (CONSENSUS 6, 14, 18)
 BATCHES_PER_BLOCK: Final = 256
 TRANSACTIONS_PER_BLOCK: Final = 20_000

@@ -15,7 +15,7 @@ from ledger.base.encoding import decode, encode, take_array, take_ascii, take_by
 from ledger.base.errors import Code, FormError
 from ledger.base.hashing import HASH_BYTES, ZERO_HASH, Tag, tagged_hash
 from ledger.base.keys import PUBLIC_KEY_BYTES, is_valid_public_key
-from ledger.members.members import Use, check_organisation_id, entry_from_wire, key_from_data
+from ledger.members.members import Use, check_organisation_id, entry_from_wire, holder_of, key_from_data
 from ledger.members.registry import Entry, Kind, Registry
 
 VERSION: Final = 1
@@ -150,6 +150,8 @@ def _check_entry(entry: Entry, members: set[str]) -> None:
                     Code.MALFORMED, "keys: expected validator keys in the list of validators only"
                 )
             data = key.organisation
+        elif entry.kind == Kind.GRANT:
+            data = holder_of(data)
         if entry.kind in (Kind.JURISDICTION, Kind.SUCCESSOR):
             _check_member(entry.name, members)
         if entry.kind in (Kind.KEY, Kind.GRANT, Kind.PARTY, Kind.ISSUER, Kind.SUCCESSOR):

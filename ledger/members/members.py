@@ -10,14 +10,24 @@ from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
 from ledger.base import limits
-from ledger.base.encoding import take_array, take_ascii, take_bool, take_bytes, take_int, take_optional_ascii
-from ledger.base.errors import Code, FormError
+from ledger.base.encoding import (
+    take_array,
+    take_ascii,
+    take_bool,
+    take_bytes,
+    take_int,
+    take_optional_ascii,
+    take_optional_bytes,
+)
+from ledger.base.errors import Code, FormError, SignatureError
 from ledger.base.hashing import HASH_BYTES
 from ledger.members.registry import Entry, Kind, Period, Source
 
 ROLES: Final = ("manufacturer", "logistics", "customs", "rights_holder", "auditor", "regulator", "validator")
 EVERYWHERE: Final = "*"
 ORGANISATION_CHARACTERS: Final = 32
+ML_DSA_KEY_BYTES: Final = 1_952
+"""Of a public key of ML-DSA-65 (FIPS 204 table 2)."""
 
 
 class Use(IntEnum):
@@ -40,13 +50,46 @@ class Delegation(NamedTuple):
     until_ms: int
 
 
+class Validity(NamedTuple):
+    """When a key may be used, both ends included (block time), as its certificate says."""
+
+    not_before_ms: int
+    not_after_ms: int
+
+
 class Key(NamedTuple):
-    """A registered key."""
+    """A registered key. Genesis files of before certificates end with the delegation."""
 
     organisation: str
     use: int
     compromised_since: int | None
+    """The height from which on somebody else may have used it."""
     delegation: Delegation | None
+    validity: Validity | None = None
+    certificate_hash: bytes | None = None
+    """SHA-256 of the certificate (its fingerprint), if it was enrolled by one."""
+    ml_dsa_key: bytes | None = None
+    """The ML-DSA-65 half of a hybrid key."""
+
+    def check_in_force(self, time_ms: int) -> None:
+        """Raise unless the key may be used at this block time: SignatureError compromised, not_yet_valid or key_expired."""
+        if self.compromised_since is not None:
+            raise SignatureError(
+                Code.COMPROMISED,
+                f"expected a key in good standing, got one marked as compromised since height {self.compromised_since}",
+            )
+        if self.validity is None:
+            return
+        if time_ms < self.validity.not_before_ms:
+            raise SignatureError(
+                Code.NOT_YET_VALID,
+                f"expected a key valid at block time {time_ms}, got one valid from {self.validity.not_before_ms}",
+            )
+        if time_ms > self.validity.not_after_ms:
+            raise SignatureError(
+                Code.KEY_EXPIRED,
+                f"expected a key valid at block time {time_ms}, got one valid until {self.validity.not_after_ms}",
+            )
 
 
 class Organisation(NamedTuple):
@@ -86,6 +129,17 @@ class Members:
         data = self._exact(Kind.KEY, public_key.hex())
         return None if data is None else key_from_data(data)
 
+    def no_key(self, public_key: bytes) -> SignatureError:
+        """Why there is no registration of this key in force: revoked, or never known."""
+        entry = self._source.exact(Kind.KEY, public_key.hex())
+        ended = None if entry is None else entry.ended(self.height)
+        if ended is None:
+            return SignatureError(Code.UNKNOWN_KEY, f"expected a registered key, got {public_key.hex()[:16]}")
+        return SignatureError(
+            Code.REVOKED,
+            f"expected a key in force, got {public_key.hex()[:16]}, which was revoked from height {ended} on",
+        )
+
     def party(self, identifier: str) -> str | None:
         """The organisation a canonical party stands for: itself if listed, else that of its 13-digit GLN."""
         found: str | None = self._exact(Kind.PARTY, identifier)
@@ -96,7 +150,22 @@ class Members:
         if not digits:
             return None
         entry = self._source.prefix(Kind.GRANT, digits)
-        return None if entry is None else entry.at(self.height)
+        return None if entry is None else holder_of(entry.at(self.height))
+
+    def is_licensed(self, digits: str, organisation: str, time_ms: int) -> bool:
+        """Whether the holder of the prefix of `digits` lets `organisation` make under it at this block time.
+
+        Licences are looked up only under a grant that says that there are some: others need no proof that there are none.
+        """
+        entry = self._source.prefix(Kind.GRANT, digits) if digits else None
+        grant = None if entry is None else entry.at(self.height)
+        if entry is None or type(grant) is not tuple:
+            return False
+        licence = self._exact(Kind.LICENCE, licence_name(entry.name, organisation))
+        if licence is None:
+            return False
+        holder, until_ms = licence
+        return bool(holder == holder_of(grant) and (until_ms is None or time_ms <= until_ms))
 
     def is_authority(self, organisation: str, place: str | None) -> bool:
         """Whether `organisation` is a customs authority with jurisdiction over `place`."""
@@ -123,6 +192,17 @@ class Members:
         return self._exact(Kind.PARAMETER, name)
 
 
+def holder_of(grant: Any) -> str | None:
+    """Who holds a prefix, from the data of its grant: the organisation, or [organisation, true] once it licensed anybody."""
+    holder: str | None = grant[0] if type(grant) is tuple else grant
+    return holder
+
+
+def licence_name(prefix: str, organisation: str) -> str:
+    """What the entry of a licence is called."""
+    return f"{prefix}|{organisation}"
+
+
 def check_organisation_id(identifier: str) -> None:
     """Raise FormError unless it is 1 .. 32 ASCII letters, digits, "-", "_" or ".".
 
@@ -140,8 +220,16 @@ def check_organisation_id(identifier: str) -> None:
 
 def key_from_data(data: Any) -> Key:
     """A Key from an entry's data."""
-    organisation, use, compromised, delegation = data
-    return Key(organisation, use, compromised, None if delegation is None else Delegation(*delegation))
+    organisation, use, compromised, delegation, *certified = data
+    key = Key(organisation, use, compromised, None if delegation is None else Delegation(*delegation))
+    if not certified:
+        return key
+    validity, certificate_hash, ml_dsa_key = certified
+    return key._replace(
+        validity=None if validity is None else Validity(*validity),
+        certificate_hash=certificate_hash,
+        ml_dsa_key=ml_dsa_key,
+    )
 
 
 def entry_from_wire(value: Any) -> Entry:
@@ -161,30 +249,61 @@ def entry_from_wire(value: Any) -> Entry:
 
 
 def _check_data(kind: Kind, data: Any) -> None:
-    if kind == Kind.ORGANISATION:
-        name, country, roles, simulated = take_array(data, "organisation", 4)
-        if type(name) is not str or len(name) > limits.TEXT_BYTES:
-            raise FormError(Code.MALFORMED, f"name: expected text of at most {limits.TEXT_BYTES} characters")
-        take_ascii(country, "country", 2, least=2)
-        take_bool(simulated, "simulated")
-        for role in take_array(roles, "roles", most=len(ROLES)):
-            if role not in ROLES:
-                raise FormError(Code.MALFORMED, f"roles: expected each to be one of {', '.join(ROLES)}")
-    elif kind == Kind.KEY:
-        _check_key(data)
-    elif kind == Kind.JURISDICTION:
-        for prefix in take_array(data, "jurisdiction", most=1_000):
-            take_ascii(prefix, "jurisdiction", limits.IDENTIFIER_BYTES)
-    elif kind == Kind.VALIDATOR:
-        organisation, pin = take_array(data, "validator", 2)
-        take_ascii(organisation, "organisation", 32)
-        take_bytes(pin, "tls_pin", HASH_BYTES)
-    elif kind != Kind.PARAMETER:
-        take_optional_ascii(data, "organisation", 32)
+    _FORMS.get(kind, _check_optional_organisation)(data)
+
+
+def _check_organisation(data: Any) -> None:
+    name, country, roles, simulated = take_array(data, "organisation", 4)
+    if type(name) is not str or len(name) > limits.TEXT_BYTES:
+        raise FormError(Code.MALFORMED, f"name: expected text of at most {limits.TEXT_BYTES} characters")
+    take_ascii(country, "country", 2, least=2)
+    take_bool(simulated, "simulated")
+    for role in take_array(roles, "roles", most=len(ROLES)):
+        if role not in ROLES:
+            raise FormError(Code.MALFORMED, f"roles: expected each to be one of {', '.join(ROLES)}")
+
+
+def _check_grant(data: Any) -> None:
+    if type(data) is not tuple:
+        _check_optional_organisation(data)
+        return
+    holder, is_licensing = take_array(data, "grant", 2)
+    take_ascii(holder, "organisation", ORGANISATION_CHARACTERS)
+    if is_licensing is not True:
+        raise FormError(Code.MALFORMED, "grant: expected a mark of licences that is true")
+
+
+def _check_jurisdiction(data: Any) -> None:
+    for prefix in take_array(data, "jurisdiction", most=1_000):
+        take_ascii(prefix, "jurisdiction", limits.IDENTIFIER_BYTES)
+
+
+def _check_validator(data: Any) -> None:
+    organisation, pin = take_array(data, "validator", 2)
+    take_ascii(organisation, "organisation", ORGANISATION_CHARACTERS)
+    take_bytes(pin, "tls_pin", HASH_BYTES)
+
+
+def _check_licence(data: Any) -> None:
+    holder, until_ms = take_array(data, "licence", 2)
+    take_ascii(holder, "holder", ORGANISATION_CHARACTERS)
+    if until_ms is not None:
+        take_int(until_ms, "until_ms")
+
+
+def _check_optional_organisation(data: Any) -> None:
+    take_optional_ascii(data, "organisation", ORGANISATION_CHARACTERS)
+
+
+def _check_any(data: Any) -> None:
+    """A parameter's value is its reader's business."""
 
 
 def _check_key(data: Any) -> None:
-    organisation, use, compromised, delegation = take_array(data, "key", 4)
+    fields = take_array(data, "key", most=len(Key._fields))
+    if len(fields) not in (4, len(Key._fields)):
+        raise FormError(Code.MALFORMED, f"key: expected 4 or {len(Key._fields)} fields, got {len(fields)}")
+    organisation, use, compromised, delegation, *certified = fields
     take_ascii(organisation, "organisation", 32)
     take_int(use, "use", 0, max(Use))
     if compromised is not None:
@@ -195,3 +314,25 @@ def _check_key(data: Any) -> None:
         document, until_ms = take_array(delegation, "delegation", 2)
         take_ascii(document, "document", limits.IDENTIFIER_BYTES)
         take_int(until_ms, "until_ms")
+    if certified:
+        _check_certified(*certified)
+
+
+def _check_certified(validity: Any, certificate_hash: Any, ml_dsa_key: Any) -> None:
+    if validity is not None:
+        not_before_ms, not_after_ms = take_array(validity, "validity", 2)
+        take_int(not_after_ms, "not_after_ms", take_int(not_before_ms, "not_before_ms"))
+    take_optional_bytes(certificate_hash, "certificate hash", HASH_BYTES)
+    take_optional_bytes(ml_dsa_key, "ML-DSA key", ML_DSA_KEY_BYTES)
+
+
+_FORMS: Final = {
+    Kind.ORGANISATION: _check_organisation,
+    Kind.KEY: _check_key,
+    Kind.GRANT: _check_grant,
+    Kind.JURISDICTION: _check_jurisdiction,
+    Kind.PARAMETER: _check_any,
+    Kind.VALIDATOR: _check_validator,
+    Kind.LICENCE: _check_licence,
+}
+"""What checks the data of an entry, by its kind; of all others it is an organisation or nothing."""

@@ -1,14 +1,324 @@
-"""What an organisation changes of its own: keys, delegates, licences, as items of kind REGISTRATION (GOVERNANCE.md)."""
+"""What an organisation changes of its own: keys, delegates, licences, as items of kind REGISTRATION (GOVERNANCE.md).
+
+    [0, certificate, ML-DSA key | nil, possession]       enrol a key; anybody may carry it, the certificate authorises it
+    [1, key id, reason]                                  revoke a key
+    [2, key id, since height]                            mark a key as compromised: what it signed since is flagged
+    [3, public key, document, until ms, possession]      list a one-time key for one consignment
+    [5, prefix, organisation, until ms | nil]            license an organisation to make under one's prefix
+    [6, prefix, organisation]                            end a licence
+
+Invariants: a key that ever stood in the registry never stands there anew, whosever it was, but to be marked as
+compromised; every key shows that somebody holds it (`possession`), so that nobody can use up a stranger's. Everything
+holds from the next height. Who may act is judged by the registry in force, what stands by the draft of the block.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any, Final
 
-from ledger.base.errors import Code, FormError
+from ledger.base import limits
+from ledger.base.encoding import encode, take_array, take_ascii, take_bytes, take_int
+from ledger.base.errors import Code, EntitlementError, FormError, RuleError, SignatureError
+from ledger.base.hashing import HASH_BYTES, Tag, tagged_hash
+from ledger.base.keys import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, is_signature, is_valid_public_key
+from ledger.members.certificate import Certificate, certificate_from_bytes, fingerprint
 from ledger.members.draft import Author, RegistryDraft
-from ledger.members.members import Members
+from ledger.members.members import Key, Members, Use, holder_of, key_from_data, licence_name
+from ledger.members.registry import Kind
+
+ENROLLED: Final = (Use.SIGN, Use.DEVICE, Use.CAPTURE, Use.APPROVER, Use.TRANSPORT)
+"""Uses of keys that certificates enrol; validators' keys are delivered for an epoch, an authority's is voted in."""
+OFFICERS: Final = (Use.AUTHORITY, Use.APPROVER)
+"""Keys of these uses revoke and mark the other keys of their organisation."""
 
 
-def apply_registration(draft: RegistryDraft, members: Members, author: Author, raw: Any) -> None:  # noqa: ARG001
+class Act(IntEnum):
+    """What an item does."""
+
+    ENROL = 0
+    REVOKE = 1
+    COMPROMISED = 2
+    DELEGATE = 3
+    LICENSE = 5
+    END_LICENCE = 6
+
+
+class Reason(IntEnum):
+    """Why a key is revoked (RFC 5280 §5.3.1)."""
+
+    UNSPECIFIED = 0
+    KEY_COMPROMISE = 1
+    AFFILIATION_CHANGED = 3
+    SUPERSEDED = 4
+    CESSATION_OF_OPERATION = 5
+
+
+def apply_registration(draft: RegistryDraft, members: Members, author: Author, raw: Any) -> None:
     """Execute one item; a CustodyError refuses it and leaves `draft` to be rolled back by the caller."""
-    raise FormError(Code.UNSUPPORTED_VERSION, f"expected no registration yet, got an item at {author.height}")
+    act, *fields = take_array(raw, "registration", most=5) or (None,)
+    do = _ACTS.get(act) if type(act) is int else None
+    if do is None:
+        raise FormError(
+            Code.MALFORMED, f"registration: expected one of the acts {', '.join(map(str, _ACTS))}"
+        )
+    execute, count = do
+    if len(fields) != count:
+        raise FormError(
+            Code.MALFORMED, f"registration {act}: expected {count + 1} fields, got {len(fields) + 1}"
+        )
+    execute(draft, members, author, *fields)
+
+
+def enrolment_message(network: bytes, organisation: str, key_id: bytes, certificate: bytes | None) -> bytes:
+    """What a key signs to show that it is held: by whom it is enrolled, and the certificate's fingerprint if there is one."""
+    return tagged_hash(Tag.ENROLMENT, network, encode((organisation, key_id, certificate)))
+
+
+# --- keys
+
+
+def _enrol(
+    draft: RegistryDraft, members: Members, author: Author, data: Any, ml_dsa_key: Any, possession: Any
+) -> None:
+    certificate = certificate_from_bytes(take_bytes(data, "certificate", most=limits.CERTIFICATE_BYTES))
+    if ml_dsa_key is not None or certificate.key_id != certificate.public_key:
+        raise FormError(
+            Code.UNSUPPORTED_VERSION, "expected a certificate of an Ed25519 key, got one of another"
+        )
+    if certificate.use not in ENROLLED:
+        raise EntitlementError(
+            Code.WRONG_USE,
+            f"expected a certificate for one of the uses {', '.join(use.name for use in ENROLLED)}, "
+            f"got one for {Use(certificate.use).name}",
+        )
+    if draft.get(Kind.ORGANISATION, certificate.subject) is None:
+        raise EntitlementError(
+            Code.NOT_ENTITLED, f"expected a member's certificate, got one of {certificate.subject!r}"
+        )
+    check_issued(members, certificate, author.time_ms)
+    certificate_hash = fingerprint(data)
+    message = enrolment_message(author.network, certificate.subject, certificate.key_id, certificate_hash)
+    _check_new_key(draft, certificate.public_key, message, possession)
+    validity = (certificate.not_before_ms, certificate.not_after_ms)
+    draft.set(
+        Kind.KEY,
+        certificate.key_id.hex(),
+        (certificate.subject, certificate.use, None, None, validity, certificate_hash, None),
+    )
+
+
+def check_issued(members: Members, certificate: Certificate, time_ms: int) -> None:
+    """Raise unless the subject's own authority, as registered, issued the certificate, and it is valid at `time_ms`."""
+    who = certificate.subject
+    if certificate.authority_key_id == certificate.key_id:
+        raise EntitlementError(
+            Code.NOT_ENTITLED, f"expected a certificate by the authority of {who}, got a self-signed one"
+        )
+    authority = members.key(certificate.authority_key_id)
+    if (
+        authority is None
+        or authority.use != Use.AUTHORITY
+        or not authority.organisation == who == certificate.issuer
+    ):
+        raise EntitlementError(
+            Code.NOT_ENTITLED,
+            f"expected a certificate by the authority of {who}, got one by {certificate.issuer!a} "
+            f"with key {certificate.authority_key_id.hex()[:16]}, which is not its",
+        )
+    authority.check_in_force(time_ms)
+    if not is_signature(certificate.authority_key_id, certificate.to_be_signed(), certificate.signature):
+        raise SignatureError(
+            Code.BAD_SIGNATURE,
+            f"expected a certificate that the authority of {who} signed, its signature does not hold",
+        )
+    if time_ms < certificate.not_before_ms:
+        raise SignatureError(
+            Code.NOT_YET_VALID,
+            f"expected a certificate valid at block time {time_ms}, got one valid from {certificate.not_before_ms}",
+        )
+    if time_ms > certificate.not_after_ms:
+        raise SignatureError(
+            Code.KEY_EXPIRED,
+            f"expected a certificate valid at block time {time_ms}, got one valid until {certificate.not_after_ms}",
+        )
+
+
+def _check_new_key(draft: RegistryDraft, public_key: bytes, message: bytes, possession: Any) -> None:
+    name = public_key.hex()
+    take_bytes(possession, "possession", SIGNATURE_BYTES)
+    if not is_valid_public_key(public_key):
+        raise SignatureError(Code.BAD_KEY, f"expected a valid Ed25519 key, got {name[:16]}")
+    for kind in (Kind.KEY, Kind.VALIDATOR):
+        if draft.get(kind, name) is not None or draft.entry(kind, name) is not None:
+            raise SignatureError(
+                Code.BAD_KEY, f"expected a key never used before, got {name[:16]}; make a new one"
+            )
+    if not is_signature(public_key, message, possession):
+        raise SignatureError(
+            Code.BAD_SIGNATURE,
+            f"expected a signature by the key {name[:16]} over its enrolment, it does not hold",
+        )
+
+
+def _revoke(
+    draft: RegistryDraft,
+    members: Members,  # noqa: ARG001
+    author: Author,
+    key_id: Any,
+    reason: Any,
+) -> None:
+    name = take_bytes(key_id, "key id", HASH_BYTES).hex()
+    if take_int(reason, "reason") not in list(Reason):
+        raise FormError(
+            Code.MALFORMED, f"reason: expected one of {', '.join(map(str, Reason))}, got {reason}"
+        )
+    data = draft.get(Kind.KEY, name)
+    if data is None:
+        raise EntitlementError(Code.UNKNOWN_KEY, f"expected a key in force, got {name[:16]}")
+    key = key_from_data(data)
+    own = key_id == author.public_key or (author.use == Use.SIGN and key.use == Use.DELEGATE)
+    _check_officer(author, key, own=own)
+    draft.set(Kind.KEY, name, None)
+
+
+def _mark_compromised(
+    draft: RegistryDraft,
+    members: Members,  # noqa: ARG001
+    author: Author,
+    key_id: Any,
+    since: Any,
+) -> None:
+    name = take_bytes(key_id, "key id", HASH_BYTES).hex()
+    take_int(since, "since height", 0, author.height)
+    data, entry = draft.get(Kind.KEY, name), draft.entry(Kind.KEY, name)
+    if data is None and entry is not None:
+        data = entry.periods[-1].data  # revoked, and so it stays: a marked key is never in force
+    if data is None:
+        raise EntitlementError(Code.UNKNOWN_KEY, f"expected a key that is or was registered, got {name[:16]}")
+    key = key_from_data(data)
+    _check_officer(author, key, own=False)
+    if key.compromised_since is not None and key.compromised_since <= since:
+        raise RuleError(
+            Code.REPEATED,
+            f"expected a height before {key.compromised_since}, from which the key is marked already, got {since}",
+        )
+    draft.set(Kind.KEY, name, (*data[:2], since, *data[3:]))
+
+
+def _check_officer(author: Author, key: Key, *, own: bool) -> None:
+    if key.organisation != author.organisation:
+        raise EntitlementError(
+            Code.NOT_ENTITLED, f"expected a key of {author.organisation}, got one of {key.organisation}"
+        )
+    if author.use not in OFFICERS and not own:
+        raise EntitlementError(
+            Code.WRONG_USE,
+            f"expected the organisation's authority or approver key to sign this, got a {Use(author.use).name} key",
+        )
+
+
+def _delegate(
+    draft: RegistryDraft,
+    members: Members,  # noqa: ARG001
+    author: Author,
+    public_key: Any,
+    document: Any,
+    until_ms: Any,
+    possession: Any,
+) -> None:
+    take_bytes(public_key, "public key", PUBLIC_KEY_BYTES)
+    take_ascii(document, "document", limits.IDENTIFIER_BYTES)
+    _check_until(author, until_ms, limits.DELEGATION_MAX_MS)
+    _check_signs(author)
+    message = enrolment_message(author.network, author.organisation, public_key, None)
+    _check_new_key(draft, public_key, message, possession)
+    draft.set(
+        Kind.KEY, public_key.hex(), (author.organisation, int(Use.DELEGATE), None, (document, until_ms))
+    )
+
+
+# --- licences
+
+
+def _license(
+    draft: RegistryDraft,
+    members: Members,  # noqa: ARG001
+    author: Author,
+    prefix: Any,
+    organisation: Any,
+    until_ms: Any,
+) -> None:
+    _check_holder(draft, author, prefix)
+    if take_ascii(organisation, "organisation", 32) == author.organisation:
+        raise RuleError(
+            Code.NOT_ENTITLED, f"expected another organisation, {organisation} holds {prefix} itself"
+        )
+    if draft.get(Kind.ORGANISATION, organisation) is None:
+        raise RuleError(Code.NOT_ENTITLED, f"expected a member to license, got {organisation!r}")
+    if until_ms is not None:
+        _check_until(author, until_ms, None)
+    draft.set(Kind.GRANT, prefix, (author.organisation, True))
+    draft.set(Kind.LICENCE, licence_name(prefix, organisation), (author.organisation, until_ms))
+
+
+def _end_licence(
+    draft: RegistryDraft,
+    members: Members,  # noqa: ARG001
+    author: Author,
+    prefix: Any,
+    organisation: Any,
+) -> None:
+    _check_holder(draft, author, prefix)
+    name = licence_name(prefix, take_ascii(organisation, "organisation", 32))
+    if draft.get(Kind.LICENCE, name) is None:
+        raise RuleError(
+            Code.NOT_ENTITLED, f"expected a licence of {organisation} under {prefix}, there is none"
+        )
+    draft.set(Kind.LICENCE, name, None)
+
+
+def end_licences(draft: RegistryDraft, prefix: str) -> None:
+    """End all licences under a prefix: its grant goes to another organisation, or ends."""
+    for name in draft.all_of(Kind.LICENCE):
+        if name.startswith(f"{prefix}|"):
+            draft.set(Kind.LICENCE, name, None)
+
+
+def _check_holder(draft: RegistryDraft, author: Author, prefix: Any) -> None:
+    _check_signs(author)
+    grant = draft.get(Kind.GRANT, take_ascii(prefix, "prefix", limits.IDENTIFIER_BYTES))
+    if holder_of(grant) != author.organisation:
+        raise EntitlementError(
+            Code.NOT_ENTITLED,
+            f"expected the holder of the prefix {prefix} to sign this, got {author.organisation}",
+        )
+
+
+def _check_signs(author: Author) -> None:
+    if author.use != Use.SIGN:
+        raise EntitlementError(
+            Code.WRONG_USE, f"expected the organisation's signing key, got a {Use(author.use).name} key"
+        )
+
+
+def _check_until(author: Author, until_ms: Any, most_ms: int | None) -> None:
+    if take_int(until_ms, "until_ms", 0, 2**53) <= author.time_ms:
+        raise RuleError(Code.EXPIRED, f"expected an end after block time {author.time_ms}, got {until_ms}")
+    if most_ms is not None and until_ms > author.time_ms + most_ms:
+        raise RuleError(
+            Code.LIMIT,
+            f"expected an end at most {most_ms} ms ahead of block time {author.time_ms}, got {until_ms}",
+        )
+
+
+_ACTS: Final[dict[int, tuple[Callable[..., None], int]]] = {
+    Act.ENROL: (_enrol, 3),
+    Act.REVOKE: (_revoke, 2),
+    Act.COMPROMISED: (_mark_compromised, 2),
+    Act.DELEGATE: (_delegate, 4),
+    Act.LICENSE: (_license, 3),
+    Act.END_LICENCE: (_end_licence, 2),
+}
+"""What executes an act, and how many fields it takes."""

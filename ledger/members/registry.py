@@ -25,8 +25,8 @@ class Kind(IntEnum):
     """What an entry is about; the name's meaning follows."""
 
     ORGANISATION = 0  # organisation id -> [display name, country, roles, simulated]
-    KEY = 1  # public key in hex -> [organisation, use, compromised since | nil, delegation | nil]
-    GRANT = 2  # GS1 company prefix digits -> organisation
+    KEY = 1  # key id in hex -> [organisation, use, compromised since | nil, delegation | nil (, certified: `members.Key`)]
+    GRANT = 2  # GS1 company prefix digits -> organisation, or [organisation, true] once it licensed anybody
     PARTY = 3  # canonical party or 13-digit GLN -> organisation
     JURISDICTION = 4  # organisation id -> prefixes of canonical places, "*" for everywhere
     ISSUER = 5  # issuer part of documents -> organisation
@@ -35,7 +35,7 @@ class Kind(IntEnum):
     VALIDATOR = (
         8  # epoch key in hex -> [organisation, TLS pin]; those of genesis stand in its list of validators
     )
-    LICENCE = 9  # "<prefix>|<organisation>" -> what a prefix's holder lets that organisation make
+    LICENCE = 9  # "<prefix>|<organisation>" -> [the prefix's holder, until ms | nil]: who may make under it
     PROPOSAL = 10  # proposal id in hex -> [proposer, change, expires_ms, reason, status] (`ledger.members.governance`)
     SUSPENSION = 11  # organisation id -> [until_ms | nil, is emergency]: it may not act
     POLICY = 12  # organisation id -> which of its acts a person must approve
@@ -76,6 +76,13 @@ class Entry(NamedTuple):
         )
         opened = () if data is None else (Period(height, None, data),)
         return self._replace(periods=closed + opened)
+
+    def ended(self, height: int) -> int | None:
+        """The height from which on what once stood here does no longer, if it ended by `height`."""
+        ends = [
+            period.until for period in self.periods if period.until is not None and period.until <= height
+        ]
+        return max(ends, default=None)
 
 
 class Source(Protocol):

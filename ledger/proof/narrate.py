@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ledger.base.calendar import date_from_days
 from ledger.members.members import Use
 from ledger.trade.record import Contradiction, Origin, Record, Space, SubjectKey
 from ledger.trade.rules import EXTERNAL, Outcome
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from ledger.proof.replay import Replayed, Step
     from ledger.proof.verify import Findings
 
-_DAYS_TO_EPOCH: Final = 719_468
 _MINUTE_MS: Final = 60_000
 
 SENTENCES: Final[dict[int, str]] = {
@@ -109,14 +109,7 @@ def instant(time_ms: int) -> str:
     """Unix milliseconds as `YYYY-MM-DD HH:MM UTC` (proleptic Gregorian; no library, so no locale and no bounds)."""
     minutes = time_ms // _MINUTE_MS
     days, minute = divmod(minutes, 1440)
-    shifted = days + _DAYS_TO_EPOCH  # civil-from-days: years begin in March, eras are 400 years
-    era, day_of_era = divmod(shifted, 146_097)
-    year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36_524 - day_of_era // 146_096) // 365
-    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
-    shifted_month = (5 * day_of_year + 2) // 153
-    day = day_of_year - (153 * shifted_month + 2) // 5 + 1
-    month = shifted_month + 3 if shifted_month < 10 else shifted_month - 9
-    year = year_of_era + era * 400 + (month <= 2)
+    year, month, day = date_from_days(days)
     return f"{year:04d}-{month:02d}-{day:02d} {minute // 60:02d}:{minute % 60:02d} UTC"
 
 

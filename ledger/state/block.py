@@ -230,15 +230,14 @@ def check_standing(
     if seat is not None:
         key = Key(validators[seat].organisation, Use.SIGN, None, None)
     if key is None:
-        raise SignatureError(
-            Code.UNKNOWN_KEY, f"expected a registered key, got {signed.public_key.hex()[:16]}"
-        )
+        raise members.no_key(signed.public_key)
     if key.organisation != signed.organisation:
         raise EntitlementError(
             Code.NOT_ENTITLED, f"expected a key of {signed.organisation}, got one of {key.organisation}"
         )
     if key.use not in SIGNERS.get(Kind(signed.kind), SIGNING_USES):
         raise EntitlementError(Code.WRONG_USE, f"expected a signing key, got one for use {key.use}")
+    key.check_in_force(header.time_ms)
     return key
 
 

@@ -56,6 +56,10 @@ STATUS: Final[Mapping[Code, int]] = MappingProxyType(
         # By somebody who may not.
         Code.UNAUTHORISED: 401,
         Code.UNKNOWN_KEY: 403,
+        Code.KEY_EXPIRED: 403,
+        Code.NOT_YET_VALID: 403,
+        Code.REVOKED: 403,
+        Code.COMPROMISED: 403,
         Code.WRONG_USE: 403,
         Code.NOT_ENTITLED: 403,
         # Not there.

@@ -57,6 +57,7 @@ from ledger.epcis.check import examine, frame_findings
 from ledger.epcis.document import Form, read_document
 from ledger.epcis.event_hash import Mode, event_hashes
 from ledger.epcis.message_signature import check_message
+from ledger.members.certificate import certificate_from_bytes
 from ledger.members.members import entry_from_wire as registry_entry_from_wire
 from ledger.proof.bundle import bundle_from_bytes
 from ledger.proof.registry import registry_file_from_bytes
@@ -458,6 +459,8 @@ DECODERS: tuple[Decoder, ...] = (
             "msgpack", 10_000),
     Decoder("link", ("ledger.state.links:link_from_wire",), _value(link_from_wire), _parts(samples.histories, 0, 1),
             "msgpack", 10_000),
+    Decoder("certificate of a key", ("ledger.members.certificate:certificate_from_bytes",),
+            lambda d: certificate_from_bytes(d).to_bytes(), samples.certificates, "binary", limits.CERTIFICATE_BYTES),
     Decoder("registry entry", ("ledger.members.members:entry_from_wire", "ledger.members.members:key_from_data"),
             _value(registry_entry_from_wire), _parts(samples.genesis, 5, 0), "msgpack", 100_000),
     Decoder("record", ("ledger.trade.record:record_from_wire",), _value(record_from_wire), samples.records, "msgpack", 1_000_000),

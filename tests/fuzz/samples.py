@@ -51,6 +51,7 @@ from tests.client.ledger_files import CONTAINER, DECLARATION, ITEM, PALLET, Ledg
 from tests.consensus.test_messages import MESSAGES
 from tests.epcis.xml_samples import DOCUMENTS
 from tests.proof.histories import Author, subjects_of
+from tests.world.certificates import issued
 from tests.world.epochs import ChangingWorld
 from tests.world.past import Past
 from tests.world.snapshots import Taken
@@ -542,3 +543,10 @@ def json_queries() -> tuple[bytes, ...]:
         b'{"@context":{"ex":"https://example.org/"},"EQ_ex:field":["a",2,true],"GE_value_CEL":-3.5,"orderBy":"ex:field"}',
         b'{"MATCH_epcClass":["urn:epc:class:lgtin:9521234.001010.A"],"WD_bizLocation":["urn:epc:id:sgln:9521234.00001.0"]}',
     )
+
+
+@cache
+def certificates() -> tuple[bytes, ...]:
+    """Certificates of keys, made by another library."""
+    authority, key = SigningKey(digest("an authority")), SigningKey(digest("a key"))
+    return tuple(issued(authority, key, "maker", use=use, now_ms=1_780_000_000_000) for use in (0, 4))

@@ -99,7 +99,10 @@ def seed(name: str) -> bytes:
 
 
 class World:
-    """The ledger. `organisations` in order get party numbers 1, 2, ...; the first four validate."""
+    """The ledger. `organisations` in order get party numbers 1, 2, ...; the first four validate.
+
+    `certifying`: each has an authority key in genesis, which signs certificates.
+    """
 
     def __init__(
         self,
@@ -114,6 +117,7 @@ class World:
         gateways: Iterable[str] = (),
         parties: dict[str, str] | None = None,
         persons: bool = False,
+        certifying: bool = False,
         depth: int = 8,
         name: str = "test",
     ) -> None:
@@ -126,6 +130,7 @@ class World:
         self.approvers = {o: SigningKey(seed(f"approver {o}")) for o in self.organisations[:4]}
         self.delegates = {name: SigningKey(seed(f"delegate {name}")) for name in delegates or {}}
         self.gateways = {o: SigningKey(seed(f"capture {o}")) for o in gateways}
+        self.authorities = {o: SigningKey(seed(f"authority {o}")) for o in organisations if certifying}
         seats = [(o, SigningKey(seed(f"validator {o}"))) for o in self.organisations[:4]]
         entries: list[tuple[int, str, Any]] = [(RegistryKind.PARAMETER, ALLOW_PERSONS, persons)]
         for number, organisation in enumerate(self.organisations, 1):
@@ -167,6 +172,10 @@ class World:
         entries += [
             (RegistryKind.KEY, key.public_key.hex(), (o, int(Use.CAPTURE), None, None))
             for o, key in self.gateways.items()
+        ]
+        entries += [
+            (RegistryKind.KEY, key.public_key.hex(), (o, int(Use.AUTHORITY), None, None))
+            for o, key in self.authorities.items()
         ]
         for key_name, (organisation, document, until_ms) in (delegates or {}).items():
             key = self.delegates[key_name]

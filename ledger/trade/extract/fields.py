@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from ledger.base.calendar import days_from_date
 from ledger.base.errors import Code, FormError
 from ledger.base.limits import QUANTITY_MAX, SCALE_MAX
 from ledger.trade.identifiers.alphabet import DIGITS, UPPER, is_of
@@ -76,11 +77,8 @@ def time_ms(text: str, field: str) -> int:
         raise _bad_time(field, text)
     if not 1 <= day <= (28 + leap if month == 2 else 30 + (month + month // 8) % 2):
         raise _bad_time(field, text)
-    # Days since 1970-01-01 of the proleptic Gregorian calendar, counting years from March.
-    shifted = year - (month < 3)
-    day_of_year = (153 * (month + (9 if month < 3 else -3)) + 2) // 5 + day - 1
-    days = shifted * 365 + shifted // 4 - shifted // 100 + shifted // 400 + day_of_year - 719_468
-    seconds = ((days * 24 + hour) * 60 + minute - offset_minutes(match[8], field)) * 60 + second
+    hours = days_from_date(year, month, day) * 24 + hour
+    seconds = (hours * 60 + minute - offset_minutes(match[8], field)) * 60 + second
     return seconds * 1000 + int(((match[7] or "") + "000")[:3])
 
 

@@ -1,0 +1,366 @@
+"""An organisation's keys on the running ledger: enrolled, revoked, marked, delegated; what is refused changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ledger.base.errors import Code
+from ledger.base.keys import SigningKey
+from ledger.chain.transaction import Kind, Mode
+from ledger.members.certificate import fingerprint
+from ledger.members.members import Delegation, Key, Use, Validity
+from ledger.members.registration import Act, Reason, enrolment_message
+from ledger.members.registry import Kind as Entries
+from ledger.state.block import Execution
+from ledger.trade.statement import Action, Role
+from tests.world.certificates import DAY_MS, issued
+from tests.world.world import World, seed, serial
+
+NEW = SigningKey(seed("new"))
+ITEM = serial("9521234", 1, 1)
+
+
+@pytest.fixture
+def world() -> World:
+    return World(certifying=True)
+
+
+def register(world: World, *items: Any, by: str = "maker", key: SigningKey | None = None) -> Execution:
+    return world.commit(world.sign(by, *items, kind=Kind.REGISTRATION, key=key or world.authorities[by]))
+
+
+def refusals(execution: Execution) -> list[str]:
+    return [receipt.refusal for receipt in execution.receipts]
+
+
+def enrolment(world: World, key: SigningKey = NEW, who: str = "maker", **named: Any) -> tuple[Any, ...]:
+    named.setdefault("authority", world.authorities[who])
+    data = issued(named.pop("authority"), key, who, now_ms=world.now_ms, **named)
+    return carried(world, key, who, data)
+
+
+def carried(world: World, key: SigningKey, who: str, data: bytes) -> tuple[Any, ...]:
+    message = enrolment_message(world.network, who, key.public_key, fingerprint(data))
+    return (Act.ENROL, data, None, key.sign(message))
+
+
+def key_now(world: World, key: SigningKey) -> Key | None:
+    return world.state.members(world.state.tip.header.height + 1).key(key.public_key)
+
+
+def makes(world: World, key: SigningKey, number: int = 1, who: str = "maker") -> str:
+    """Let the key sign an event; its refusal, "" if it got an entry."""
+    item = world.item(Action.MAKE, [(Role.OBJECT, serial("9521234", 1, number))])
+    return refusals(world.commit(world.sign(who, item, key=key)))[0]
+
+
+# --- the ordinary life of a key
+
+
+def test_an_enrolled_key_signs_from_the_next_block_on(world: World) -> None:
+    made = enrolment(world)
+    item = world.item(Action.MAKE, [(Role.OBJECT, ITEM)])
+    both = world.commit(
+        world.sign(
+            "carrier", made, kind=Kind.REGISTRATION, key=world.keys["carrier"]
+        ),  # anybody may carry it
+        world.sign("maker", item, key=NEW),
+    )
+    assert refusals(both) == ["", "unknown_key"]
+    data = made[1]
+    found = key_now(world, NEW)
+    assert found is not None
+    assert found[:4] == ("maker", Use.SIGN, None, None)
+    assert found.certificate_hash == fingerprint(data)
+    assert found.validity is not None
+    assert found.validity.not_before_ms < world.now_ms < found.validity.not_after_ms
+    assert makes(world, NEW) == ""
+
+
+def test_a_key_is_rotated_with_overlap(world: World) -> None:
+    register(world, enrolment(world))
+    assert (makes(world, world.keys["maker"], 1), makes(world, NEW, 2)) == ("", "")
+    old = world.keys["maker"].public_key
+    assert refusals(register(world, (Act.REVOKE, old, Reason.SUPERSEDED), key=world.keys["maker"])) == [""]
+    assert (makes(world, world.keys["maker"], 3), makes(world, NEW, 4)) == ("revoked", "")
+
+
+def test_a_revoked_key_signs_in_the_block_that_revokes_it_and_never_again(world: World) -> None:
+    old = world.keys["maker"]
+    item = world.item(Action.MAKE, [(Role.OBJECT, ITEM)])
+    execution = world.commit(
+        world.sign(
+            "maker", (Act.REVOKE, old.public_key, 1), kind=Kind.REGISTRATION, key=world.approvers["maker"]
+        ),
+        world.sign("maker", item),
+    )
+    assert refusals(execution) == ["", ""]
+    height = world.state.tip.header.height
+    assert world.state.members(height).key(old.public_key) is not None
+    assert world.state.members(height + 1).key(old.public_key) is None
+    assert f"height {height + 1}" in world.state.members(height + 1).no_key(old.public_key).message
+    assert makes(world, old, 2) == "revoked"
+
+
+def test_a_certificate_is_judged_by_block_time_and_ends_by_it(world: World) -> None:
+    end = world.now_ms + 10_000
+    register(world, enrolment(world, until_ms=end))
+    item = world.item(Action.MAKE, [(Role.OBJECT, ITEM)])
+    world.commit(advance_ms=end - world.now_ms - 1)
+    assert refusals(world.commit(world.sign("maker", item, key=NEW), advance_ms=1)) == [""]
+    again = world.item(Action.MAKE, [(Role.OBJECT, serial("9521234", 1, 2))])
+    assert refusals(world.commit(world.sign("maker", again, key=NEW), advance_ms=1)) == ["key_expired"]
+
+
+def test_a_device_that_was_enrolled_attests_until_it_is_revoked(world: World) -> None:
+    register(world, enrolment(world, use=Use.DEVICE))
+    world.devices["maker"] = NEW
+
+    def attested(number: int) -> str:
+        item = world.item(Action.MAKE, [(Role.OBJECT, serial("9521234", 1, number))])
+        return refusals(world.commit(world.sign("maker", world.attested("maker", item, number))))[0]
+
+    assert attested(1) == ""
+    assert makes(world, NEW, 2) == "wrong_use"
+    register(world, (Act.REVOKE, NEW.public_key, Reason.UNSPECIFIED))
+    assert attested(3) == "unknown_key"
+
+
+def test_a_marked_key_signs_no_more_whether_revoked_or_not(world: World) -> None:
+    world.commit()
+    old = world.keys["maker"]
+    assert refusals(register(world, (Act.COMPROMISED, old.public_key, 1))) == [""]
+    assert makes(world, old) == "compromised"
+    assert refusals(register(world, (Act.REVOKE, old.public_key, Reason.KEY_COMPROMISE))) == [""]
+    assert makes(world, old) == "revoked"
+    assert refusals(register(world, (Act.COMPROMISED, old.public_key, 0))) == [""]
+    assert makes(world, old) == "compromised"
+    entry = world.state.registry.exact(Entries.KEY, old.public_key.hex())
+    assert entry is not None
+    assert [period.data[2] for period in entry.periods] == [None, 1, 0]
+
+
+def test_a_delegate_is_listed_for_one_consignment_and_ended(world: World) -> None:
+    until_ms = world.now_ms + DAY_MS
+    possession = NEW.sign(enrolment_message(world.network, "maker", NEW.public_key, None))
+    listed = (Act.DELEGATE, NEW.public_key, "urn:custody:doc:waybill", until_ms, possession)
+    assert refusals(register(world, listed, key=world.keys["maker"])) == [""]
+    found = key_now(world, NEW)
+    assert found == Key("maker", Use.DELEGATE, None, Delegation("urn:custody:doc:waybill", until_ms))
+    ended = (Act.REVOKE, NEW.public_key, Reason.CESSATION_OF_OPERATION)
+    assert refusals(register(world, ended, key=world.keys["maker"])) == [""]
+    assert key_now(world, NEW) is None
+
+
+def test_two_items_of_one_block_see_each_other(world: World) -> None:
+    made = enrolment(world)
+    assert refusals(register(world, made, made)) == ["", "bad_key"]
+
+
+def test_what_fails_together_leaves_nothing(world: World) -> None:
+    before = world.state.registry.root
+    execution = world.commit(
+        world.sign(
+            "maker", enrolment(world), (Act.REVOKE, bytes(32), 0), kind=Kind.REGISTRATION,
+            key=world.authorities["maker"], mode=Mode.ALL_OR_NOTHING,
+        )
+    )  # fmt: skip
+    assert refusals(execution) == ["rolled_back", "unknown_key"]
+    assert world.state.registry.root == before
+
+
+# --- what is refused
+
+
+def expired(world: World) -> tuple[Any, ...]:
+    return enrolment(world, since_ms=0, until_ms=world.now_ms - world.now_ms % 1_000)
+
+
+def not_yet_valid(world: World) -> tuple[Any, ...]:
+    return enrolment(world, since_ms=world.now_ms + 60_000, until_ms=world.now_ms + DAY_MS)
+
+
+def self_signed(world: World) -> tuple[Any, ...]:
+    return enrolment(world, authority=NEW)
+
+
+def with_own_key_under_the_authoritys_name(world: World) -> tuple[Any, ...]:
+    return enrolment(world, signer=NEW)
+
+
+def by_another_members_authority(world: World) -> tuple[Any, ...]:
+    return enrolment(world, authority=world.authorities["carrier"])
+
+
+def by_another_authority_in_its_own_name(world: World) -> tuple[Any, ...]:
+    return enrolment(world, authority=world.authorities["carrier"], issuer="carrier")
+
+
+def by_no_authority(world: World) -> tuple[Any, ...]:
+    return enrolment(world, authority=SigningKey(seed("an authority elsewhere")))
+
+
+def by_a_signing_key(world: World) -> tuple[Any, ...]:
+    return enrolment(world, authority=world.keys["maker"])
+
+
+def of_no_member(world: World) -> tuple[Any, ...]:
+    data = issued(world.authorities["maker"], NEW, "stranger", now_ms=world.now_ms)
+    return carried(world, NEW, "stranger", data)
+
+
+def of_an_authority(world: World) -> tuple[Any, ...]:
+    return enrolment(world, use=Use.AUTHORITY)
+
+
+def of_a_validator(world: World) -> tuple[Any, ...]:
+    return enrolment(world, use=Use.VALIDATOR)
+
+
+def of_a_delegate(world: World) -> tuple[Any, ...]:
+    return enrolment(world, use=Use.DELEGATE)
+
+
+def of_a_key_in_use(world: World) -> tuple[Any, ...]:
+    return enrolment(world, world.keys["maker"])
+
+
+def of_anothers_key(world: World) -> tuple[Any, ...]:
+    return enrolment(world, world.keys["carrier"])
+
+
+def without_possession(world: World) -> tuple[Any, ...]:
+    act, data, other, _ = enrolment(world)
+    return (act, data, other, world.keys["maker"].sign(b"x"))
+
+
+def with_possession_for_another_certificate(world: World) -> tuple[Any, ...]:
+    act, data, other, _ = enrolment(world)
+    return (act, data, other, enrolment(world, serial=8)[3])
+
+
+def with_an_ml_dsa_key_it_does_not_name(world: World) -> tuple[Any, ...]:
+    act, data, _, possession = enrolment(world)
+    return (act, data, bytes(1_952), possession)
+
+
+def of_small_order(world: World) -> tuple[Any, ...]:
+    act, data, other, possession = enrolment(world)
+    return (act, data.replace(NEW.public_key, b"\1" + bytes(31)), other, possession)
+
+
+REFUSED: list[tuple[Callable[[World], tuple[Any, ...]], Code]] = [
+    (expired, Code.KEY_EXPIRED), (not_yet_valid, Code.NOT_YET_VALID), (self_signed, Code.NOT_ENTITLED),
+    (with_own_key_under_the_authoritys_name, Code.BAD_SIGNATURE), (by_another_members_authority, Code.NOT_ENTITLED),
+    (by_another_authority_in_its_own_name, Code.NOT_ENTITLED), (by_no_authority, Code.NOT_ENTITLED),
+    (by_a_signing_key, Code.NOT_ENTITLED), (of_no_member, Code.NOT_ENTITLED), (of_an_authority, Code.WRONG_USE),
+    (of_a_validator, Code.WRONG_USE), (of_a_delegate, Code.WRONG_USE), (of_a_key_in_use, Code.BAD_KEY),
+    (of_anothers_key, Code.BAD_KEY), (without_possession, Code.BAD_SIGNATURE),
+    (with_possession_for_another_certificate, Code.BAD_SIGNATURE),
+    (with_an_ml_dsa_key_it_does_not_name, Code.UNSUPPORTED_VERSION), (of_small_order, Code.BAD_SIGNATURE),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "code"), REFUSED, ids=lambda value: getattr(value, "__name__", str(value)))
+def test_a_certificate_that_does_not_hold_enrols_nothing(
+    world: World, make: Callable[[World], tuple[Any, ...]], code: Code
+) -> None:
+    before = world.state.registry.root
+    execution = register(world, make(world))
+    assert refusals(execution) == [code.value]
+    assert world.state.registry.root == before
+    assert execution.amendments == ()
+
+
+def test_a_revoked_authority_certifies_no_more(world: World) -> None:
+    authority = world.authorities["maker"]
+    register(world, (Act.REVOKE, authority.public_key, Reason.KEY_COMPROMISE), key=world.approvers["maker"])
+    assert refusals(register(world, enrolment(world), by="carrier")) == ["not_entitled"]
+
+
+def test_a_marked_authority_certifies_no_more(world: World) -> None:
+    authority = world.authorities["maker"]
+    register(world, (Act.COMPROMISED, authority.public_key, 0), key=world.approvers["maker"])
+    assert refusals(register(world, enrolment(world), by="carrier")) == ["compromised"]
+
+
+def test_a_revoked_key_is_never_enrolled_again(world: World) -> None:
+    register(world, enrolment(world))
+    register(world, (Act.REVOKE, NEW.public_key, Reason.SUPERSEDED))
+    assert refusals(register(world, enrolment(world, serial=9))) == ["bad_key"]
+
+
+def test_possession_on_one_network_is_none_on_another(world: World) -> None:
+    other = World(certifying=True, name="other")
+    assert refusals(register(other, enrolment(world))) == ["bad_signature"]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        (), 5, None, (None,), (99, b""), (True, b"", None, bytes(64)), (0,), (0, b"", None), (0, "x", None, bytes(64)),
+        (0, b"", None, bytes(64)), (0, bytes(1_025), None, bytes(64)), (1, bytes(32)), (1, bytes(31), 0), (2, bytes(32), -1),
+        (3, bytes(32), "d", 1), (5, "952", "x"), (6, "952"), (4, b""),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_items_of_another_form(world: World, item: Any) -> None:
+    before = world.state.registry.root
+    assert refusals(register(world, item))[0] in ("malformed", "too_large")
+    assert world.state.registry.root == before
+
+
+@pytest.mark.parametrize(
+    ("by", "use", "code"),
+    [
+        ("maker", "authorities", ""), ("maker", "approvers", ""), ("maker", "keys", "wrong_use"),
+        ("carrier", "authorities", "not_entitled"), ("carrier", "approvers", "not_entitled"), ("carrier", "keys", "not_entitled"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("act", [Act.REVOKE, Act.COMPROMISED])
+def test_who_may_revoke_and_mark(world: World, by: str, use: str, code: str, act: Act) -> None:
+    item = (act, world.devices["maker"].public_key, 0)
+    assert refusals(register(world, item, by=by, key=getattr(world, use)[by])) == [code]
+
+
+def test_what_is_refused_of_marks_and_reasons(world: World) -> None:
+    world.commit()
+    key = world.devices["maker"].public_key
+    late = world.state.tip.header.height + 2
+    assert refusals(register(world, (Act.COMPROMISED, key, late))) == ["malformed"]  # time going back
+    assert refusals(register(world, (Act.REVOKE, key, 2))) == ["malformed"]
+    assert refusals(register(world, (Act.COMPROMISED, bytes(32), 0))) == ["unknown_key"]
+    assert refusals(register(world, (Act.COMPROMISED, key, 1), (Act.COMPROMISED, key, 1))) == ["", "repeated"]
+    assert refusals(register(world, (Act.COMPROMISED, key, 2))) == ["repeated"]
+
+
+def test_what_is_refused_of_delegates(world: World) -> None:
+    possession = NEW.sign(enrolment_message(world.network, "maker", NEW.public_key, None))
+
+    def listing(**changed: Any) -> list[str]:
+        fields: dict[str, Any] = {
+            "public_key": NEW.public_key, "document": "urn:custody:doc:waybill", "until_ms": world.now_ms + DAY_MS,
+            "possession": possession,
+        } | changed  # fmt: skip
+        by = fields.pop("by", "maker")
+        key = fields.pop("key", world.keys[by])
+        return refusals(register(world, (Act.DELEGATE, *fields.values()), by=by, key=key))
+
+    assert listing(until_ms=world.now_ms + 1_000) == ["expired"]
+    assert listing(until_ms=world.now_ms + 367 * DAY_MS) == ["limit"]
+    assert listing(document="two words") == ["malformed"]
+    assert listing(key=world.authorities["maker"]) == ["wrong_use"]
+    assert listing(by="carrier") == ["bad_signature"]  # a stranger uses up nobody's key
+    assert listing(public_key=world.keys["carrier"].public_key) == ["bad_key"]
+    assert listing(public_key=bytes(32)) == ["bad_key"]
+    assert listing() == [""]
+    assert listing() == ["bad_key"]
+
+
+def test_validity_of_a_key_includes_both_ends() -> None:
+    key = Key("maker", Use.SIGN, None, None, Validity(5, 7))
+    for time_ms in (5, 6, 7):
+        key.check_in_force(time_ms)
