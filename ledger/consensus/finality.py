@@ -84,6 +84,10 @@ class Finality:
         self._certified = {block: held for block, held in self._certified.items() if self._tree.get(block)}
         self._certified.pop(node.hash, None)
 
+    def is_settled(self, digest: bytes) -> bool:
+        """Whether one of the final blocks above the root has this batch."""
+        return any(digest in node.block.batches for node in self._final_path())
+
     def _final_path(self) -> list[Node]:
         """The final blocks above the root: all of them, or those that ranges linked so far."""
         final = self._views.final_certificate

@@ -156,6 +156,10 @@ class Consensus:
         """Whether a proposal, or a block to execute, waits for this batch."""
         return self._fetcher.is_wanted(NeedBatch(digest))
 
+    def is_settled(self, digest: bytes) -> bool:
+        """Whether a block known to be final and not committed here yet has this batch: a quorum held it whole."""
+        return self._finality.is_settled(digest)
+
     def live_records(self) -> tuple[Record, ...]:
         """The records that still matter above the last committed block, for a compacted vote log."""
         nodes = sorted(self._tree, key=lambda node: (node.height, node.hash))

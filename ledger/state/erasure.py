@@ -95,7 +95,7 @@ def apply_erasure(
     """Execute a tombstone; `original`: what stands at its sequence.
 
     Raises FormError malformed where no event with that hash stands there, EntitlementError not_entitled where it is another
-    organisation's, RuleError repeated where it is erased.
+    organisation's, RuleError erased where it is already. (`repeated` is of whole transactions.)
     """
     item = None if original is None else original.item
     if (
@@ -115,7 +115,7 @@ def apply_erasure(
         )
     if is_erased(records, tombstone.event_hash, author):
         raise RuleError(
-            Code.REPEATED, f"expected an event that {author} has not erased, it has erased this one"
+            Code.ERASED, f"expected an event that {author} has not erased, it has erased this one"
         )
     erased = Record(
         status=Status.ENDED,

@@ -16,7 +16,7 @@ snapshots, backups and the spare cells of flash are beyond a program: STORAGE.md
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 from ledger.base.encoding import decode, encode, take_array, take_ascii, take_bytes, take_optional_bytes
@@ -157,17 +157,28 @@ class PayloadStore:
 
     def erase(self, event_hash: bytes) -> bool:
         """Remove an event's bytes and salt for good, durably; whether there were any. It cannot be stored again."""
-        take_bytes(event_hash, "event hash", HASH_BYTES)
-        place = self._events.get(event_hash)
-        if place == _ERASED:
-            return False
-        self._log.sync()  # the tombstone must stand in a later group than what it erases
-        self._log.append(encode((_TOMBSTONE, event_hash, place)))
+        return self.erase_all((event_hash,)) == 1
+
+    def erase_all(self, event_hashes: Iterable[bytes]) -> int:
+        """Remove the bytes and salts of events for good, durably; of how many there were any. None can be stored again."""
+        places: dict[bytes, bytes | None] = {}
+        for event_hash in event_hashes:
+            take_bytes(event_hash, "event hash", HASH_BYTES)
+            place = self._events.get(event_hash)
+            if place != _ERASED:
+                places[event_hash] = place
+        if not places:
+            return 0
+        self._log.sync()  # a tombstone must stand in a later group than what it erases
+        for event_hash, place in places.items():
+            self._log.append(encode((_TOMBSTONE, event_hash, place)))
         self._log.sync()
-        if place is not None:
-            self._log.erase((_unpack(place),))
-        self._events.put(event_hash, _ERASED)
-        return place is not None
+        there = [_unpack(place) for place in places.values() if place is not None]
+        if there:
+            self._log.erase(there)
+        for event_hash in places:
+            self._events.put(event_hash, _ERASED)
+        return len(there)
 
     # ---- reading ----------------------------------------------------------------------------------------------
 

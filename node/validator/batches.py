@@ -4,12 +4,13 @@
 
 The frame carries, beside the batch (`ledger.chain.batch`), the bytes of its open items; they are not part of the digest, since they can be erased
 later. A batch is *whole* when every transaction is well formed and signed, and for every open item there are bytes with
-exactly its event hash and context hash. All of this depends on bytes alone, never on state, so every validator judges alike.
+exactly its event hash and context hash. All of this depends on bytes alone, never on state, so every validator judges alike; but
+that bytes which were erased are asked of nobody, nor any of a block that is final (PROTOCOL.md §7.5).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from ledger.base import limits
@@ -53,14 +54,18 @@ def open_items(transaction: Transaction) -> Iterator[tuple[bytes, bytes | None]]
 
 
 def check_open_bytes(
-    transactions: Iterable[Transaction], events: Mapping[bytes, OpenEvent]
+    transactions: Iterable[Transaction],
+    events: Mapping[bytes, OpenEvent],
+    may_lack: Callable[[bytes], bool] = lambda _event: False,
 ) -> tuple[OpenEvent, ...]:
-    """The bytes of all open items, in order, each once; FormError if one lacks or is under another context."""
+    """The bytes of all open items, in order, each once; FormError if one is under another context, or lacks and may not."""
     needed: dict[bytes, OpenEvent] = {}
     for transaction in transactions:
         for event, context in open_items(transaction):
             found = events.get(event)
             if found is None:
+                if may_lack(event):
+                    continue
                 raise FormError(
                     Code.MALFORMED, f"expected the bytes of open event {event.hex()}, they did not come"
                 )

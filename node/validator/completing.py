@@ -21,7 +21,7 @@ from ledger.base.errors import Code, FormError, ProofError
 from ledger.base.hashing import Tag, tagged_hash
 from ledger.chain.batch import Batch
 from ledger.chain.genesis import Genesis
-from ledger.chain.transaction import Kind, item_from_wire
+from ledger.chain.transaction import Kind, Transaction, item_from_wire
 from ledger.state import snapshot
 from ledger.state.backfill import (
     Related,
@@ -43,6 +43,7 @@ from node.storage.payload_store import SALT_BYTES_MAX
 from node.storage.snapshots import SnapshotStore, open_snapshot
 from node.storage.stores import Stores
 from node.validator.batches import open_event
+from node.validator.erasing import Eraser
 from node.validator.execution import Executor, outcome_of
 from node.validator.past import Progress, fill_items, fill_links, read_progress, write_progress
 from node.validator.peers import Crew, Peers
@@ -60,7 +61,17 @@ OVERLAY_BYTES: Final = 48_000_000
 PAUSE_S: Final = 0.002
 LINKS_TOGETHER: Final = 5_000
 TELL_S: Final = 5.0
-_NONE: Final = (1, 0)
+_READS: Final = {Kind.MISMATCH: 1, Kind.ERASURE: 0}
+"""Kinds of transactions whose items read an old item, and where they name it."""
+
+
+def _read_by(transaction: Transaction) -> list[int]:
+    """The sequences of old items that executing a transaction reads."""
+    place = _READS.get(Kind(transaction.header.kind))
+    if place is None:
+        return []
+    found = [item[place] for item in transaction.items if type(item) is tuple and len(item) > place]
+    return [sequence for sequence in found if type(sequence) is int]
 
 
 class _Unit(NamedTuple):
@@ -126,8 +137,10 @@ class Completer:
         peers: Peers,
         log: Log,
         resume: Callable[[], None],
+        eraser: Eraser,
     ) -> None:
         """`resume` is called when a block held up by `lacks` may be executed."""
+        self._eraser = eraser
         self._genesis = genesis
         self._network = genesis.network
         self._executor = executor
@@ -182,11 +195,8 @@ class Completer:
         missing = False
         for batch in batches:
             for transaction in batch.transactions:
-                if transaction.header.kind != Kind.MISMATCH:
-                    continue
-                for item in transaction.items:
-                    sequence = item[1]
-                    if type(sequence) is int and 0 <= sequence < self._log_size and not self._has(sequence):
+                for sequence in _read_by(transaction):
+                    if 0 <= sequence < self._log_size and not self._has(sequence):
                         missing = True
                         if self._crew is not None:
                             self._crew.first(
@@ -210,6 +220,7 @@ class Completer:
         await self._work_off(self.progress.state_parts, len(self._manifest.state), is_links=True)
         self.progress = None
         write_progress(self._tables, None)
+        self._eraser.sweep()
         self._log.info("the past is complete", height=self._manifest.height)
 
     async def _work_off(self, first: int, end: int, *, is_links: bool) -> None:
@@ -276,7 +287,13 @@ class Completer:
         """A proven row; the bytes of an open event are kept on the way."""
         item_value, related_value, payload = take_array(value, "item", 3)
         item, related = check_item(self._network, entry, item_value, related_value)
-        if payload is not None and item is not None and item.statement.openness == Openness.OPEN:
+        is_open = item is not None and item.statement.openness == Openness.OPEN
+        if (
+            payload is not None
+            and item is not None
+            and is_open
+            and self._eraser.find(item.event_hash, entry.organisation) is None
+        ):
             salt, context, event = take_array(payload, "payload", 3)
             if context is not None:
                 take_bytes(context, "context", most=limits.CONTEXT_BYTES)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from ledger.base import limits
-from ledger.base.errors import Code, CustodyError, FormError, UnavailableError
+from ledger.base.errors import Code, CustodyError, FormError, RuleError, UnavailableError
 from ledger.base.hashing import ZERO_HASH
 from ledger.chain.batch import Batch, make_batch
 from ledger.chain.block import Header
@@ -23,8 +23,10 @@ from ledger.chain.transaction import Kind, Mode, Transaction, item_from_wire, tr
 from ledger.consensus.interface import FOLLOWER
 from ledger.members.members import Key, Members
 from ledger.state.block import Receipt, act_of, check_admissible
+from ledger.state.erasure import erasure_key
 from ledger.state.links import Entry
 from ledger.trade.extract import extract
+from ledger.trade.record import EMPTY
 from ledger.trade.rules import check_entitled
 from ledger.trade.statement import Action, Openness, Statement
 from node.local.protocol import ItemReceipt, State, Submission, TransactionStatus
@@ -148,6 +150,8 @@ class Mempool:
         key = check_admissible(state, header, members, transaction, {})
         if transaction.header.kind == Kind.EVENTS:
             _check_official(transaction, header, members, key)
+        if transaction.header.kind == Kind.MISMATCH:
+            self._check_published(transaction)
         events = self._events_of(transaction, submission)
         shown = tuple(events[event] for event, _ in open_items(transaction))
         hidden = tuple(found for found in events.values() if found.payload.readers is not None)
@@ -160,6 +164,22 @@ class Mempool:
         change = change_of(transaction)
         if change is not None:
             check_change(change, state.epoch, state.sets[-1], state.approvers)
+
+    def _check_published(self, transaction: Transaction) -> None:
+        """Refuse a mismatch of an erased event: execution would, but its bytes would stand in a block by then."""
+        tables = self._executor.tables
+        for item in transaction.items:
+            sequence = item[1]
+            is_place = type(sequence) is int and 0 <= sequence < 1 << 63
+            row = tables.bare_row(sequence, tables.final) if is_place else None
+            if row is None or row[1] is None:
+                continue
+            entry, shown = row
+            if self._executor.committed_record(erasure_key(shown[3], entry.organisation)) != EMPTY:
+                raise RuleError(
+                    Code.ERASED,
+                    f"expected an event whose bytes may be published, {entry.organisation} has erased this one",
+                )
 
     def _block_time_ms(self, tip: Header) -> int:
         """About what the time of the next block is going to be: not by this clock if it is known to be off."""

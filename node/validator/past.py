@@ -11,17 +11,32 @@ from typing import Any, NamedTuple
 
 from ledger.base.encoding import decode, encode, take_array, take_int
 from ledger.base.errors import Code, StorageError, UnavailableError
+from ledger.chain.transaction import item_from_wire
 from ledger.state.backfill import Related, StoredLink, SubjectLinks
+from ledger.state.erasure import erasure_key, erasure_of
 from ledger.state.links import Entry
 from ledger.state.snapshot import WindowBlock
-from ledger.trade.record import SubjectKey
+from ledger.state.state import RECORD_BYTES
+from ledger.trade.record import Record, Status, SubjectKey, record_from_wire, state_key
 from node.storage.block_store import StoredBlock
 from node.storage.snapshots import SnapshotReader
 from node.validator.execution import stored_block
-from node.validator.tables import CLOSINGS, HISTORY, LOG, OLDEST, Tables, height_key, link_key, registry_key
+from node.validator.tables import (
+    CLOSINGS,
+    HISTORY,
+    LOG,
+    OLDEST,
+    Tables,
+    height_key,
+    is_authored,
+    link_key,
+    registry_key,
+)
 
 Pairs = list[tuple[bytes, bytes]]
 _BATCH = 20_000
+_ENDED = encode(Record(status=Status.ENDED, custodian="-"))[:7]
+"""How the encoding of a record begins that ended, of no origin and maker, never shipped: a tombstone's is one."""
 
 
 class Progress(NamedTuple):
@@ -69,7 +84,9 @@ def tables_of(snapshot: SnapshotReader) -> Iterator[tuple[str, Pairs]]:
     manifest = snapshot.manifest
     header, outcome, _ = manifest.checkpoint
     for records in snapshot.records():
-        yield "records", list(records)
+        pairs = list(records)
+        yield "records", pairs
+        yield "erasures", _erasures(header.network, pairs)
     registry, changes = snapshot.registry_and_changes()
     yield (
         "epochs",
@@ -97,6 +114,19 @@ def tables_of(snapshot: SnapshotReader) -> Iterator[tuple[str, Pairs]]:
             (HISTORY, Progress(header.height, 0, 0).to_bytes() if has_past else b""),
         ],
     )
+
+
+def _erasures(network: bytes, records: Pairs) -> Pairs:
+    """The tombstones among records."""
+    found: Pairs = []
+    for key, data in records:
+        if data.startswith(_ENDED):
+            erasure = erasure_of(record_from_wire(decode(data, max_bytes=RECORD_BYTES)))
+            if erasure is not None and key == state_key(
+                network, erasure_key(erasure.event_hash, erasure.organisation)
+            ):
+                found.append((erasure.tombstone.to_bytes(8, "big"), encode(erasure)))
+    return found
 
 
 def _window_tables(block: WindowBlock) -> Iterator[tuple[str, Pairs]]:
@@ -129,6 +159,14 @@ def heads_of(snapshot: SnapshotReader) -> list[StoredBlock]:
 def fill_items(tables: Tables, rows: list[tuple[Entry, Any, Related]], versions: dict[bytes, bytes]) -> None:
     """Put proven items and former records in; the legs follow with the links."""
     tables.store.fill("versions", versions.items())
+    tables.store.fill(
+        "authors",
+        [
+            (item[3] + entry.sequence.to_bytes(8, "big"), b"\1")
+            for entry, item, _ in rows
+            if item is not None and is_authored(item_from_wire(item))
+        ],
+    )
     tables.store.fill(
         "rows",
         [

@@ -18,6 +18,7 @@ from node.logs import Log
 from node.storage.snapshots import SnapshotStore
 from node.storage.stores import Stores
 from node.validator.completing import Completer
+from node.validator.erasing import Eraser
 from node.validator.execution import Executor
 from node.validator.frames import ANSWER_FRAME
 from node.validator.host import Connections
@@ -54,6 +55,7 @@ class Sync:
         ask: Callable[[bytes, bytes], bool],
         name: Callable[[bytes], str],
         resume: Callable[[], None],
+        eraser: Eraser,
         stop: Callable[[], None],
         fail: Callable[[CustodyError], None],
     ) -> None:
@@ -81,7 +83,7 @@ class Sync:
             name,
         )
         self.provider = Provider(executor, stores, snapshots, self._answer)
-        self.completer = Completer(genesis, executor, stores, snapshots, self.peers, log, resume)
+        self.completer = Completer(genesis, executor, stores, snapshots, self.peers, log, resume, eraser)
 
     def _answer(self, peer: bytes, data: bytes) -> None:
         self._connections().send(peer, ANSWER_FRAME, data)

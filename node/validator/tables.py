@@ -11,6 +11,8 @@
     batches       digest (32)                             -> height (8) place in the block (2)
     headers       height (8)                              -> time_ms (8) [transaction header, ...] of blocks of the last hour
     remembered    expiry_ms (8) id (32)                   -> nothing: ids that must not be executed again
+    authors       event hash (32) sequence (8)            -> nothing: every item of an event with that hash
+    erasures      sequence (8) of a tombstone             -> [event hash, organisation, reason, erased, tombstone, time_ms]
     epochs        epoch (8)                               -> [height of its last block, the change that closed it]
     registry      kind (1) name                           -> entry, where it is another than genesis and `epochs` give
     meta          "log"                                   -> [size, [peak, ...]] of the event log
@@ -36,19 +38,21 @@ from ledger.chain.block import Header as BlockHeader
 from ledger.chain.closing import Closing, parse_closing
 from ledger.chain.epoch import EpochChange, parse_change
 from ledger.chain.transaction import Header as TransactionHeader
-from ledger.chain.transaction import item_from_wire
+from ledger.chain.transaction import Item, item_from_wire
 from ledger.members.members import entry_from_wire as registry_entry_from_wire
 from ledger.members.registry import Entry as RegistryEntry
 from ledger.state.block import Execution, Receipt
+from ledger.state.erasure import Erasure, Reason, erasure_of
 from ledger.state.item import ItemChanges, RelatedLeaf
 from ledger.state.links import Entry, Link, entry_hash
 from ledger.state.state import RECORD_BYTES, LedgerState
-from ledger.trade.record import EMPTY, Record, SubjectKey, record_from_wire, record_hash, state_key
+from ledger.trade.record import EMPTY, Record, Space, SubjectKey, record_from_wire, record_hash, state_key
+from ledger.trade.statement import Action
 from node.storage.state_store import StateStore
 
 TABLES: Final = (
     "records", "versions", "rows", "links", "moves", "transactions", "failures", "batches", "headers", "remembered",
-    "epochs", "registry", "meta",
+    "authors", "erasures", "epochs", "registry", "meta",
 )  # fmt: skip
 LOG: Final = b"log"
 _ROW_BYTES: Final = limits.TRANSACTION_BYTES + 1_000_000
@@ -95,6 +99,8 @@ class Tables:
         self.batches = store.table("batches")
         self.headers = store.table("headers")
         self.remembered = store.table("remembered")
+        self.authors = store.table("authors")
+        self.erasures = store.table("erasures")
         self.epochs = store.table("epochs")
         self.registry = store.table("registry")
         self.meta = store.table("meta")
@@ -107,6 +113,8 @@ class Tables:
         put_record, state_key_of = self.records.put, state.state_key
         for key, record in execution.records.items():
             put_record(state_key_of(key), encode(record))
+            if key.space == Space.ERASURE:
+                self.write_erasure(record)
         for row in execution.rows:
             self._write_row(row, state_key_of)
         for kind, name, _ in execution.amendments:
@@ -121,7 +129,10 @@ class Tables:
             related.append((leaf.role, leaf.key, leaf.record_hash))
             if leaf.record_hash != self._empty_hash:
                 self.versions.put(leaf.record_hash, encode(leaf.record))
-        self.rows.put(sequence.to_bytes(8, "big"), encode((row.entry, row.item, related, row.legs)))
+        place = sequence.to_bytes(8, "big")
+        self.rows.put(place, encode((row.entry, row.item, related, row.legs)))
+        if row.item is not None and is_authored(row.item):
+            self.authors.put(row.item.event_hash + place, b"\1")
         for key, aside, position, move, link in row.links:
             state = state_key_of(key)
             self.links.put(
@@ -129,6 +140,12 @@ class Tables:
             )
             if move:
                 self.moves.put(state + move.to_bytes(5, "big"), position.to_bytes(5, "big"))
+
+    def write_erasure(self, record: Record) -> None:
+        """Note a tombstone by its place in the event log, so that all can be gone through."""
+        erasure = erasure_of(record)
+        if erasure is not None:
+            self.erasures.put(erasure.tombstone.to_bytes(8, "big"), encode(erasure))
 
     def write_remembered(self, ids: dict[bytes, int], expired: tuple[tuple[bytes, int], ...]) -> None:
         """Note ids executed in this block with their expiry, and let go of expired ones."""
@@ -231,6 +248,12 @@ class Tables:
             registry_entry_from_wire(decode(data, max_bytes=_ROW_BYTES)) for _, data in self.registry.range()
         ]
 
+    def read_erasures(self, first: int = 0) -> Iterator[Erasure]:
+        """Every tombstone executed so far, from a place in the event log on, in order."""
+        for _, data in self.erasures.range(first.to_bytes(8, "big")):
+            event_hash, organisation, reason, *places = decode(data, max_bytes=_ROW_BYTES)
+            yield Erasure(event_hash, organisation, Reason(reason), *places)
+
     # ---- reading
 
     def latest(self, table: str, key: bytes) -> bytes | None:
@@ -250,6 +273,12 @@ class Tables:
         """The entry with that place in the event log."""
         data = get("rows", sequence.to_bytes(8, "big"))
         return None if data is None else Entry(*decode(data, max_bytes=_ROW_BYTES)[0])
+
+    def author(self, event_hash: bytes) -> str | None:
+        """The organisation that put an event hash on the ledger first, as far as the past is here."""
+        first = next(self.authors.prefix(event_hash), None)
+        entry = None if first is None else self.entry(int.from_bytes(first[0][32:], "big"), self.latest)
+        return None if entry is None else entry.organisation
 
     def row(self, sequence: int, get: Getter) -> ItemChanges | None:
         """What the item with that place in the event log did: entry, item and related records."""
@@ -332,6 +361,11 @@ class Tables:
             int.from_bytes(key[8:], "big"): code.decode("ascii")
             for key, code in self.failures.prefix(height.to_bytes(8, "big"))
         }
+
+
+def is_authored(item: Item) -> bool:
+    """Whether an item is its author's own event: a mismatch shows another's."""
+    return item.statement.action != Action.MISMATCH
 
 
 class TransactionResult(NamedTuple):

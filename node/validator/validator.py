@@ -63,6 +63,7 @@ from node.validator.chain import Chain
 from node.validator.clock import Clock
 from node.validator.driver import Driver
 from node.validator.epochs import Roster, StoredKeys, ValidatorKeys, epoch_under_way, own_key
+from node.validator.erasing import Eraser
 from node.validator.execution import Executor
 from node.validator.frames import (
     ANSWER_FRAME,
@@ -153,6 +154,7 @@ class Validator:
             self._has_room,
         )
         self.chain = Chain(self.executor)
+        self.eraser = Eraser(self.executor, self.stores.payload, log)
         self.prover = Prover(self.executor, self.stores.payload, self.driver.resume)
         self.snapshots = SnapshotStore(member.folder.files)
         self.snapshotter = Snapshotter(
@@ -191,6 +193,7 @@ class Validator:
             ask=lambda peer, data: self.mesh.send(peer, ASK_FRAME, data),
             name=lambda peer: self._name(self._index_of[peer]),
             resume=self.driver.resume,
+            eraser=self.eraser,
             stop=self.stop,
             fail=self.fail,
         )
@@ -294,6 +297,7 @@ class Validator:
         await self.mesh.start()
         await self.service.start()
         self._warn_of_clock_behind_chain()
+        self.eraser.sweep()
         self.driver.post(Begin())
         for digest in tuple(self.stores.pending.keys(BATCH)):
             self._take_up_pending(digest)
@@ -409,7 +413,11 @@ class Validator:
         batch = batch_from_bytes(data, self.network)
         if batch.change is not None and not self._is_change_due(batch.change):
             return
-        shown = check_open_bytes(batch.transactions, events_of_frame(self.network, contexts, events))
+        shown = check_open_bytes(
+            batch.transactions,
+            events_of_frame(self.network, contexts, events),
+            lambda event: self._may_lack(event, digest),
+        )
         self._store(batch, shown)
         self._hold(batch, peer if peer in range(len(self.epoch.validators)) else self.me)
 
@@ -473,6 +481,14 @@ class Validator:
             payload.put(event)
             if event.context_hash is not None and context is not None:
                 payload.put_context(event.context_hash, context)
+
+    def _may_lack(self, event_hash: bytes, digest: bytes) -> bool:
+        """Whether a batch is whole without the bytes of an open event: they were erased, or are of a block that is final.
+
+        Behind a final block a quorum had all bytes when it voted. Whoever is behind may ask after all others have erased some,
+        and reads in a later block that they had to.
+        """
+        return self.stores.payload.is_erased(event_hash) or self.machine.is_settled(digest)
 
     def _hold(self, batch: Batch, origin: int) -> None:
         self.mempool.hold(batch)
@@ -547,12 +563,14 @@ class Validator:
         return None if events is None else encode_frame(data, events)
 
     def _shown(self, batch: Batch) -> tuple[OpenEvent, ...] | None:
-        """The bytes of a batch's open items; None if any is not here: such a batch is worth nothing to anybody."""
+        """The bytes of a batch's open items, of those erased none; None if any other is not here."""
         store = self.stores.payload
         events = []
         for transaction in batch.transactions:
             for event_hash, _ in open_items(transaction):
                 payload = store.get(event_hash)
+                if payload is None and store.is_erased(event_hash):
+                    continue
                 if payload is None:
                     return None
                 context = None if payload.context_hash is None else store.get_context(payload.context_hash)
@@ -579,6 +597,7 @@ class Validator:
             effect.certificate,
             self.mempool.held_all(block.batches),
         )
+        self.eraser.finalised(final)
         self.mempool.finalised(final)
         if self.key is None:
             self.stores.pending.forget(BATCH, self.mempool.drop_expired(block.header.time_ms))

@@ -70,6 +70,7 @@ ELSEWHERE = {
     "node.storage.snapshots:open_snapshot": OWN,
     "node.validator.completing:Completer._bring_links": "reads records of a snapshot that was proven (tests/validator/test_joining)",
     "node.validator.past:read_progress": OWN,
+    "node.validator.tables:Tables.read_erasures": OWN,
     "node.validator.tables:Tables.stored_link": OWN,
     "node.validator.tables:Tables.whole_row": OWN,
     "node.storage.snapshots:SnapshotStore.read": OWN,

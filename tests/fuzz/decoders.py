@@ -63,6 +63,7 @@ from ledger.proof.bundle import bundle_from_bytes
 from ledger.proof.registry import registry_file_from_bytes
 from ledger.state import snapshot
 from ledger.state.backfill import links_from_wire, owner_from_wire
+from ledger.state.erasure import tombstone_from_wire
 from ledger.state.links import entry_from_wire, link_from_wire
 from ledger.state.snapshot import parse_manifest
 from ledger.trade.extract import extract
@@ -424,6 +425,8 @@ DECODERS: tuple[Decoder, ...] = (
     Decoder("transaction", ("ledger.chain.transaction:transaction_from_bytes", "ledger.chain.transaction:transaction_from_wire"),
             _transaction, samples.transactions, "msgpack", limits.TRANSACTION_BYTES, SIGNED),
     Decoder("item", ("ledger.chain.transaction:item_from_wire",), _value(item_from_wire), samples.items, "msgpack", 1_000_000),
+    Decoder("tombstone", ("ledger.state.erasure:tombstone_from_wire",), _value(tombstone_from_wire), samples.tombstones,
+            "msgpack", 1_000),
     Decoder("statement", ("ledger.trade.statement:statement_from_wire",), _value(statement_from_wire),
             _parts(samples.items, 0), "msgpack", 100_000),
     Decoder("subject", ("ledger.trade.statement:subject_from_wire",), _value(subject_from_wire),

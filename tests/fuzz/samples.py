@@ -168,6 +168,10 @@ def records() -> tuple[bytes, ...]:
 
 
 @cache
+def tombstones() -> tuple[bytes, ...]:
+    return (encode((7, bytes(range(32)), 1)),)
+
+
 def evidence() -> tuple[bytes, ...]:
     first, second = vote(1, FINAL), vote(1, FINAL._replace(outcome=digest("another")))
     made = make_evidence(1, first.claim, first.signature, second.claim, second.signature)

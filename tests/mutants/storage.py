@@ -209,8 +209,8 @@ MUTANTS: Final = (
         "Bytes are overwritten before the tombstone that explains it is durable, so a crash makes it damage.",
         "STORAGE §6",
         "node/storage/payload_store.py",
-        "        self._log.sync()\n        if place is not None:\n            self._log.erase((_unpack(place),))\n",
-        "        if place is not None:\n            self._log.erase((_unpack(place),))\n        self._log.sync()\n",
+        "        self._log.sync()\n        there = [_unpack(place) for place in places.values() if place is not None]\n        if there:\n            self._log.erase(there)\n",
+        "        there = [_unpack(place) for place in places.values() if place is not None]\n        if there:\n            self._log.erase(there)\n        self._log.sync()\n",
         _T_PAYLOAD + "test_an_erasure_interrupted_at_any_point_is_finished_or_never_was",
     ),
     Mutant(

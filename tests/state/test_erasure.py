@@ -56,9 +56,9 @@ def test_nobody_else_may_and_nobody_twice(world: World) -> None:
     assert world.erase("carrier", 0) == "not_entitled"
     assert world.record(erasure_key(hash_at(world, 0), "maker")) == EMPTY
     assert world.erase("maker", 0) == ""
-    assert world.erase("maker", 0) == "repeated"
+    assert world.erase("maker", 0) == "erased"
     twice = tombstone(world, "maker", (1, hash_at(world, 1), 0), (1, hash_at(world, 1), 0))
-    assert refusals(world, twice) == ["", "repeated"]
+    assert refusals(world, twice) == ["", "erased"]
 
 
 def test_a_tombstone_names_an_event_by_its_place_and_its_hash(world: World) -> None:

@@ -14,6 +14,7 @@ from ledger.chain.batch import Batch
 from ledger.chain.transaction import Kind, sign_transaction, transaction_from_wire
 from node.storage.snapshots import SnapshotStore
 from node.validator.completing import Completer
+from node.validator.erasing import Eraser
 from node.validator.past import Progress, read_progress, write_progress
 from node.validator.peers import Peers
 from tests.storage.memory_files import MemoryFileSystem
@@ -32,6 +33,7 @@ def completer_of(opened: SigningNode) -> Completer:
         peers,
         structlog.get_logger(),
         lambda: None,
+        Eraser(opened.executor, opened.stores.payload, structlog.get_logger()),
     )
 
 

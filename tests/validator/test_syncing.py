@@ -42,6 +42,7 @@ def sync(*, height: int, join_ahead: int = 100, join_after_s: float = 0.0) -> tu
         ask=MagicMock(),
         name=MagicMock(),
         resume=MagicMock(),
+        eraser=MagicMock(),
         stop=stop,
         fail=MagicMock(),
     )
