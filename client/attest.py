@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from ledger.base.errors import Code, StorageError
-from ledger.base.keys import SigningKey
+from ledger.base.keys import Signer
 from ledger.chain.signing import Prepared
 from ledger.chain.transaction import Attestation, attestation_message, extract_hash_of
 
@@ -49,9 +49,7 @@ def next_counter(path: Path) -> int:
     return number
 
 
-def attest(
-    device: SigningKey, prepared: Prepared, organisation: str, *, counter: int, time_ms: int
-) -> Prepared:
+def attest(device: Signer, prepared: Prepared, organisation: str, *, counter: int, time_ms: int) -> Prepared:
     """The same prepared event with the device's attestation for `organisation`; nothing else of it changes."""
     message = attestation_message(
         prepared.network,

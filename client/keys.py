@@ -20,12 +20,14 @@ from ledger.base.keyfile import (
     SALT_BYTES,
     Cost,
     KeyFile,
+    TokenKey,
     inspect_key,
+    key_of_seed,
     open_key,
     seal_key,
     write_unsealed_key,
 )
-from ledger.base.keys import SEED_BYTES, SigningKey
+from ledger.base.keys import HYBRID_SEED_BYTES, SEED_BYTES, HybridKey, SigningKey
 from ledger.base.limits import KEY_FILE_BYTES
 
 SUFFIX: Final = ".key"
@@ -84,14 +86,19 @@ def _first_line(descriptor: int) -> bytes:
     return line
 
 
-def create_key(path: Path, use: str, passphrase: bytes | None, *, cost: Cost | None = None) -> SigningKey:
+def create_key(
+    path: Path, use: str, passphrase: bytes | None, *, hybrid: bool = False, cost: Cost | None = None
+) -> SigningKey | HybridKey:
     """Make a key for `use` and store it at `path`; `passphrase` None stores it in the clear, so ask before doing so.
 
-    Raises StorageError when there is a file already or it cannot be written, FormError for an unknown use.
+    Raises StorageError when there is a file already or it cannot be written, FormError for an unknown use, and for a hybrid
+    device key: devices have plain ones.
     """
     if use not in USES:
         raise FormError(Code.WRONG_USE, f"expected a key for one of {', '.join(USES)}, got {use[:64]!a}")
-    key = SigningKey.from_seed(os.urandom(SEED_BYTES))
+    if hybrid and use == DEVICE:
+        raise FormError(Code.WRONG_USE, "expected a plain key for a device, got a hybrid one")
+    key = key_of_seed(os.urandom(HYBRID_SEED_BYTES if hybrid else SEED_BYTES))
     data = (
         write_unsealed_key(key, use)
         if passphrase is None
@@ -131,7 +138,7 @@ def read_private(path: Path, most: int) -> bytes:
         os.close(descriptor)
 
 
-def load_key(path: Path, passphrases: Passphrases, *, use: str | None = None) -> SigningKey:
+def load_key(path: Path, passphrases: Passphrases, *, use: str | None = None) -> SigningKey | HybridKey:
     """The key stored at `path`, checked to be for `use` if given. The passphrase is asked for only where one is needed.
 
     Raises StorageError, FormError or SignatureError; all name the file, none shows a secret.
@@ -142,7 +149,13 @@ def load_key(path: Path, passphrases: Passphrases, *, use: str | None = None) ->
         if use is not None and about.use != use:
             raise SignatureError(Code.WRONG_USE, f"expected a {use} key, found a {about.use} key")
         passphrase = passphrases.read(f"to open {path}") if about.is_sealed else None
-        return open_key(data, passphrase)[1]
+        key = open_key(data, passphrase)[1]
+        if isinstance(key, TokenKey):
+            raise SignatureError(
+                Code.BAD_KEY,
+                f"expected a key in a file, this one is in the token {key.place.label!a}: sign where its node is",
+            )
+        return key
     except (FormError, SignatureError) as error:
         raise type(error)(error.code, f"{path}: {error.message}") from None
 

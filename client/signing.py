@@ -21,7 +21,7 @@ from ledger.base import limits
 from ledger.base.encoding import decode, encode, take_array, take_ascii, take_bytes, take_int
 from ledger.base.errors import Code, FormError, SignatureError
 from ledger.base.hashing import HASH_BYTES
-from ledger.base.keys import SigningKey
+from ledger.base.keys import Signer
 from ledger.chain.signing import Payload, Prepared, RandomBytes, Signed, sign_events
 from ledger.chain.transaction import (
     ORGANISATION_BYTES,
@@ -111,7 +111,7 @@ def travelling(item: Any, payload: Payload) -> Payload | None:
 
 
 def sign(
-    key: SigningKey,
+    key: Signer,
     organisation: str,
     events: Sequence[Prepared],
     *,

@@ -17,7 +17,7 @@ import typer
 
 from ledger.base.encoding import encode
 from ledger.base.errors import Code, CustodyError, FormError, StorageError, UnavailableError
-from ledger.base.keys import SigningKey
+from ledger.base.keys import Signer, key_id
 from ledger.chain.epoch import EpochChange
 from node.changes import (
     APPROVER,
@@ -76,7 +76,7 @@ def epoch_key(
         _write(out or Path(f"seat-{config.organisation}-{number}.json"), delivered.to_text().encode())
     except CustodyError as error:
         raise ended(error) from None
-    typer.echo(f"key of {config.organisation} for epoch {number}: {delivered.seat.public_key.hex()}")
+    typer.echo(f"key of {config.organisation} for epoch {number}: {key_id(delivered.seat.public_key).hex()}")
     typer.echo("keep keys/ as it is; hand the file to whoever composes the change")
 
 
@@ -148,7 +148,7 @@ def submit_change(
     typer.echo(f"epoch {change.epoch} is closed, epoch {change.epoch + 1} has begun")
 
 
-async def _submit(opened: NodeFolder, config: NodeConfig, change: EpochChange, key: SigningKey) -> None:
+async def _submit(opened: NodeFolder, config: NodeConfig, change: EpochChange, key: Signer) -> None:
     made = carry(
         change, key, config.organisation, opened.network,
         now_ms=time.time_ns() // 1_000_000, random_bytes=os.urandom,
@@ -174,7 +174,7 @@ def _read(files: Sequence[Path]) -> EpochChange:
     return merged([read_change(path) for path in files])
 
 
-def _approver(folder: Path, passphrase_file: Path | None) -> SigningKey:
+def _approver(folder: Path, passphrase_file: Path | None) -> Signer:
     return Keystore(folder / "keys").load(APPROVER, _passphrase(passphrase_file), use=APPROVER)
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from ledger.base.encoding import decode, encode
 from ledger.base.errors import Code, CustodyError, FormError, SignatureError
-from ledger.base.keys import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, SigningKey, is_signature
+from ledger.base.keys import PUBLIC_KEY_BYTES, Signer, is_signature, key_id
 from ledger.chain.epoch import (
     Approvers,
     EpochChange,
@@ -38,7 +38,7 @@ APPROVER: Final = "approver"
 TRANSPORT: Final = "transport"
 EXPIRY_MS: Final = 600_000
 """How long a change that was sent may take to be ordered."""
-_FILE_BYTES: Final = 100_000
+_FILE_BYTES: Final = 1_000_000
 
 
 class Delivered(NamedTuple):
@@ -78,7 +78,7 @@ def deliver_key(
     return Delivered(epoch, seat, transport, prove_possession(key, network, epoch - 1, seat))
 
 
-def _load_or_make(keystore: Keystore, name: str, use: str, passphrase: bytes | None) -> SigningKey:
+def _load_or_make(keystore: Keystore, name: str, use: str, passphrase: bytes | None) -> Signer:
     if name in keystore.names():
         return keystore.load(name, passphrase, use=use)
     return keystore.generate(name, use, passphrase)
@@ -98,11 +98,7 @@ def read_seat(path: Path, network: bytes) -> Delivered:
     except (ValueError, KeyError, TypeError) as error:
         raise FormError(Code.MALFORMED, f"{path}: expected a seat file of `epoch-key`: {error!r}") from None
     is_formed = isinstance(organisation, str) and type(epoch) is int and epoch > 0
-    if not is_formed or (len(key), len(transport), len(possession)) != (
-        PUBLIC_KEY_BYTES,
-        PUBLIC_KEY_BYTES,
-        SIGNATURE_BYTES,
-    ):
+    if not is_formed or len(transport) != PUBLIC_KEY_BYTES:
         raise FormError(Code.MALFORMED, f"{path}: expected a seat file of `epoch-key`, got other values")
     seat = Seat(organisation, key, transport_pin(transport))
     if not is_signature(key, possession_message(network, epoch - 1, seat), possession):
@@ -143,14 +139,14 @@ def merged(changes: Sequence[EpochChange]) -> EpochChange:
     return with_approvals(first, [approval for change in changes for approval in change.approvals])
 
 
-def approved(change: EpochChange, key: SigningKey, organisation: str, network: bytes) -> EpochChange:
+def approved(change: EpochChange, key: Signer, organisation: str, network: bytes) -> EpochChange:
     """The change with this approver's signature too."""
     return with_approvals(change, (approve(key, organisation, network, change),))
 
 
 def carry(
     change: EpochChange,
-    key: SigningKey,
+    key: Signer,
     organisation: str,
     network: bytes,
     *,
@@ -174,7 +170,7 @@ def describe(change: EpochChange, genesis: Genesis) -> list[str]:
     approvers = Approvers(genesis.network, genesis.entries)
     lines = [f"closes epoch {change.epoch}; validators of epoch {change.epoch + 1}:"]
     lines += [
-        f"  {seat.organisation:<16} key {seat.public_key.hex()}  transport pin {seat.tls_pin.hex()[:16]}"
+        f"  {seat.organisation:<16} key {key_id(seat.public_key).hex()}  transport pin {seat.tls_pin.hex()[:16]}"
         for seat in change.seats
     ]
     lines += [f"  {name} = {value}" for name, value in change.parameters]

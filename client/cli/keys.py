@@ -12,6 +12,7 @@ from client.cli.output import data, json_data, note, table
 from client.keys import SIGN, USES, create_key, inspect, key_files
 from ledger.base.errors import CustodyError
 from ledger.base.keyfile import KeyFile
+from ledger.base.keys import is_hybrid, key_id
 
 app = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help="Keys at rest."
@@ -25,12 +26,16 @@ def create(
     unencrypted: Annotated[
         bool, typer.Option("--unencrypted", help="Store it in the clear. For demonstrations and tests.")
     ] = False,
+    hybrid: Annotated[
+        bool,
+        typer.Option("--hybrid", help="Ed25519 and ML-DSA-65 together, for a network that asks for both."),
+    ] = False,
     descriptor: DESCRIPTOR = None,
     as_json: JSON = False,
 ) -> None:
     """Make a key. It is sealed with a passphrase, from the terminal, CUSTODY_PASSPHRASE or --passphrase-fd."""
     passphrase = None if unencrypted else passphrases(descriptor).read(f"for the new key {path}", twice=True)
-    key = create_key(path, use, passphrase)
+    key = create_key(path, use, passphrase, hybrid=hybrid)
     _show(path, KeyFile(use, key.public_key, is_sealed=not unencrypted), as_json=as_json)
     if unencrypted:
         note(f"{path} is stored in the clear: whoever reads it signs as its owner")
@@ -49,7 +54,7 @@ def list_keys(
                 (
                     path.name,
                     found.use,
-                    found.public_key.hex(),
+                    key_id(found.public_key).hex(),
                     "sealed" if found.is_sealed else "IN THE CLEAR",
                 )
             )
@@ -69,11 +74,12 @@ def show(path: Annotated[Path, typer.Argument(help="A key file.")], as_json: JSO
 
 def _show(path: Path, key: KeyFile, *, as_json: bool) -> None:
     protection = "sealed" if key.is_sealed else "IN THE CLEAR"
+    suite = "hybrid" if is_hybrid(key.public_key) else "ed25519"
     if as_json:
-        json_data(
-            {"file": str(path), "use": key.use, "public_key": key.public_key.hex(), "protection": protection}
-        )
-    else:
-        data(
-            f"file        {path}\nuse         {key.use}\npublic key  {key.public_key.hex()}\nprotection  {protection}"
-        )
+        shown = {"file": str(path), "use": key.use, "suite": suite, "key_id": key_id(key.public_key).hex()}
+        json_data({**shown, "public_key": key.public_key.hex(), "protection": protection})
+        return
+    lines = [f"file        {path}", f"use         {key.use}", f"suite       {suite}"]
+    if is_hybrid(key.public_key):
+        lines.append(f"key id      {key_id(key.public_key).hex()}")
+    data("\n".join([*lines, f"public key  {key.public_key.hex()}", f"protection  {protection}"]))

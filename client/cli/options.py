@@ -20,7 +20,7 @@ from ledger.base.errors import Code, CustodyError, FormError
 if TYPE_CHECKING:
     from client.directory import Directory
     from client.gateway import Gateway
-    from ledger.base.keys import SigningKey
+    from ledger.base.keys import Signer
 
 JSON = Annotated[bool, typer.Option("--json", help="Say it in JSON, for programs.")]
 OUTPUT = Annotated[
@@ -105,7 +105,7 @@ def organisation_of(found: Settings, given: str | None) -> str:
     return who
 
 
-def signing_key(found: Settings, given: Path | None, descriptor: int | None) -> SigningKey:
+def signing_key(found: Settings, given: Path | None, descriptor: int | None) -> Signer:
     """The signing key; FormError usage where none is named."""
     path = given or found.key
     if path is None:

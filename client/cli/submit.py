@@ -37,7 +37,7 @@ from ledger.chain.transaction import Mode
 from ledger.trade.statement import Action, Openness
 
 if TYPE_CHECKING:
-    from ledger.base.keys import SigningKey
+    from ledger.base.keys import Signer
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -71,7 +71,7 @@ def submit(
     found = settings()
     network = directory(found, anchor).network
     waiting = waited(wait)
-    signer: SigningKey | None = None
+    signer: Signer | None = None
     parts: list[Submission] = []
     for file in files:
         content = readable(file, FILE_BYTES)

@@ -56,6 +56,8 @@ class Tag(bytes, Enum):
     POSSESSION = b"possession".ljust(16, b"\0")
     APPROVAL = b"approval".ljust(16, b"\0")
     ENROLMENT = b"enrolment".ljust(16, b"\0")
+    KEY_ID = b"key id".ljust(16, b"\0")
+    HYBRID = b"hybrid".ljust(16, b"\0")
 
 
 def tagged_hash(tag: Tag, network: bytes, data: bytes) -> bytes:

@@ -87,6 +87,8 @@ DECODE_DEPTH: Final = 16
 KEY_FILE_BYTES: Final = 4_096
 KEY_PASSES: Final = 16  # what opening a key file may be made to cost, at most
 KEY_MEMORY_KIB: Final = 1_048_576
+TOKEN_TEXT_BYTES: Final = 512  # the path of a PKCS#11 library, the label of a token
+TOKEN_PIN_BYTES: Final = 64
 FRAME_BYTES: Final = 16_000_000  # a batch of a whole block with its open bytes
 TRANSFORMATION_INPUTS: Final = 256
 """How many inputs, over all levels, a proof opens; the verdict says how many it did not."""

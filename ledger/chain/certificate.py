@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from ledger.base.encoding import take_array, take_bytes, take_int
 from ledger.base.errors import Code, FormError, ProofError
-from ledger.base.keys import SIGNATURE_BYTES, is_signature
+from ledger.base.keys import HYBRID_SIGNATURE_BYTES, is_signature, signature_bytes
 from ledger.base.limits import VALIDATORS_MAX
 from ledger.chain.block import Header, Outcome, parse_header, parse_outcome
 from ledger.chain.validators import ValidatorSet
@@ -36,7 +36,7 @@ class Certificate(NamedTuple):
     claim: Claim
     signers: bytes
     signatures: bytes
-    """The signatures, 64 bytes each, one after another in ascending order of signer."""
+    """The signatures, one after another in ascending order of signer, each as long as its key's are."""
 
     def signer_indices(self) -> list[int]:
         """The indices of the signers, ascending."""
@@ -76,7 +76,7 @@ def parse_certificate(value: Any) -> Certificate:
     if claim.kind == Kind.PROPOSAL:
         raise FormError(Code.MALFORMED, "expected a certificate over votes, got one over a proposal")
     take_bytes(signers, "certificate signers", most=(VALIDATORS_MAX + 7) // 8)
-    take_bytes(signatures, "certificate signatures", most=VALIDATORS_MAX * SIGNATURE_BYTES)
+    take_bytes(signatures, "certificate signatures", most=VALIDATORS_MAX * HYBRID_SIGNATURE_BYTES)
     return Certificate(engine, claim, signers, signatures)
 
 
@@ -108,14 +108,17 @@ def check_certificate(
             Code.NOT_PROVEN,
             f"expected exactly {validators.quorum} signers out of {len(validators)}, got {indices}",
         )
-    if len(certificate.signatures) != len(indices) * SIGNATURE_BYTES:
+    lengths = [signature_bytes(validators[index].public_key) for index in indices]
+    if len(certificate.signatures) != sum(lengths):
         raise ProofError(
             Code.NOT_PROVEN,
-            f"expected {len(indices)} signatures of 64 bytes, got {len(certificate.signatures)} bytes",
+            f"expected {len(indices)} signatures of {sum(lengths)} bytes, got {len(certificate.signatures)} bytes",
         )
     message = certificate.claim.signing_message(validators.network)
-    for place, index in enumerate(indices):
-        signature = certificate.signatures[place * SIGNATURE_BYTES : (place + 1) * SIGNATURE_BYTES]
+    end = 0
+    for index, length in zip(indices, lengths, strict=True):
+        begin, end = end, end + length
+        signature = certificate.signatures[begin:end]
         if not verifier(validators[index].public_key, message, signature):
             raise ProofError(
                 Code.NOT_PROVEN,

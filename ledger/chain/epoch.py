@@ -35,7 +35,7 @@ from ledger.base import limits
 from ledger.base.encoding import encode, take_array, take_ascii, take_bytes, take_int
 from ledger.base.errors import Code, EntitlementError, FormError, RuleError, SignatureError
 from ledger.base.hashing import HASH_BYTES, Tag, signing_message
-from ledger.base.keys import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, SigningKey, is_signature
+from ledger.base.keys import Signer, is_signature, key_id, take_public_key, take_signature
 from ledger.base.quorum import quorum
 from ledger.chain.block import COUNTER_MAX, PROTOCOL_VERSION, Header
 from ledger.chain.certificate import Verifier
@@ -75,7 +75,7 @@ class EpochChange(NamedTuple):
     protocol: int
     """Protocol version from the next epoch on."""
     seats: tuple[Seat, ...]
-    """Of the next epoch: organisation, Ed25519 key for that epoch alone, TLS pin; ascending by organisation."""
+    """Of the next epoch: organisation, key for that epoch alone, TLS pin; ascending by organisation."""
     possessions: tuple[bytes, ...]
     """Of each seat in order, its key's signature over `possession_message`."""
     parameters: tuple[tuple[str, Any], ...]
@@ -116,7 +116,7 @@ class Approvers:
 
     def organisation_of(self, public_key: bytes) -> str | None:
         """The organisation whose approver's key this is, or None."""
-        return self._keys.get(public_key)
+        return self._keys.get(key_id(public_key))
 
 
 # --- making a change
@@ -127,8 +127,8 @@ def possession_message(network: bytes, epoch: int, seat: Seat) -> bytes:
     return signing_message(Tag.POSSESSION, network, encode((epoch, seat)))
 
 
-def prove_possession(key: SigningKey, network: bytes, epoch: int, seat: Seat) -> bytes:
-    """The signature (64 bytes) that a validator delivers with its key for the epoch after `epoch`."""
+def prove_possession(key: Signer, network: bytes, epoch: int, seat: Seat) -> bytes:
+    """The signature that a validator delivers with its key for the epoch after `epoch`."""
     return key.sign(possession_message(network, epoch, seat))
 
 
@@ -154,7 +154,7 @@ def make_change(
     )
 
 
-def approve(key: SigningKey, organisation: str, network: bytes, change: EpochChange) -> Approval:
+def approve(key: Signer, organisation: str, network: bytes, change: EpochChange) -> Approval:
     """An approver's signature over the change."""
     return Approval(organisation, key.public_key, key.sign(approval_message(network, change)))
 
@@ -178,8 +178,7 @@ def parse_change(value: Any) -> EpochChange:
         _seat(seat) for seat in take_array(fields[3], "next validators", most=limits.VALIDATORS_MAX)
     )
     possessions = tuple(
-        take_bytes(one, "possession", SIGNATURE_BYTES)
-        for one in take_array(fields[4], "possessions", len(seats))
+        take_signature(one, "possession") for one in take_array(fields[4], "possessions", len(seats))
     )
     parameters = tuple(
         _parameter(one) for one in take_array(fields[5], "parameters", most=limits.CHANGED_PARAMETERS)
@@ -211,7 +210,7 @@ def _seat(value: Any) -> Seat:
     organisation, public_key, pin = take_array(value, "next validator", 3)
     return Seat(
         take_ascii(organisation, "organisation", 32),
-        take_bytes(public_key, "public_key", PUBLIC_KEY_BYTES),
+        take_public_key(public_key, "public_key"),
         take_bytes(pin, "tls_pin", HASH_BYTES),
     )
 
@@ -234,8 +233,8 @@ def _approval(value: Any) -> Approval:
     organisation, public_key, signature = take_array(value, "approval", 3)
     return Approval(
         take_ascii(organisation, "organisation", 32),
-        take_bytes(public_key, "public_key", PUBLIC_KEY_BYTES),
-        take_bytes(signature, "signature", SIGNATURE_BYTES),
+        take_public_key(public_key, "public_key"),
+        take_signature(signature, "signature"),
     )
 
 
@@ -251,7 +250,7 @@ def change_of(transaction: Transaction) -> EpochChange | None:
 def sets_of(change: EpochChange) -> tuple[tuple[int, str, Any], ...]:
     """What a change writes into the registry: the next seats with their TLS pins, and parameters."""
     seats = [
-        (int(RegistryKind.VALIDATOR), seat.public_key.hex(), (seat.organisation, seat.tls_pin))
+        (int(RegistryKind.VALIDATOR), key_id(seat.public_key).hex(), (seat.organisation, seat.tls_pin))
         for seat in change.seats
     ]
     settings = [(int(RegistryKind.PARAMETER), name, setting) for name, setting in change.parameters]

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ledger.base.encoding import take_array, take_bytes, take_int
+from ledger.base.encoding import take_array, take_int
 from ledger.base.errors import Code, FormError, ProofError
-from ledger.base.keys import SIGNATURE_BYTES, is_signature
+from ledger.base.keys import is_signature, take_plain_signature, take_signature
 from ledger.base.limits import VALIDATORS_MAX
 from ledger.chain.certificate import Verifier
 from ledger.chain.validators import Validator, ValidatorSet
@@ -49,15 +49,19 @@ def make_evidence(
     return Evidence(signer, claim, signature, other_claim, other_signature)
 
 
-def parse_evidence(value: Any) -> Evidence:
-    """Evidence from `[signer, claim, signature, claim, signature]`; FormError. Nothing is verified here."""
+def parse_evidence(value: Any, *, knows_hybrid: bool = True) -> Evidence:
+    """Evidence from `[signer, claim, signature, claim, signature]`; FormError. Nothing is verified here.
+
+    `knows_hybrid` False where only plain signatures are of the form: in execution under protocol version 1.
+    """
+    take = take_signature if knows_hybrid else take_plain_signature
     signer, first, first_signature, second, second_signature = take_array(value, "evidence", 5)
     evidence = Evidence(
         take_int(signer, "evidence signer", 0, VALIDATORS_MAX - 1),
         parse_claim(first),
-        take_bytes(first_signature, "evidence signature", SIGNATURE_BYTES),
+        take(first_signature, "evidence signature"),
         parse_claim(second),
-        take_bytes(second_signature, "evidence signature", SIGNATURE_BYTES),
+        take(second_signature, "evidence signature"),
     )
     if _order(evidence.first) > _order(evidence.second):
         raise FormError(Code.NOT_CANONICAL, "expected the lower claim first in a piece of evidence")

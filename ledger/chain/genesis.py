@@ -14,7 +14,7 @@ from ledger.base import buckets, limits
 from ledger.base.encoding import decode, encode, take_array, take_ascii, take_bytes, take_int
 from ledger.base.errors import Code, FormError
 from ledger.base.hashing import HASH_BYTES, ZERO_HASH, Tag, tagged_hash
-from ledger.base.keys import PUBLIC_KEY_BYTES, is_valid_public_key
+from ledger.base.keys import KEY_ID_BYTES, is_valid_public_key, take_public_key
 from ledger.members.members import Use, check_organisation_id, entry_from_wire, holder_of, key_from_data
 from ledger.members.registry import Entry, Kind, Registry
 
@@ -83,7 +83,7 @@ def genesis_from_bytes(data: bytes) -> Genesis:
         seats.append(
             Seat(
                 take_ascii(organisation, "organisation", 32),
-                take_bytes(public_key, "public_key", PUBLIC_KEY_BYTES),
+                take_public_key(public_key, "public_key"),
                 take_bytes(pin, "tls_pin", HASH_BYTES),
             )
         )
@@ -117,9 +117,7 @@ def check_genesis(genesis: Genesis) -> None:
         if seat.organisation not in members:
             raise FormError(Code.MALFORMED, f"validators: expected a member, got {seat.organisation!r}")
         if not is_valid_public_key(seat.public_key):
-            raise FormError(
-                Code.BAD_KEY, f"validators: expected a valid Ed25519 key for {seat.organisation!r}"
-            )
+            raise FormError(Code.BAD_KEY, f"validators: expected a valid key for {seat.organisation!r}")
     for entry in genesis.entries:
         _check_entry(entry, members)
     _check_approvers(genesis.entries)
@@ -160,7 +158,7 @@ def _check_entry(entry: Entry, members: set[str]) -> None:
 
 def _check_key_name(name: str) -> None:
     """A key is looked up by its lower-case hexadecimal, so it is named by nothing else."""
-    if len(name) != 2 * PUBLIC_KEY_BYTES or any(character not in "0123456789abcdef" for character in name):
+    if len(name) != 2 * KEY_ID_BYTES or any(character not in "0123456789abcdef" for character in name):
         raise FormError(
             Code.MALFORMED, f"keys: expected the 64 lower-case hexadecimal digits of a key, got {name[:80]}"
         )

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from ledger.base import limits
 from ledger.base.encoding import decode, encode
 from ledger.base.errors import Code, FormError, SignatureError
-from ledger.base.keys import SigningKey
+from ledger.base.keys import Signer, signature_bytes
 from ledger.chain.transaction import (
     NONCE_BYTES,
     SALT_BYTES,
@@ -31,7 +31,9 @@ from ledger.trade.statement import Extract
 
 RandomBytes = Callable[[int], bytes]
 _PAYLOAD_BYTES: Final = 40  # salt and heads of a payload's members
-_HEADER_BYTES: Final = 1_000  # more than header, signature and array heads of a transaction take
+_HEADER_BYTES: Final = (
+    904  # more than header and array heads of a transaction take, its key and signature aside
+)
 
 
 class Payload(NamedTuple):
@@ -90,7 +92,7 @@ def prepare_event(
 
 
 def sign_events(
-    key: SigningKey,
+    key: Signer,
     organisation: str,
     events: Sequence[Prepared],
     *,
@@ -104,7 +106,7 @@ def sign_events(
     """
     if not events:
         raise FormError(Code.USAGE, "expected at least one event to sign, got none")
-    groups = list(_groups(events))
+    groups = list(_groups(events, _HEADER_BYTES + len(key.public_key) + signature_bytes(key.public_key)))
     if mode == Mode.ALL_OR_NOTHING and len(groups) > 1:
         raise FormError(
             Code.TOO_LARGE,
@@ -115,7 +117,7 @@ def sign_events(
 
 
 def _signed(
-    key: SigningKey,
+    key: Signer,
     organisation: str,
     group: list[Prepared],
     expiry_ms: int,
@@ -136,7 +138,7 @@ def _signed(
     return Signed(transaction, tuple(prepared.payload for prepared in group))
 
 
-def _groups(events: Sequence[Prepared]) -> Iterator[list[Prepared]]:
+def _groups(events: Sequence[Prepared], head: int) -> Iterator[list[Prepared]]:
     group: list[Prepared] = []
     subjects = size = carried = 0
     for prepared in events:
@@ -148,8 +150,8 @@ def _groups(events: Sequence[Prepared]) -> Iterator[list[Prepared]]:
         is_full = (
             len(group) == limits.ITEMS_PER_TRANSACTION
             or subjects + more > limits.SUBJECTS_PER_TRANSACTION
-            or size + weight > limits.TRANSACTION_BYTES - _HEADER_BYTES
-            or size + weight + carried + beside > limits.SUBMISSION_BYTES - 2 * _HEADER_BYTES
+            or size + weight > limits.TRANSACTION_BYTES - head
+            or size + weight + carried + beside > limits.SUBMISSION_BYTES - 2 * head
         )
         if group and is_full:
             yield group

@@ -32,7 +32,14 @@ from ledger.base.encoding import (
 )
 from ledger.base.errors import Code, FormError, RuleError, SignatureError
 from ledger.base.hashing import HASH_BYTES, Tag, tagged_hash
-from ledger.base.keys import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, SigningKey, is_signature
+from ledger.base.keys import (
+    PUBLIC_KEY_BYTES,
+    SIGNATURE_BYTES,
+    Signer,
+    is_signature,
+    take_public_key,
+    take_signature,
+)
 from ledger.trade.statement import (
     Extract,
     Openness,
@@ -71,7 +78,10 @@ class Mode(IntEnum):
 
 
 class Attestation(NamedTuple):
-    """A device's signature made at capture, perhaps days before the transaction (DESIGN §4 Item)."""
+    """A device's signature made at capture, perhaps days before the transaction (DESIGN §4 Item).
+
+    Devices have plain keys: what they must be able to do is sign, often and with little power.
+    """
 
     device_key: bytes
     counter: int
@@ -271,7 +281,7 @@ def header_from_wire(value: Any) -> Header:
         version,
         take_bytes(fields[1], "network", HASH_BYTES),
         take_ascii(fields[2], "organisation", ORGANISATION_BYTES),
-        take_bytes(fields[3], "public_key", PUBLIC_KEY_BYTES),
+        take_public_key(fields[3], "public_key"),
         take_bytes(fields[4], "nonce", NONCE_BYTES),
         take_int(fields[5], "expiry_ms", 0, 2**53),
         take_int(fields[6], "kind", 0, max(Kind)),
@@ -360,7 +370,7 @@ def transaction_from_wire(value: Any, network: bytes, size: int = 0) -> Transact
             f"expected a transaction of network {network.hex()[:16]}, got one of {header.network.hex()[:16]}",
         )
     items = take_array(items, "items", header.item_count)
-    transaction = Transaction(header, items, take_bytes(signature, "signature", SIGNATURE_BYTES), size)
+    transaction = Transaction(header, items, take_signature(signature, "signature"), size)
     if transaction.subject_count > limits.SUBJECTS_PER_TRANSACTION:
         raise FormError(
             Code.TOO_LARGE,
@@ -386,7 +396,7 @@ def payload_leaves(network: bytes, kind: int, items: tuple[Any, ...]) -> list[by
 
 
 def sign_transaction(
-    key: SigningKey,
+    key: Signer,
     network: bytes,
     organisation: str,
     items: tuple[Any, ...],

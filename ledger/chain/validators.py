@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from ledger.base.encoding import encode, take_array, take_ascii, take_bytes
+from ledger.base.encoding import encode, take_array, take_ascii
 from ledger.base.errors import Code, FormError, SignatureError
 from ledger.base.hashing import Tag, tagged_hash
-from ledger.base.keys import PUBLIC_KEY_BYTES, is_valid_public_key
+from ledger.base.keys import is_valid_public_key, take_public_key
 from ledger.base.limits import IDENTIFIER_BYTES, VALIDATORS_MAX, VALIDATORS_MIN
 from ledger.base.quorum import max_faulty, quorum
 
@@ -28,7 +28,7 @@ def _drawn(network: bytes, epoch: int) -> int:
 
 
 class Validator(NamedTuple):
-    """One seat: the organisation that holds it and the Ed25519 key (32 bytes) it signs votes with in this epoch."""
+    """One seat: the organisation that holds it and the key (plain or hybrid) it signs votes with in this epoch."""
 
     organisation: str
     public_key: bytes
@@ -58,9 +58,7 @@ class ValidatorSet:
                 raise FormError(Code.MALFORMED, f"expected one validator of {member.organisation}, got two")
         for member in self.members:
             if not is_valid_public_key(member.public_key):
-                raise SignatureError(
-                    Code.BAD_KEY, f"expected a valid Ed25519 public key of {member.organisation}"
-                )
+                raise SignatureError(Code.BAD_KEY, f"expected a valid public key of {member.organisation}")
         self.faulty = max_faulty(count)
         self.quorum = quorum(count)
         self.hash = tagged_hash(Tag.VALIDATORS, network, encode(self.members))
@@ -102,7 +100,7 @@ def parse_validators(network: bytes, value: Any) -> ValidatorSet:
         members.append(
             Validator(
                 take_ascii(organisation, "validator organisation", IDENTIFIER_BYTES),
-                take_bytes(public_key, "validator public key", PUBLIC_KEY_BYTES),
+                take_public_key(public_key, "validator public key"),
             )
         )
     if members != sorted(members):

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 from ledger.base.encoding import encode, take_array, take_bytes, take_int
 from ledger.base.errors import Code, FormError
 from ledger.base.hashing import HASH_BYTES, Tag, signing_message
-from ledger.base.keys import SIGNATURE_BYTES
+from ledger.base.keys import take_signature
 from ledger.base.limits import VALIDATORS_MAX
 from ledger.chain.block import COUNTER_MAX, Block, parse_block
 
@@ -129,7 +129,7 @@ def parse_vote(value: Any) -> Vote:
     return Vote(
         claim,
         take_int(signer, "vote signer", 0, VALIDATORS_MAX - 1),
-        take_bytes(signature, "vote signature", SIGNATURE_BYTES),
+        take_signature(signature, "vote signature"),
     )
 
 
@@ -144,5 +144,5 @@ def parse_proposal(value: Any) -> Proposal:
         view,
         parent_view,
         parse_block(block),
-        take_bytes(signature, "proposal signature", SIGNATURE_BYTES),
+        take_signature(signature, "proposal signature"),
     )

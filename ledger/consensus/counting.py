@@ -7,7 +7,7 @@ dropped: the transport vouches that it came from its signer.
 
 from __future__ import annotations
 
-from ledger.base.keys import SIGNATURE_BYTES
+from ledger.base.keys import signature_bytes
 from ledger.base.limits import FINALISE_VIEWS_HELD
 from ledger.chain.certificate import Certificate, check_certificate, make_certificate
 from ledger.chain.evidence import make_evidence
@@ -31,8 +31,9 @@ class Teller:
     def is_signed(self, signer: int, claim: Claim, signature: bytes) -> bool:
         """Whether validator `signer` signed the claim."""
         message = claim.signing_message(self._validators.network)
-        return len(signature) == SIGNATURE_BYTES and self._verifier(
-            self._validators[signer].public_key, message, signature
+        public_key = self._validators[signer].public_key
+        return len(signature) == signature_bytes(public_key) and self._verifier(
+            public_key, message, signature
         )
 
     def count(self, vote: Vote) -> None:

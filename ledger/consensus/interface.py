@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 from ledger.base.errors import ConsensusError
-from ledger.base.keys import is_signature
+from ledger.base.keys import Signer, is_signature
 from ledger.chain.block import Block, Header, Outcome
 from ledger.chain.certificate import Certificate, Verifier
 from ledger.chain.epoch import Approvers
@@ -20,17 +20,6 @@ from ledger.chain.validators import ValidatorSet
 from ledger.consensus.messages import Message, Record, Request
 
 # ---- what a validator starts from
-
-
-class Signer(Protocol):
-    """The validator's key: ledger.base.keys.SigningKey, or a stand-in in a simulation."""
-
-    @property
-    def public_key(self) -> bytes:
-        """32 bytes."""
-
-    def sign(self, message: bytes) -> bytes:
-        """64 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +43,7 @@ class Setup:
     validators: ValidatorSet
     epoch: int
     key: Signer | None
-    """Of this epoch; None for a follower."""
+    """Of this epoch, or a stand-in in a simulation; None for a follower."""
     parameters: Parameters = field(default_factory=Parameters)
     verifier: Verifier = is_signature
     others: int = 0

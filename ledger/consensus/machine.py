@@ -19,6 +19,7 @@ from typing import Final
 
 from ledger.base.errors import Code, ConsensusError, ProofError, SignatureError
 from ledger.base.hashing import ZERO_HASH
+from ledger.base.keys import Signer
 from ledger.base.limits import BATCHES_PER_ANNOUNCEMENT
 from ledger.chain.block import Block
 from ledger.chain.certificate import Certificate
@@ -43,7 +44,6 @@ from ledger.consensus.interface import (
     Received,
     SetTimer,
     Setup,
-    Signer,
     Start,
     Tick,
 )

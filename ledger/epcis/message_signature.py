@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from ledger.base.errors import Code, SignatureError
-from ledger.base.keys import SigningKey, check_signature
+from ledger.base.keys import Signer, check_signature
 
 LABEL: Final = "custody"
 TAG: Final = "custody-webhook"
@@ -43,7 +43,7 @@ def content_digest(body: bytes) -> str:
 
 
 def signature_fields(
-    key: SigningKey, method: str, target_uri: str, fields: Mapping[str, str], created_s: int
+    key: Signer, method: str, target_uri: str, fields: Mapping[str, str], created_s: int
 ) -> dict[str, str]:
     """The header fields that sign a message; `fields` are its own, by lower-case name, `FIELDS` among them."""
     parameters = (

@@ -21,6 +21,7 @@ from ledger.base.encoding import (
 )
 from ledger.base.errors import Code, FormError, SignatureError
 from ledger.base.hashing import HASH_BYTES
+from ledger.base.keys import key_id
 from ledger.members.registry import Entry, Kind, Period, Source
 
 ROLES: Final = ("manufacturer", "logistics", "customs", "rights_holder", "auditor", "regulator", "validator")
@@ -125,8 +126,8 @@ class Members:
         return None if data is None else Organisation(*data)
 
     def key(self, public_key: bytes) -> Key | None:
-        """The key's registration in force, or None."""
-        data = self._exact(Kind.KEY, public_key.hex())
+        """The registration in force of a key, or of the key with that id; None if there is none."""
+        data = self._exact(Kind.KEY, key_id(public_key).hex())
         return None if data is None else key_from_data(data)
 
     def no_key(self, public_key: bytes) -> SignatureError:

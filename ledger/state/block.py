@@ -23,6 +23,7 @@ from ledger.base.errors import (
     SignatureError,
 )
 from ledger.base.hashing import ZERO_HASH, Tag, tagged_hash
+from ledger.base.keys import key_id
 from ledger.chain import evidence
 from ledger.chain.block import Header, Outcome
 from ledger.chain.epoch import amendments_of, check_closing_block
@@ -262,7 +263,7 @@ def _apply_item(
         header.height,
         header.time_ms,
         signed.organisation,
-        signed.public_key,
+        key_id(signed.public_key),
         ZERO_HASH,
     )
     raw = transaction.items[index]
@@ -271,7 +272,7 @@ def _apply_item(
     if signed.kind == Kind.MISMATCH:
         return _apply_mismatch(state, block, pending, members, key, raw, entry)
     if signed.kind == Kind.EVIDENCE:
-        check_evidence_of(state.sets, evidence.parse_evidence(raw))
+        check_evidence_of(state.sets, evidence.parse_evidence(raw, knows_hybrid=header.version > 1))
     if signed.kind == Kind.ERASURE:
         tombstone = tombstone_from_wire(raw)
         original = _row(state, block, pending, tombstone.sequence)

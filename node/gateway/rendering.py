@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from ledger.base import limits
 from ledger.base.encoding import decode
+from ledger.base.keys import key_id
 from ledger.chain.block import Header
 from ledger.chain.certificate import Certificate, Checkpoint
 from ledger.chain.genesis import Genesis
@@ -296,7 +297,7 @@ def genesis_json(genesis: Genesis) -> dict[str, Any]:
         "time_ms": genesis.time_ms,
         "time": time_text(genesis.time_ms),
         "validators": [
-            {"organisation": seat.organisation, "public_key": seat.public_key.hex()}
+            {"organisation": seat.organisation, "public_key": key_id(seat.public_key).hex()}
             for seat in genesis.validators
         ],
         "organisations": [

@@ -17,7 +17,7 @@ from typing import Final
 import structlog
 
 from ledger.base.errors import Code, CustodyError, StorageError, UnavailableError
-from ledger.base.keys import SigningKey
+from ledger.base.keys import Signer
 from node.config import Address, load_config, load_genesis
 from node.gateway.access import TOKEN_FILE, make_token, read_token
 from node.gateway.app import create_app
@@ -89,7 +89,7 @@ def make_server(gateway: Gateway, epcis: EpcisService | None) -> GatewayServer:
     return GatewayServer(server_config(create_app(gateway, epcis), connections, stop_s=STOP_S), stop)
 
 
-def capture_key(keys: Path, passphrase: bytes | None) -> SigningKey | None:
+def capture_key(keys: Path, passphrase: bytes | None) -> Signer | None:
     """The key that signs what clients capture; without it the gateway serves everything else, and says so once."""
     try:
         return Keystore(keys).load(CAPTURE_KEY, passphrase, use=CAPTURE_KEY)

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from ledger.base.encoding import decode, encode
 from ledger.base.errors import FormError
 from ledger.base.hashing import HASH_BYTES
+from ledger.base.keys import key_id
 from ledger.base.limits import TRANSACTION_BYTES
 from ledger.chain.transaction import Item, Kind, header_from_wire, item_from_wire
 from ledger.trade.identifiers import Kind as IdentifierKind
@@ -109,7 +110,7 @@ def recorded_items(block: FinalBlock) -> list[Recorded]:
         fields, items, _signature = decode(data, max_bytes=TRANSACTION_BYTES)
         header = header_from_wire(fields)
         if header.kind == Kind.EVENTS:
-            author = Author(status.transaction, header.organisation, header.public_key)
+            author = Author(status.transaction, header.organisation, key_id(header.public_key))
             found += [
                 Recorded(author, receipt.place, items[receipt.place], receipt.outcomes)
                 for receipt in status.receipts

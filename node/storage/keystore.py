@@ -18,12 +18,15 @@ from ledger.base.keyfile import (
     SALT_BYTES,
     Cost,
     KeyFile,
+    StoredKey,
+    TokenKey,
     inspect_key,
+    key_of_seed,
     open_key,
     seal_key,
     write_unsealed_key,
 )
-from ledger.base.keys import SEED_BYTES, SigningKey
+from ledger.base.keys import HYBRID_SEED_BYTES, SEED_BYTES, HybridKey, Signer, SigningKey
 from ledger.base.limits import KEY_FILE_BYTES
 from node.storage.filesystem import FileSystem, Lock, RealFileSystem, storage_error, write_atomically
 
@@ -84,15 +87,15 @@ class Keystore:
         return tuple(sorted(entry.name[: -len(SUFFIX)] for entry in self.folder.glob(f"*{SUFFIX}")))
 
     def generate(
-        self, name: str, use: str, passphrase: bytes | None, *, cost: Cost | None = None
-    ) -> SigningKey:
+        self, name: str, use: str, passphrase: bytes | None, *, hybrid: bool = False, cost: Cost | None = None
+    ) -> SigningKey | HybridKey:
         """Make a key, store it and answer it. `passphrase` None stores it in the clear: ask before doing so."""
-        key = SigningKey.from_seed(self._random_bytes(SEED_BYTES))
+        key = key_of_seed(self._random_bytes(HYBRID_SEED_BYTES if hybrid else SEED_BYTES))
         self.save(name, key, use, passphrase, cost=cost)
         return key
 
     def save(
-        self, name: str, key: SigningKey, use: str, passphrase: bytes | None, *, cost: Cost | None = None
+        self, name: str, key: StoredKey, use: str, passphrase: bytes | None, *, cost: Cost | None = None
     ) -> None:
         """Store a key, sealed unless `passphrase` is None. StorageError when one of that name is there."""
         path = self.path(name)
@@ -153,12 +156,30 @@ class Keystore:
         """Use and public key of a stored key, without its passphrase."""
         return inspect_key(self._read(name))
 
-    def load(self, name: str, passphrase: bytes | None = None, *, use: str | None = None) -> SigningKey:
-        """The key of that name; checked to be for `use` if given.
+    def load(self, name: str, passphrase: bytes | None = None, *, use: str | None = None) -> Signer:
+        """The key of that name, plain, hybrid or in a token as its file says; checked to be for `use` if given.
 
-        Raises StorageError (unknown_key, bad_key for its mode), FormError, SignatureError (bad_key, wrong_use); all name
-        the file, none shows a secret.
+        Raises StorageError (unknown_key, bad_key for its mode; unavailable for a token that is not there), FormError,
+        SignatureError (bad_key, wrong_use); all name the file, none shows a secret.
         """
+        key = self._open(name, passphrase, use)
+        if isinstance(key, TokenKey):
+            raise SignatureError(
+                Code.BAD_KEY, f"expected a key in the file {self.path(name)}, it is in a token"
+            )
+        return key
+
+    def load_plain(self, name: str, passphrase: bytes | None = None, *, use: str | None = None) -> SigningKey:
+        """As `load`, of a key whose seed is needed, as TLS does; SignatureError bad_key for any other."""
+        key = self._open(name, passphrase, use)
+        if not isinstance(key, SigningKey):
+            raise SignatureError(
+                Code.BAD_KEY,
+                f"expected an Ed25519 key in the file {self.path(name)}, got a hybrid one or a token's",
+            )
+        return key
+
+    def _open(self, name: str, passphrase: bytes | None, use: str | None) -> StoredKey:
         data = self._read(name)
         try:
             found, key = open_key(data, passphrase)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from ledger.base.errors import Code, StorageError
-from ledger.base.keys import SigningKey
+from ledger.base.keys import Signer, SigningKey, key_id
 from ledger.chain.genesis import HEARTBEAT_MS, LEADER_TIMEOUT_MS, Genesis, Seat
 from ledger.chain.validators import ValidatorSet
 from ledger.consensus.interface import Parameters
@@ -29,7 +29,7 @@ VALIDATOR_USE: Final = "validator"
 class ValidatorKeys(Protocol):
     """The keys of one validator, one an epoch."""
 
-    def load(self, epoch: int) -> SigningKey:
+    def load(self, epoch: int) -> Signer:
         """The key of an epoch. StorageError unknown_key if there is none."""
 
     def has_later(self, epoch: int) -> bool:
@@ -50,7 +50,7 @@ class StoredKeys:
         self._passphrase = passphrase
         self._lock: Lock | None = None
 
-    def load(self, epoch: int) -> SigningKey:
+    def load(self, epoch: int) -> Signer:
         """The key of an epoch; StorageError unknown_key, bad_key, locked."""
         name = validator_key_name(epoch)
         try:
@@ -118,7 +118,7 @@ def _number(value: Any, default: int) -> int:
     return value if type(value) is int else default
 
 
-def own_key(epoch: Epoch, organisation: str, keys: ValidatorKeys, transport: SigningKey) -> SigningKey | None:
+def own_key(epoch: Epoch, organisation: str, keys: ValidatorKeys, transport: SigningKey) -> Signer | None:
     """The key this node signs with in the epoch, None if its organisation has no seat.
 
     None too where only keys of later epochs are left: one that lost its chain fetches it again from the beginning, and
@@ -139,7 +139,7 @@ def own_key(epoch: Epoch, organisation: str, keys: ValidatorKeys, transport: Sig
         raise StorageError(
             Code.BAD_KEY,
             f"expected the validator and transport keys of {organisation} that the seats of epoch {epoch.number} list, "
-            f"found others: {key.public_key.hex()[:16]}, {transport.public_key.hex()[:16]}",
+            f"found others: {key_id(key.public_key).hex()[:16]}, {transport.public_key.hex()[:16]}",
         )
     return key
 

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from ledger.base import limits
 from ledger.base.errors import Code, CustodyError, FormError, RuleError, UnavailableError
 from ledger.base.hashing import ZERO_HASH
+from ledger.base.keys import key_id
 from ledger.chain.batch import Batch, make_batch
 from ledger.chain.block import Header
 from ledger.chain.epoch import change_of, check_carrier, check_change
@@ -440,7 +441,7 @@ def _check_official(transaction: Transaction, header: Header, members: Members, 
             item = item_from_wire(raw)
             entry = Entry(
                 0, ZERO_HASH, transaction.id, 0, header.height, header.time_ms,
-                signed.organisation, signed.public_key, ZERO_HASH,
+                signed.organisation, key_id(signed.public_key), ZERO_HASH,
             )  # fmt: skip
             act = act_of(members, item.statement, item.event_hash, entry, key)
             check_entitled(act, item.subjects, allow_persons=bool(members.parameter(ALLOW_PERSONS)))

@@ -19,7 +19,7 @@ from typing import Final
 
 from ledger.base import limits
 from ledger.base.errors import Code, ConsensusError, CustodyError, StorageError, UnavailableError
-from ledger.base.keys import SigningKey
+from ledger.base.keys import Signer, SigningKey
 from ledger.chain.batch import Batch, batch_digest, batch_from_bytes
 from ledger.chain.block import Block, Outcome
 from ledger.chain.epoch import change_of, check_change
@@ -107,7 +107,7 @@ def open_member(path: Path, passphrase: bytes | None = None) -> Member:
     folder = NodeFolder.open(path, genesis.network)
     try:
         keystore = Keystore(folder.keys)
-        transport = keystore.load(TRANSPORT_KEY, passphrase, use=TRANSPORT_KEY)
+        transport = keystore.load_plain(TRANSPORT_KEY, passphrase, use=TRANSPORT_KEY)
     except BaseException:
         folder.close()
         raise
@@ -617,7 +617,7 @@ class Validator:
         self._accused.add(evidence.signer)
         self._report(self.key, evidence)
 
-    def _report(self, key: SigningKey, evidence: Evidence) -> None:
+    def _report(self, key: Signer, evidence: Evidence) -> None:
         """Put evidence on the ledger under the key of this epoch."""
         transaction = sign_transaction(
             key,

@@ -19,7 +19,7 @@ from demonstration import cast
 from demonstration.stage import Stage
 from demonstration.story import shipment
 from ledger.base import merkle
-from ledger.base.keys import SigningKey
+from ledger.base.keys import Signer
 from ledger.chain.block import Header, Outcome
 from ledger.chain.certificate import Certificate, Checkpoint
 from ledger.chain.evidence import Evidence, make_evidence
@@ -80,7 +80,7 @@ class Loot(NamedTuple):
     misstated_payload: wire.ShownPayload
     foreign: bytes
     """A bundle of another network."""
-    proposer: tuple[int, SigningKey]
+    proposer: tuple[int, Signer]
     """One validator's index and key."""
     receiver_key: bytes
     """The forwarder's public key."""

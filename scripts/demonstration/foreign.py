@@ -13,7 +13,7 @@ from client.spelling import Thing
 from demonstration import cast
 from ledger.base.buckets import StateProof
 from ledger.base.errors import Code, UnavailableError
-from ledger.base.keys import SigningKey
+from ledger.base.keys import Signer
 from ledger.chain.block import Header, batches_hash, transactions_root
 from ledger.chain.certificate import Checkpoint, make_certificate
 from ledger.chain.closing import Closing
@@ -84,7 +84,7 @@ class _OneBlock:
 
 
 def foreign_bundle(
-    genesis: Genesis, validators: Sequence[SigningKey], maker: SigningKey, subject: Identifier
+    genesis: Genesis, validators: Sequence[Signer], maker: Signer, subject: Identifier
 ) -> bytes:
     """A bundle about `subject` on a network with another name and the same members and validators."""
     other = genesis._replace(name=f"{genesis.name}-elsewhere")

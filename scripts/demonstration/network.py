@@ -24,7 +24,7 @@ from demonstration import cast
 from demonstration.stage import Played
 from demonstration.story import shipment
 from ledger.base.errors import Code, CustodyError, UnavailableError
-from ledger.base.keys import SigningKey
+from ledger.base.keys import Signer
 from ledger.chain.signing import Prepared
 from ledger.proof.history import Payload
 from ledger.trade.identifiers import Identifier
@@ -191,7 +191,7 @@ class NetworkStage:
 
     # --- stage
 
-    def key(self, who: str, name: str) -> SigningKey:
+    def key(self, who: str, name: str) -> Signer:
         """One of an organisation's keys: the demonstration plays all parts, so it sees all of them."""
         return Keystore(self._made.folders[who] / "keys").load(name)
 

@@ -206,7 +206,7 @@ async def strangers(spec: Spec, counts: Counts) -> None:
 
 async def peer(spec: Spec, counts: Counts) -> None:
     """A validator that turned: with its own transport key, frames of every kind as fast as they are taken."""
-    key = Keystore(Path(spec.folder) / "keys").load("transport")
+    key = Keystore(Path(spec.folder) / "keys").load_plain("transport")
     network = bytes.fromhex(spec.network)
     identity = Identity(key, network)
     context = identity.client_context(bytes.fromhex(spec.target_key))

@@ -32,7 +32,7 @@ from typing import Any, Final
 import httpx
 
 from ledger.base.encoding import encode
-from ledger.base.keys import SigningKey
+from ledger.base.keys import Signer
 from node.init import GATEWAY_PORTS
 from node.local.protocol import Submission
 from node.storage.keystore import Keystore
@@ -242,7 +242,7 @@ async def overload(root: Path, seconds: float, kinds: list[str]) -> dict[str, An
     }  # fmt: skip
 
 
-def _more(kind: str, root: Path, network: Validators, other: SigningKey) -> dict[str, str]:
+def _more(kind: str, root: Path, network: Validators, other: Signer) -> dict[str, str]:
     if kind in ("tenfold", "member"):
         path = root / f"bodies-{kind}"
         _bodies(Author(other, "forwarder", network.network), 600, 1 if kind == "tenfold" else 20, path)

@@ -31,6 +31,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for module in modules:
         (folder / module).mkdir(parents=True, exist_ok=True)
         (folder / module / "__init__.py").touch()
+    (folder / "ledger/base/mldsa.py").write_text("def f():\n    import cryptography\n")  # the one exception
     return folder
 
 
@@ -44,7 +45,7 @@ def _broken_contracts(house: Path, module: str, source: str) -> list[str]:
     finally:
         path.write_text(before, encoding="utf-8") if before is not None else path.unlink()
     assert "Contracts:" in run.stdout, run.stdout + run.stderr
-    return [line.removesuffix(" BROKEN") for line in run.stdout.splitlines() if line.endswith(" BROKEN")]
+    return [line.partition(" BROKEN")[0] for line in run.stdout.splitlines() if " BROKEN" in line]
 
 
 def test_the_empty_house_keeps_every_contract(house: Path) -> None:
@@ -57,6 +58,7 @@ def test_the_empty_house_keeps_every_contract(house: Path) -> None:
         ("node/extra.py", "import client", "node and client"),
         ("client/extra.py", "import node", "node and client"),
         ("ledger/extra.py", "import node", "node and client"),
+        ("ledger/base/extra.py", "import cryptography", "ledger is pure"),
         ("ledger/base/extra.py", "import ledger.chain", "the layers inside ledger"),
         ("ledger/trade/extra.py", "import ledger.members", "the layers inside ledger"),
         ("ledger/proof/extra.py", "import ledger.consensus", "the layers inside ledger"),

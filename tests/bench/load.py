@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ledger.base.encoding import decode, encode
-from ledger.base.keys import SigningKey
+from ledger.base.keys import Signer
 from ledger.chain.transaction import Item, event_hash, sign_transaction
 from ledger.trade.extract import extract
 from node.init import gln
@@ -60,7 +60,7 @@ def event_of(number: int, *, is_first: bool) -> bytes:
 class Author:
     """Signs events of one organisation."""
 
-    def __init__(self, key: SigningKey, organisation: str, network: bytes) -> None:
+    def __init__(self, key: Signer, organisation: str, network: bytes) -> None:
         self._key = key
         self._organisation = organisation
         self._network = network

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from ledger.base.errors import CustodyError
-from ledger.base.keys import SigningKey
+from ledger.base.keys import Signer
 from node.init import DEMONSTRATION, GATEWAY_PORTS, MadeNetwork, create_network
 from node.local.client import LocalClient
 from node.storage.keystore import Keystore
@@ -104,7 +104,7 @@ class Validators:
         """A client of one validator's socket."""
         return LocalClient(self.made.folders[name] / "run" / "validator.sock")
 
-    def key(self, name: str) -> SigningKey:
+    def key(self, name: str) -> Signer:
         """An organisation's signing key."""
         return Keystore(self.made.folders[name] / "keys").load("sign")
 

@@ -11,7 +11,7 @@ import pytest
 
 from client.keys import PASSPHRASE_VARIABLE, Passphrases, create_key, inspect, key_files, load_key
 from ledger.base.errors import CustodyError, FormError, SignatureError, StorageError
-from ledger.base.keyfile import Cost
+from ledger.base.keyfile import Cost, KeyFile
 
 CHEAP = Cost(1, 8)
 SECRET = b"correct horse"
@@ -28,7 +28,7 @@ def test_a_key_is_sealed_owner_only_and_opens_again(tmp_path: Path, monkeypatch:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert made.seed not in path.read_bytes()
-    assert inspect(path) == ("sign", made.public_key, True)
+    assert inspect(path) == KeyFile("sign", made.public_key, is_sealed=True)
     monkeypatch.setenv(PASSPHRASE_VARIABLE, SECRET.decode())
     assert load_key(path, Passphrases(), use="sign").public_key == made.public_key
 

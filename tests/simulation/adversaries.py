@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from ledger.base.keys import SigningKey
+from ledger.base.keys import Signer, SigningKey
 from ledger.chain.batch import make_batch
 from ledger.chain.block import Block
 from ledger.chain.certificate import Certificate, make_certificate
@@ -63,7 +63,7 @@ class Adversary(SimulatedValidator):
         return [peer for peer in range(len(self.epoch.validators)) if peer != self.me]
 
     @property
-    def signing_key(self) -> SigningKey:
+    def signing_key(self) -> Signer:
         """Of the epoch; without a seat it lies in vain."""
         return self.key or self.member.keys.load(self.epoch.number)
 

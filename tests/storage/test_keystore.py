@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ledger.base.errors import Code, CustodyError, FormError, SignatureError, StorageError
-from ledger.base.keyfile import Cost, inspect_key, open_key, seal_key, write_unsealed_key
+from ledger.base.keyfile import Cost, KeyFile, inspect_key, open_key, seal_key, write_unsealed_key
 from ledger.base.keys import SigningKey
 from node.storage.filesystem import write_atomically
 from node.storage.keystore import Keystore, epoch_of_key, overwrite, validator_key_name
@@ -54,7 +54,7 @@ def test_every_flipped_byte_of_a_key_file_is_refused() -> None:
 
 def test_a_key_in_the_clear_says_so_and_is_checked() -> None:
     data = write_unsealed_key(KEY, "device")
-    assert inspect_key(data) == ("device", KEY.public_key, False)
+    assert inspect_key(data) == KeyFile("device", KEY.public_key, is_sealed=False)
     assert open_key(data, None)[1].public_key == KEY.public_key
     with pytest.raises(SignatureError):
         open_key(data[:-1] + b"\0", None)
@@ -86,7 +86,7 @@ def test_the_keystore_writes_0600_and_never_over_a_key(tmp_path: Path) -> None:
     assert path.parent.stat().st_mode & 0o777 == 0o700
     assert store.names() == ("validator",)
     assert store.load("validator", PASSPHRASE, use="validator").public_key == key.public_key
-    assert store.inspect("validator") == ("validator", key.public_key, True)
+    assert store.inspect("validator") == KeyFile("validator", key.public_key, is_sealed=True)
     with pytest.raises(StorageError, match="move it away"):
         store.generate("validator", "validator", None)
     with pytest.raises(SignatureError) as caught:

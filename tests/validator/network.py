@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import structlog
 
-from ledger.base.keys import SigningKey
+from ledger.base.keys import Signer
 from ledger.trade.record import Space, SubjectKey
 from node.init import DEMONSTRATION, MadeNetwork, OrganisationPlan, create_network
 from node.local.client import LocalClient
@@ -83,7 +83,7 @@ class Network:
     def author(self, name: str = "maker") -> Author:
         return Author(self.key(name), name, self.network)
 
-    def key(self, name: str, use: str = "sign") -> SigningKey:
+    def key(self, name: str, use: str = "sign") -> Signer:
         return Keystore(self.made.folders[name] / "keys").load(use)
 
 

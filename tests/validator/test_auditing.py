@@ -14,7 +14,7 @@ import structlog
 
 from client.cli.main import run
 from ledger.base.encoding import decode, encode
-from ledger.base.keys import SigningKey
+from ledger.base.keys import Signer
 from ledger.chain.block import Block
 from ledger.chain.certificate import Certificate, make_certificate
 from ledger.chain.votes import finalise
@@ -40,7 +40,7 @@ class Signed(Node):
         return make_certificate(self.executor.validators, claim, signatures)
 
 
-def validator_keys(made: MadeNetwork) -> list[SigningKey]:
+def validator_keys(made: MadeNetwork) -> list[Signer]:
     """The keys of the seats, in their order."""
     keys = []
     for seat in made.genesis.validators:

@@ -11,7 +11,7 @@ import structlog
 
 from ledger.base import limits
 from ledger.base.errors import CustodyError
-from ledger.base.keys import SigningKey
+from ledger.base.keys import Signer
 from ledger.chain.certificate import Certificate, make_certificate
 from ledger.chain.votes import finalise
 from node.init import MadeNetwork, create_network
@@ -34,7 +34,7 @@ class SigningNode(Node):
         )
 
     @property
-    def keys(self) -> list[SigningKey]:
+    def keys(self) -> list[Signer]:
         names = [seat.organisation for seat in self.executor.validators]
         return [Keystore(self.made.folders[name] / "keys").load("validator-0") for name in names]
 

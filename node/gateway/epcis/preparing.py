@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from ledger.base import limits
 from ledger.base.encoding import decode, encode
 from ledger.base.errors import Code, FormError
-from ledger.base.keys import SigningKey
+from ledger.base.keys import Signer
 from ledger.chain.signing import Payload, Signed, prepare_event, sign_events
 from ledger.chain.transaction import NONCE_BYTES, Mode, header_from_wire, sign_transaction
 from ledger.epcis.check import examine, frame_findings
@@ -136,7 +136,7 @@ def _fault(finding: Finding, event_id: str | None) -> Fault:
 
 def sign_body(
     network: bytes,
-    key: SigningKey,
+    key: Signer,
     organisation: str,
     context: bytes | None,
     candidates: Sequence[Candidate],
@@ -189,7 +189,7 @@ def event_names(submission: bytes) -> list[str]:
     return [DERIVED_ID + item[3].hex() for item in items]
 
 
-def renew(submission: bytes, key: SigningKey, now_ms: int) -> Renewed:
+def renew(submission: bytes, key: Signer, now_ms: int) -> Renewed:
     """A kept submission whose transaction can never be executed any more, signed anew."""
     kept = kept_submission(submission)
     fields, items, _ = decode(kept.transaction, max_bytes=limits.TRANSACTION_BYTES)

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from starlette.requests import Request
 
 from ledger.base.errors import Code, CustodyError, UnavailableError
-from ledger.base.keys import SigningKey
+from ledger.base.keys import Signer
 from node.gateway.epcis import job_store, named
 from node.gateway.epcis.access import CaptureTokens
 from node.gateway.epcis.grants import Grants
@@ -44,7 +44,7 @@ class Identity(NamedTuple):
     """As whom this gateway signs."""
 
     organisation: str
-    key: SigningKey | None
+    key: Signer | None
     """The organisation's capture key; None where it could not be opened."""
 
 
@@ -160,7 +160,7 @@ class EpcisService:
         if self.tokens.bearer(request.headers.get("authorization")) is None:
             await self.check_reader(request)
 
-    def signing_key(self) -> SigningKey:
+    def signing_key(self) -> Signer:
         """The capture key. UnavailableError: this gateway has none."""
         if self.identity.key is None:
             raise UnavailableError(

@@ -18,7 +18,7 @@ from typing import Final, Self
 from client.gateway import AsyncGateway
 from client.protocol import Address, Policy
 from ledger.base.errors import CustodyError
-from ledger.base.keys import SigningKey
+from ledger.base.keys import Signer
 from node.init import DEMONSTRATION, GATEWAY_PORTS, MadeNetwork, create_network
 from node.local.client import LocalClient
 from node.local.protocol import NodeStatus
@@ -232,7 +232,7 @@ class Cluster:
                 return
             await asyncio.sleep(_POLL_S)
 
-    def key(self, name: str) -> SigningKey:
+    def key(self, name: str) -> Signer:
         """An organisation's signing key."""
         return Keystore(self.made.folders[name] / "keys").load("sign")
 

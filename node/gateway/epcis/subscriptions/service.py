@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry
 
-from ledger.base.keys import SigningKey
+from ledger.base.keys import Signer
 from node.gateway.epcis.store import LocalStore
 from node.gateway.epcis.subscriptions.feed import Clock
 from node.gateway.epcis.subscriptions.measures import Measures
@@ -23,7 +23,7 @@ class Subscriptions:
         store: LocalStore,
         source: IndexSource,
         policy: Policy,
-        key: SigningKey | None,
+        key: Signer | None,
         registry: CollectorRegistry,
         clock: Clock,
     ) -> None:

@@ -24,7 +24,7 @@ from typing import Final
 import structlog
 
 from ledger.base.errors import Code, CustodyError, UnavailableError
-from ledger.base.keys import SigningKey
+from ledger.base.keys import Signer
 from ledger.epcis.message_signature import DELIVERY, SUBSCRIPTION, content_digest, signature_fields
 from node.gateway.epcis.subscriptions.feed import Clock, Delivery, Feed, Heading, Source
 from node.gateway.epcis.subscriptions.measures import Measures
@@ -53,7 +53,7 @@ class Webhooks:
         store: WebhookStore,
         source: Source,
         outbound: Outbound,
-        key: SigningKey | None,
+        key: Signer | None,
         measures: Measures,
         *,
         clock: Clock,
