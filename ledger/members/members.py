@@ -132,13 +132,14 @@ class Members:
 
     def no_key(self, public_key: bytes) -> SignatureError:
         """Why there is no registration of this key in force: revoked, or never known."""
-        entry = self._source.exact(Kind.KEY, public_key.hex())
+        name = key_id(public_key).hex()
+        entry = self._source.exact(Kind.KEY, name)
         ended = None if entry is None else entry.ended(self.height)
         if ended is None:
-            return SignatureError(Code.UNKNOWN_KEY, f"expected a registered key, got {public_key.hex()[:16]}")
+            return SignatureError(Code.UNKNOWN_KEY, f"expected a registered key, got {name[:16]}")
         return SignatureError(
             Code.REVOKED,
-            f"expected a key in force, got {public_key.hex()[:16]}, which was revoked from height {ended} on",
+            f"expected a key in force, got {name[:16]}, which was revoked from height {ended} on",
         )
 
     def party(self, identifier: str) -> str | None:
