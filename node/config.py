@@ -25,8 +25,9 @@
     address = "127.0.0.1:7102"
     transport_key = "64 hexadecimal digits"
 
-Keys, not addresses, say who a peer is. One whose transport key gives the pin that its organisation's seat in the epoch lists
-speaks as a validator; any other may ask and is answered, no more: a node that is to join, or that was a validator once.
+Keys, not addresses, say who a peer is. One whose transport key its organisation's seat in the epoch pins, or the ledger lists,
+speaks as a validator; any other may ask and is answered, no more: a node that is to join, or that was a validator once. Peers
+are read again on SIGHUP and by `custody node reload`; everything else is read at the start.
 Paths are relative to the folder. Unknown settings are refused by name: a misspelt one must not be silently without effect.
 """
 
@@ -40,8 +41,9 @@ from typing import Any, Final, NamedTuple
 
 from ledger.base.errors import Code, FormError
 from ledger.base.keys import PUBLIC_KEY_BYTES
+from ledger.base.limits import PEERS_MAX
 from ledger.chain.genesis import Genesis, genesis_from_bytes
-from ledger.members.registry import Kind
+from ledger.members.members import check_organisation_id
 
 FILE: Final = "node.toml"
 GENESIS_FILE: Final = "genesis.custody"
@@ -129,6 +131,7 @@ def load_config(folder: Path) -> NodeConfig:
         EpcisConfig(reader.section("epcis").networks("webhook_allow")),
     )
     reader.finish()
+    _check_peers(config)
     return config
 
 
@@ -148,7 +151,7 @@ def _snapshots(reader: _Reader) -> SnapshotConfig:
 
 
 def load_genesis(config: NodeConfig) -> Genesis:
-    """The genesis that the settings name, checked to list this node and its peers; FormError."""
+    """The genesis that the settings name; FormError."""
     try:
         data = config.genesis.read_bytes()
     except OSError as error:
@@ -156,26 +159,23 @@ def load_genesis(config: NodeConfig) -> Genesis:
             Code.USAGE, f"expected the network's genesis at {config.genesis}: {error.strerror}"
         ) from None
     try:
-        genesis = genesis_from_bytes(data)
+        return genesis_from_bytes(data)
     except FormError as error:
         raise FormError(error.code, f"{config.genesis}: {error.message}") from None
-    _check_members(config, genesis)
-    return genesis
 
 
-def _check_members(config: NodeConfig, genesis: Genesis) -> None:
-    """Who holds a seat changes with the epochs, so what the seats pin is looked at when the epoch is known."""
-    members = {entry.name for entry in genesis.entries if entry.kind == Kind.ORGANISATION}
+def _check_peers(config: NodeConfig) -> None:
+    """Who is a member and who holds a seat changes, so that is looked at when the registry is known (`validator.roster`)."""
     named = [config.organisation, *(peer.organisation for peer in config.peers)]
+    keys = [peer.transport_key for peer in config.peers]
+    if len(config.peers) > PEERS_MAX:
+        raise FormError(Code.LIMIT, f"peers: expected at most {PEERS_MAX}, got {len(config.peers)}")
     for place, organisation in enumerate(named):
-        if organisation not in members:
-            raise FormError(
-                Code.USAGE,
-                f"{'peers' if place else 'organisation'}: expected an organisation of genesis "
-                f"({', '.join(sorted(members))}), got {organisation!r}",
-            )
+        check_organisation_id(organisation)
         if organisation in named[:place]:
             raise FormError(Code.USAGE, f"peers: expected every other node once, got {organisation} again")
+    if len(set(keys)) != len(keys):
+        raise FormError(Code.USAGE, "peers: expected another transport key of every node, got one twice")
 
 
 def _peer(reader: _Reader) -> PeerAddress:

@@ -43,6 +43,7 @@ SCALE_MAX: Final = 6
 VALIDATORS_MIN: Final = 4
 VALIDATORS_MAX: Final = 31
 BUCKET_ENTRIES: Final = 4_096
+PEERS_MAX: Final = 256  # nodes that one node lets in
 APPROVERS_MAX: Final = 128  # organisations that may approve a change of the network
 CHANGED_PARAMETERS: Final = 16  # of one change
 # --- consensus: keys and licences (GOVERNANCE.md)

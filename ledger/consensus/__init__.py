@@ -35,7 +35,7 @@ Whoever drives the machine (node/validator, the simulator) keeps these; safety h
    a descendant (which then follows in the same step); with it, header, outcome and certificate are a checkpoint. If
    the overlay was undone for another branch, execute again.
 6. **Messages.** Peers are named by index, authenticated by the transport: validators by their place in the set, others who are
-   let in (validators of another epoch, nodes that follow) by numbers from the size of the set on, one each. A `Broadcast`
+   let in (validators of another epoch, nodes that follow) by numbers from the size of the set on, one each; `OthersChanged` when there are more of them. A `Broadcast`
    goes to all of them. Batches are taken from validators of the epoch only. `decode_message` every consensus
    frame; a FormError drops the peer. Pass every message to `Received`. `Serve(peer, request)` asks the driver to
    answer from its stores: FetchBatches with batches (transport's own frames), FetchBlocks with `Blocks`, FetchRange

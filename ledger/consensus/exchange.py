@@ -51,6 +51,8 @@ class Exchange:
     ) -> None:
         self._setup = setup
         self._me = me
+        self.peers = len(setup.validators) + setup.others
+        """How many there are to tell, this node among them."""
         self._views = views
         self._tree = tree
         self._finality = finality
@@ -88,10 +90,9 @@ class Exchange:
 
     def tell_next_peer(self, now_ms: int) -> None:
         """Say to one peer in turn where this validator stands (on start, and at every heartbeat)."""
-        count = len(self._setup.validators) + self._setup.others
-        self._position_peer = (self._position_peer + 1) % count
+        self._position_peer = (self._position_peer + 1) % self.peers
         if self._position_peer == self._me:
-            self._position_peer = (self._position_peer + 1) % count
+            self._position_peer = (self._position_peer + 1) % self.peers
         self._outbox.send(self._position_peer, self.position())
         self.position_at_ms = now_ms + (self._setup.parameters.heartbeat_ms or _IDLE_POSITION_MS)
 

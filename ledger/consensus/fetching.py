@@ -67,10 +67,11 @@ class _Attempt:
 class Fetcher:
     """Which needs are outstanding, whom each goes to next, and when."""
 
-    def __init__(self, epoch: int, me: int, validators: int, interval_ms: int) -> None:
+    def __init__(self, epoch: int, me: int, peers: int, interval_ms: int) -> None:
         self._epoch = epoch
         self._me = me
-        self._validators = validators
+        self.peers = peers
+        """How many there are to ask, this node among them."""
         self._interval_ms = interval_ms
         self._attempts: dict[Need, _Attempt] = {}
         self._answered_at_ms: int | None = None
@@ -103,14 +104,14 @@ class Fetcher:
             elif attempt.at_ms <= now_ms:
                 due.setdefault(attempt.peer, []).append(need)
                 attempt.peer = self._not_me(attempt.peer + 1)
-                rounds = attempt.count // (self._validators - 1)
+                rounds = attempt.count // (self.peers - 1)
                 attempt.at_ms = now_ms + (self._interval_ms << min(rounds, _DOUBLINGS_MAX))
                 attempt.count += 1
         return [(peer, message) for peer, asked in due.items() for message in self._messages(asked)]
 
     def _not_me(self, peer: int) -> int:
-        peer %= self._validators
-        return (peer + 1) % self._validators if peer == self._me else peer
+        peer %= self.peers
+        return (peer + 1) % self.peers if peer == self._me else peer
 
     def _messages(self, needs: list[Need]) -> list[Message]:
         batches = [need.batch for need in needs if isinstance(need, NeedBatch)]

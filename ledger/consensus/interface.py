@@ -88,6 +88,13 @@ class Connected:
 
 
 @dataclass(frozen=True, slots=True)
+class OthersChanged:
+    """So many are let in beyond the set now (contract 6); who has a number keeps it."""
+
+    others: int
+
+
+@dataclass(frozen=True, slots=True)
 class Received:
     """A well-formed message from `peer`, authenticated by the transport."""
 
@@ -119,7 +126,7 @@ class Executed:
     outcome: Outcome
 
 
-Input = Begin | Tick | Connected | Received | BatchHeld | Executed
+Input = Begin | Tick | Connected | OthersChanged | Received | BatchHeld | Executed
 
 # ---- effects
 

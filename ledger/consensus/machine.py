@@ -41,6 +41,7 @@ from ledger.consensus.interface import (
     Executed,
     Halt,
     Input,
+    OthersChanged,
     Received,
     SetTimer,
     Setup,
@@ -199,6 +200,8 @@ class Consensus:
             self._timer_at_ms = None
         elif isinstance(event, Connected):
             self._outbox.send(event.peer, self._exchange.position())
+        elif isinstance(event, OthersChanged):
+            self._fetcher.peers = self._exchange.peers = len(self._validators) + event.others
         else:
             self._begin()
 

@@ -151,6 +151,10 @@ class LocalClient:
         """How the validator is doing."""
         return protocol.parse_status(await self._ask(protocol.GetStatus()))
 
+    async def reload(self) -> tuple[str, ...]:
+        """Let the node read its peers again; what changed. UnavailableError with the code of what is wrong with node.toml."""
+        return protocol.parse_sentences(await self._ask(protocol.Reload()))
+
     async def metrics(self) -> bytes:
         """Prometheus text format."""
         return protocol.parse_bytes(await self._ask(protocol.GetMetrics()))

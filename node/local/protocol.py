@@ -299,6 +299,10 @@ class GetRegistry(NamedTuple):
     """Answer: the bytes of a registry file (`ledger.proof.registry`). Faults unavailable, overloaded."""
 
 
+class Reload(NamedTuple):
+    """Read the peers of node.toml again. Answer: what changed, sentences. Faults as `load_config`; then all stays as it was."""
+
+
 Request = (
     Submit
     | GetTransactions
@@ -313,6 +317,7 @@ Request = (
     | GetStatus
     | GetMetrics
     | GetRegistry
+    | Reload
 )
 
 
@@ -410,6 +415,7 @@ _REQUESTS: Final[tuple[tuple[type[Any], Callable[[Any], Any]], ...]] = (
     (GetStatus, lambda value: GetStatus(*take_array(value, "status wanted", 0))),
     (GetMetrics, lambda value: GetMetrics(*take_array(value, "metrics wanted", 0))),
     (GetRegistry, lambda value: GetRegistry(*take_array(value, "registry wanted", 0))),
+    (Reload, lambda value: Reload(*take_array(value, "reload", 0))),
 )
 _OPERATIONS: Final = {kind: number for number, (kind, _) in enumerate(_REQUESTS, 1)}
 
@@ -572,6 +578,11 @@ def _peer(value: Any) -> PeerStatus:
     )
 
 
+def parse_sentences(value: Any) -> tuple[str, ...]:
+    """An answer in sentences."""
+    return _tuple_of(lambda text: _text(text, "sentence"), value, "sentences", 2 * limits.PEERS_MAX + 2)
+
+
 def parse_status(value: Any) -> NodeStatus:
     """A NodeStatus from its array."""
     fields = take_array(value, "status", len(NodeStatus._fields))
@@ -583,7 +594,7 @@ def parse_status(value: Any) -> NodeStatus:
     take_bool(status.is_validator, "is_validator")
     take_bytes(status.network, "network", HASH_BYTES)
     return status._replace(
-        peers=_tuple_of(_peer, status.peers, "peers", limits.VALIDATORS_MAX),
+        peers=_tuple_of(_peer, status.peers, "peers", limits.PEERS_MAX),
         warnings=_tuple_of(lambda text: _text(text, "warning"), status.warnings, "warnings", 100),
     )
 

@@ -140,6 +140,18 @@ class Keystore:
         """
         overwrite(RealFileSystem(self.folder), self.path(name).name)
 
+    def rename(self, name: str, to: str) -> None:
+        """Give a stored key another name, durably; StorageError usage where that one is taken."""
+        path = self.path(to)
+        if path.exists():
+            raise StorageError(Code.USAGE, f"expected no key at {path}, there is one; move it away first")
+        files = RealFileSystem(self.folder)
+        try:
+            files.rename(self.path(name).name, path.name)
+            files.sync_folder("")
+        except OSError as error:
+            raise storage_error(error, f"renaming {self.path(name)}") from error
+
     def lock(self, name: str) -> Lock:
         """Hold a stored key against other processes that use the same file, from whatever folder; StorageError locked."""
         path = self.path(name)

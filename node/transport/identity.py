@@ -1,6 +1,6 @@
 """Who is at the other end: TLS 1.3 with both sides authenticated by pinned Ed25519 keys (WIRE_TRANSPORT.md §2).
 
-Genesis pins peers' public keys, not certificates. TLS libraries, though, trust certificates. So each side makes one trust
+Seats and registry pin peers' public keys, not certificates. TLS libraries, though, trust certificates. So each side makes one trust
 anchor per pinned key: a certificate whose subject is the key's name and whose key is the pinned key. Nobody can have signed
 it with the pinned key, and nobody needs to: an anchor is trusted because it is in the store, and its signature is not looked
 at. Each side presents a leaf certificate for its own key, issued by that key under the name of its anchor. So
@@ -64,7 +64,7 @@ class Identity:
     """This node's transport key and its TLS certificate. Its representation shows no secret."""
 
     def __init__(self, key: SigningKey, network: bytes) -> None:
-        """`key`: the transport key, pinned in genesis; not the key that votes. `network`: its id, 32 bytes."""
+        """`key`: a transport key that peers pin; not the key that votes. `network`: its id, 32 bytes."""
         self.public_key = key.public_key
         self.network = network
         self._private = Ed25519PrivateKey.from_private_bytes(key.seed)
@@ -114,9 +114,9 @@ class Identity:
         context.num_tickets = 0
         return context
 
-    def client_context(self, pinned: bytes) -> ssl.SSLContext:
-        """A context for dialling the one peer with this key."""
-        return self._context(ssl.PROTOCOL_TLS_CLIENT, (pinned,))
+    def client_context(self, pinned: Iterable[bytes]) -> ssl.SSLContext:
+        """A context for dialling the one peer that has any of these keys."""
+        return self._context(ssl.PROTOCOL_TLS_CLIENT, pinned)
 
 
 def peer_key(connection: ssl.SSLObject | ssl.SSLSocket) -> bytes:

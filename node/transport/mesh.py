@@ -1,8 +1,12 @@
 """Every validator connected to every other, by pinned keys (WIRE_TRANSPORT.md §4).
 
-Of two nodes the one with the smaller key dials and the other only listens: there is never a second connection to choose
-from. The dialler tries again at once when a connection that had lasted is lost, then at growing intervals. A new connection
-from a peer replaces the one before, which can only be dead.
+Of two nodes the one with the smaller name dials, and tries again at once when a connection that had lasted is lost, then at
+growing intervals. The other listens, and dials only where it has waited in vain: so there is hardly ever a second connection
+to choose from. A new connection from a peer replaces the one before.
+
+A peer keeps its name when its keys change: to those above it is the key its settings were written with (`Peer.public_key`),
+whichever of the keys that are accepted of it (`Peer.keys`) it proved. So keys are exchanged one by one, both ways:
+`set_peers` leaves connections alone whose key is still accepted, `set_transport` makes them anew one after another.
 
 After the handshake each side says hello with the protocol version and the network's id; a peer counts as connected once its
 hello came. Silence is broken by pings; a peer from whom nothing came for a while, or who takes nothing, is dropped and
@@ -24,6 +28,7 @@ from typing import Final
 from ledger.base.encoding import decode, encode, take_array, take_bytes, take_int
 from ledger.base.errors import Code, CustodyError, EntitlementError, SignatureError, UnavailableError
 from ledger.base.hashing import HASH_BYTES
+from ledger.base.keys import SigningKey
 from node.transport.acceptor import Acceptor, listen
 from node.transport.connection import Counters, FrameConnection, Lane, Outbox
 from node.transport.identity import Identity, peer_key
@@ -38,12 +43,21 @@ _HELLO_BYTES: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Another validator: its pinned transport key (32 bytes), and where it listens."""
+    """Another node: how it is known here, where it listens, and which transport keys (32 bytes each) it may prove."""
 
     public_key: bytes
+    """Names it to whoever uses the mesh, whether it is among `keys` or not."""
     host: str
     port: int
     name: str = ""
+    """Its organisation: of two nodes the one with the smaller name dials."""
+    keys: tuple[bytes, ...] | None = None
+    """None: `public_key` alone. Empty: it is let in with none."""
+
+    @property
+    def accepted(self) -> tuple[bytes, ...]:
+        """The keys that it may prove."""
+        return (self.public_key,) if self.keys is None else self.keys
 
     def __str__(self) -> str:
         return f"{self.name or self.public_key.hex()[:16]} at {self.host}:{self.port}"
@@ -65,6 +79,10 @@ class MeshOptions:
     """For reaching a peer, and again for the handshake and the hello."""
     retry_first_ms: int = 20
     retry_most_ms: int = 500
+    wait_ms: int = 3_000
+    """How long the one that listens waits to be dialled before it dials."""
+    renew_ms: int = 2_000
+    """How long making one connection anew may take before the next one's turn."""
     ping_ms: int = 2_000
     dead_after_ms: int = 10_000
     close_ms: int = 1_000
@@ -88,7 +106,11 @@ class _Link(FrameConnection):
         )
         self.dialled = dialled
         self.peer: bytes | None = None
+        """Whose it is: a `Peer.public_key`."""
+        self.key = b""
         """The key proven by the handshake."""
+        self.identity = mesh.identity
+        """Which of ours it was made with."""
         self.has_greeted = False
         self.since = self.heard_at
 
@@ -96,7 +118,7 @@ class _Link(FrameConnection):
 class Mesh:
     """This node's connections to its peers. All callbacks run on the event loop and must return soon.
 
-    `on_message(peer, kind, body)`, `on_connect(peer)`, `on_disconnect(peer, reason)` name peers by public key. A
+    `on_message(peer, kind, body)`, `on_connect(peer)`, `on_disconnect(peer, reason)` name peers by `Peer.public_key`. A
     CustodyError raised by `on_message` drops the peer. `on_refused(whom, reason)` tells of connections that never came
     to be: for the log.
     """
@@ -110,6 +132,7 @@ class Mesh:
         on_disconnect: Callable[[bytes, str], None],
         *,
         kinds: Mapping[int, FrameKind],
+        name: str = "",
         host: str = "127.0.0.1",
         port: int = 0,
         options: MeshOptions | None = None,
@@ -118,7 +141,8 @@ class Mesh:
         if any(not FIRST_KIND <= kind <= 255 for kind in kinds):
             raise UnavailableError(Code.USAGE, f"expected frame kinds of {FIRST_KIND} .. 255")
         self.counters = Counters()
-        self._identity = identity
+        self.identity = identity
+        self._name = name
         self._on_message = on_message
         self._on_connect = on_connect
         self._on_disconnect = on_disconnect
@@ -129,10 +153,15 @@ class Mesh:
         self._options = options or MeshOptions()
         self._hello = encode((VERSION, identity.network))
         self._peers: dict[bytes, Peer] = {}
+        self._known_as: dict[bytes, bytes] = {}
+        """By each key that is accepted, whose it is."""
+        self._contexts: dict[bytes, ssl.SSLContext] = {}
+        """For dialling, by peer, as far as they were needed."""
         self._links: dict[bytes, _Link] = {}
         self._greeting: set[_Link] = set()
         self._dials: dict[bytes, asyncio.Task[None]] = {}
         self._keeping_alive: asyncio.Task[None] | None = None
+        self._renewing: asyncio.Task[None] | None = None
         self._set_pins(peers)
         self._acceptor = Acceptor(
             lambda: self._new_link(None),
@@ -160,9 +189,8 @@ class Mesh:
 
     async def close(self) -> None:
         """Send what waits, close every connection, stop listening."""
-        tasks = list(self._dials.values())
-        if self._keeping_alive is not None:
-            tasks.append(self._keeping_alive)
+        others = (self._keeping_alive, self._renewing)
+        tasks = [*self._dials.values(), *(task for task in others if task is not None)]
         self._dials.clear()
         for task in tasks:
             task.cancel()
@@ -183,32 +211,59 @@ class Mesh:
     # ---- peers ------------------------------------------------------------------------------------------------
 
     def set_peers(self, peers: Iterable[Peer]) -> None:
-        """Exchange the set of peers: new ones are dialled, others closed; unchanged ones stay connected."""
+        """Exchange the set of peers: new ones are dialled, others closed.
+
+        Who stays stays connected, unless it moved or the key it proved is no longer accepted.
+        """
         before = dict(self._peers)
         self._set_pins(peers)
-        for key, peer in before.items():
-            if self._peers.get(key) != peer:
-                dial = self._dials.pop(key, None)
+        for known, peer in before.items():
+            now = self._peers.get(known)
+            is_same_place = now is not None and (now.host, now.port) == (peer.host, peer.port)
+            if not is_same_place:
+                dial = self._dials.pop(known, None)
                 if dial is not None:
                     dial.cancel()
-                self.drop(key, "it is no longer a peer, or moved")
+                self.drop(known, "it is no longer a peer, or moved")
+        for link in [*self._links.values(), *self._greeting]:
+            if link.peer is not None and self._known_as.get(link.key) != link.peer:
+                link.abort(UnavailableError(Code.UNAVAILABLE, "its key is no longer accepted"))
         if self._keeping_alive is not None:
             self._start_dials()
 
+    def set_transport(self, transport: SigningKey) -> None:
+        """Prove another key from now on. Connections made before are made anew, one after another."""
+        self.identity = Identity(transport, self.identity.network)
+        self._set_pins(self._peers.values())
+        if self._renewing is not None:
+            self._renewing.cancel()
+        self._renewing = asyncio.create_task(self._renew(), name="renew connections")
+
+    async def _renew(self) -> None:
+        for peer, link in list(self._links.items()):
+            if self._links.get(peer) is not link or link.identity is self.identity:
+                continue
+            self.drop(peer, "it is made anew: this node has another transport key now")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._options.renew_ms / 1000):
+                    while self._links.get(peer, link) is link:  # noqa: ASYNC110 - links have no event for being replaced
+                        await asyncio.sleep(self._options.retry_first_ms / 1000)
+
     def _set_pins(self, peers: Iterable[Peer]) -> None:
-        own = self._identity.public_key
+        own = self.identity.public_key
         self._peers = {peer.public_key: peer for peer in peers if peer.public_key != own}
-        self._server_context = self._identity.server_context(self._peers)
+        self._known_as = {key: peer.public_key for peer in self._peers.values() for key in peer.accepted}
+        self._contexts.clear()
+        self._server_context = self.identity.server_context(self._known_as)
 
     def _start_dials(self) -> None:
-        own = self._identity.public_key
-        for key, peer in self._peers.items():
-            if own < key and key not in self._dials:
-                self._dials[key] = asyncio.create_task(self._dial(peer), name=f"dial {peer}")
+        for known, peer in self._peers.items():
+            if known not in self._dials:
+                self._dials[known] = asyncio.create_task(self._dial(known), name=f"dial {peer}")
 
     @property
     def connected(self) -> tuple[bytes, ...]:
-        """The keys of the peers connected now."""
+        """The peers connected now, each by its `Peer.public_key`."""
         return tuple(self._links)
 
     def drop(self, peer: bytes, reason: str) -> None:
@@ -252,7 +307,7 @@ class Mesh:
         """The handshake is over: see who it is, say hello."""
         self._greeting.add(link)
         try:
-            link.peer = self._proven_peer(link)
+            link.key, link.peer = self._proven_peer(link)
         except CustodyError as error:
             self._refuse(link, error)
             return
@@ -261,19 +316,15 @@ class Mesh:
                 other.abort()
         link.send(_HELLO, self._hello)
 
-    def _proven_peer(self, link: _Link) -> bytes:
+    def _proven_peer(self, link: _Link) -> tuple[bytes, bytes]:
         connection = link.transport.get_extra_info("ssl_object") if link.transport is not None else None
         if connection is None:
             raise SignatureError(Code.BAD_KEY, "expected a TLS connection")
         key = peer_key(connection)
-        if link.dialled is not None:
-            if key != link.dialled:
-                raise SignatureError(Code.BAD_KEY, f"expected key {link.dialled.hex()}, got {key.hex()}")
-        elif key not in self._peers or key > self._identity.public_key:
-            raise SignatureError(
-                Code.BAD_KEY, f"expected a peer with a smaller key than ours, got {key.hex()}"
-            )
-        return key
+        peer = self._known_as.get(key)
+        if peer is None or link.dialled not in (None, peer):
+            raise SignatureError(Code.BAD_KEY, f"expected a key of the peer, got {key.hex()}")
+        return key, peer
 
     def _refuse(self, link: _Link, error: CustodyError) -> None:
         whom = link.transport.get_extra_info("peername") if link.transport is not None else None
@@ -307,15 +358,15 @@ class Mesh:
             raise EntitlementError(
                 Code.UNSUPPORTED_VERSION, f"expected transport version {VERSION}, got {version}"
             )
-        if take_bytes(network, "network", HASH_BYTES) != self._identity.network:
+        if take_bytes(network, "network", HASH_BYTES) != self.identity.network:
             raise EntitlementError(
                 Code.WRONG_NETWORK,
-                f"expected network {self._identity.network.hex()}, the peer is of {network.hex()}",
+                f"expected network {self.identity.network.hex()}, the peer is of {network.hex()}",
             )
 
     def _greeted(self, link: _Link) -> None:
         peer = link.peer
-        if peer is None or peer not in self._peers:
+        if peer is None or self._known_as.get(link.key) != peer:
             link.abort()
             return
         link.has_greeted = True
@@ -346,17 +397,17 @@ class Mesh:
 
     # ---- dialling and accepting -------------------------------------------------------------------------------
 
-    async def _dial(self, peer: Peer) -> None:
+    async def _dial(self, known: bytes) -> None:
         """Keep one connection to a peer, for ever."""
-        loop = asyncio.get_running_loop()
-        context = self._identity.client_context(peer.public_key)
         retry_ms = self._options.retry_first_ms
         while True:
+            peer = self._peers[known]
+            if known not in self._links and peer.name < self._name:
+                await asyncio.sleep(self._options.wait_ms / 1000)
             try:
-                link = await self._connect(peer, context)
+                link = self._links.get(known) or await self._connect(peer)
                 await link.lost.wait()
-                lasted_ms = (loop.time() - link.since) * 1000
-                if link.has_greeted and lasted_ms > self._options.retry_most_ms:
+                if link.has_greeted and self._lasted_ms(link) > self._options.retry_most_ms:
                     retry_ms = self._options.retry_first_ms
             except (
                 OSError,
@@ -369,14 +420,24 @@ class Mesh:
             await asyncio.sleep(retry_ms / 1000)
             retry_ms = min(2 * retry_ms, self._options.retry_most_ms)
 
-    async def _connect(self, peer: Peer, context: ssl.SSLContext) -> _Link:
+    @staticmethod
+    def _lasted_ms(link: _Link) -> float:
+        return (asyncio.get_running_loop().time() - link.since) * 1000
+
+    def _context(self, peer: Peer) -> ssl.SSLContext:
+        context = self._contexts.get(peer.public_key)
+        if context is None:
+            context = self._contexts[peer.public_key] = self.identity.client_context(peer.accepted)
+        return context
+
+    async def _connect(self, peer: Peer) -> _Link:
         seconds = self._options.connect_timeout_ms / 1000
         async with asyncio.timeout(2 * seconds):
             _, link = await asyncio.get_running_loop().create_connection(
                 lambda: self._new_link(peer.public_key),
                 peer.host,
                 peer.port,
-                ssl=context,
+                ssl=self._context(peer),
                 server_hostname="",
                 ssl_handshake_timeout=seconds,
                 ssl_shutdown_timeout=self._options.close_ms / 1000,

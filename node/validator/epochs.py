@@ -1,16 +1,12 @@
-"""Who validates in the epoch this node is in, with which key, and who else is let in (CONSENSUS 29, 30; STORAGE.md §8).
+"""Who validates in the epoch this node is in, and with which key (CONSENSUS 29, 30; STORAGE.md §8).
 
 A validator has a signing key for each epoch, `keys/validator-<epoch>.key`, made ahead by `custody node epoch-key`. The key of
 an epoch that is over is destroyed as soon as the chain up to its last block is durable, and at every start again: whatever
-leaks later cannot sign another past.
-
-Peers are those of `node.toml`. One whose transport key is the one that the epoch's seat of its organisation pins speaks as
-that validator; every other is let in and answered, and nothing that it votes or brings counts.
+leaks later cannot sign another past. Who else is let in is `roster`'s matter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from ledger.base.errors import Code, StorageError
@@ -18,7 +14,6 @@ from ledger.base.keys import Signer, SigningKey, key_id
 from ledger.chain.genesis import HEARTBEAT_MS, LEADER_TIMEOUT_MS, Genesis, Seat
 from ledger.chain.validators import ValidatorSet
 from ledger.consensus.interface import Parameters
-from node.config import NodeConfig, PeerAddress, transport_pin
 from node.storage.filesystem import Lock
 from node.storage.keystore import Keystore, epoch_of_key, validator_key_name
 from node.validator.execution import Executor
@@ -118,13 +113,13 @@ def _number(value: Any, default: int) -> int:
     return value if type(value) is int else default
 
 
-def own_key(epoch: Epoch, organisation: str, keys: ValidatorKeys, transport: SigningKey) -> Signer | None:
+def own_key(epoch: Epoch, organisation: str, keys: ValidatorKeys) -> Signer | None:
     """The key this node signs with in the epoch, None if its organisation has no seat.
 
     None too where only keys of later epochs are left: one that lost its chain fetches it again from the beginning, and
     follows through the epochs whose keys it destroyed in time.
 
-    StorageError unknown_key; bad_key if it is not the key that was delivered, or the seat pins another transport key.
+    StorageError unknown_key; bad_key if it is not the key that was delivered.
     """
     seat = epoch.seat_of(organisation)
     if seat is None:
@@ -135,52 +130,10 @@ def own_key(epoch: Epoch, organisation: str, keys: ValidatorKeys, transport: Sig
         if error.code is Code.UNKNOWN_KEY and keys.has_later(epoch.number):
             return None
         raise
-    if key.public_key != seat.public_key or transport_pin(transport.public_key) != seat.tls_pin:
+    if key.public_key != seat.public_key:
         raise StorageError(
             Code.BAD_KEY,
-            f"expected the validator and transport keys of {organisation} that the seats of epoch {epoch.number} list, "
-            f"found others: {key_id(key.public_key).hex()[:16]}, {transport.public_key.hex()[:16]}",
+            f"expected the validator key of {organisation} that the seats of epoch {epoch.number} list, "
+            f"found another: {key_id(key.public_key).hex()[:16]}",
         )
     return key
-
-
-class Roster:
-    """The peers by the numbers under which the consensus knows them in one epoch (its contract, 6)."""
-
-    def __init__(self, epoch: Epoch, config: NodeConfig) -> None:
-        self.index_of: dict[bytes, int] = {}
-        """By transport key."""
-        self.names = {place: member.organisation for place, member in enumerate(epoch.validators)}
-        places = {member.organisation: place for place, member in enumerate(epoch.validators)}
-        others: list[PeerAddress] = []
-        for peer in sorted(config.peers):
-            seat = epoch.seat_of(peer.organisation)
-            if seat is not None and transport_pin(peer.transport_key) == seat.tls_pin:
-                self.index_of[peer.transport_key] = places[peer.organisation]
-            else:
-                others.append(peer)
-        for number, peer in enumerate(others, len(epoch.validators)):
-            self.index_of[peer.transport_key] = number
-            self.names[number] = peer.organisation
-        self.others = len(others)
-        self.key_of = {index: key for key, index in self.index_of.items()}
-        self.warnings = _warnings(epoch, config, others)
-
-
-def _warnings(epoch: Epoch, config: NodeConfig, others: Sequence[PeerAddress]) -> tuple[str, ...]:
-    """What the operator should put right in node.toml."""
-    named = {peer.organisation for peer in config.peers} | {config.organisation}
-    missing = [seat.organisation for seat in epoch.seats if seat.organisation not in named]
-    wrong = [peer.organisation for peer in others if epoch.seat_of(peer.organisation) is not None]
-    said = []
-    if missing:
-        said.append(
-            f"peers: expected an address of every validator of epoch {epoch.number} in node.toml, got none of "
-            f"{', '.join(missing)}; add it and start this node again"
-        )
-    if wrong:
-        said.append(
-            f"peers: expected the transport keys that the seats of epoch {epoch.number} pin, got others of "
-            f"{', '.join(wrong)}: what these say counts for nothing"
-        )
-    return tuple(said)

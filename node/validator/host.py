@@ -37,7 +37,7 @@ class Connections(Protocol):
 
     @property
     def connected(self) -> tuple[bytes, ...]:
-        """The transport keys of the peers connected now."""
+        """The peers connected now, each by the key that names it."""
 
     async def start(self) -> None:
         """Listen and begin to dial."""
@@ -46,7 +46,10 @@ class Connections(Protocol):
         """Send what waits, close every connection, stop listening."""
 
     def set_peers(self, peers: Iterable[Peer]) -> None:
-        """Exchange the set of peers."""
+        """Exchange the set of peers; who stays, with a key that is still accepted, stays connected."""
+
+    def set_transport(self, transport: SigningKey) -> None:
+        """Prove another transport key from now on."""
 
     def send(self, peer: bytes, kind: int, body: bytes) -> bool:
         """Queue a frame for a peer; False if it is not connected or the frame was dropped."""
@@ -71,6 +74,7 @@ class OpenConnections(Protocol):
         on_disconnect: Callable[[bytes, str], None],
         *,
         kinds: Mapping[int, FrameKind],
+        name: str,
         host: str,
         port: int,
         on_refused: Callable[[str, str], None],
@@ -119,6 +123,7 @@ def _open_mesh(
     on_disconnect: Callable[[bytes, str], None],
     *,
     kinds: Mapping[int, FrameKind],
+    name: str,
     host: str,
     port: int,
     on_refused: Callable[[str, str], None],
@@ -130,6 +135,7 @@ def _open_mesh(
         on_connect,
         on_disconnect,
         kinds=kinds,
+        name=name,
         host=host,
         port=port,
         on_refused=on_refused,

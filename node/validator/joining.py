@@ -101,7 +101,7 @@ class Joining:
         self._told_at = 0.0
         self._started_ms = host.wall_ms()
         self._mesh = host.connect(
-            member.transport,
+            member.transport.current,
             member.genesis.network,
             [
                 Peer(peer.transport_key, peer.address.host, peer.address.port, peer.organisation)
@@ -111,6 +111,7 @@ class Joining:
             lambda _peer: None,
             lambda peer, _reason: self.peers.lost(peer),
             kinds=KINDS,
+            name=member.config.organisation,
             host=member.config.validator.host,
             port=member.config.validator.port,
             on_refused=lambda whom, reason: log.warning("refused a connection", whom=whom, reason=reason),

@@ -56,6 +56,9 @@ class Node(Protocol):
     def genesis(self) -> bytes:
         """The genesis file."""
 
+    def reload(self) -> tuple[str, ...]:
+        """Read the peers of node.toml again; what changed, in sentences. Raises CustodyError."""
+
     def wake(self) -> None:
         """Transactions wait to be put into a batch."""
 
@@ -120,6 +123,7 @@ class Service:
             protocol.GetStatus: self._status,
             protocol.GetMetrics: self._metrics,
             protocol.GetRegistry: self._registry,
+            protocol.Reload: self._reload,
         }
 
     async def start(self) -> None:
@@ -290,6 +294,9 @@ class Service:
 
     async def _status(self, _request: protocol.GetStatus) -> NodeStatus:
         return self._node.status()
+
+    async def _reload(self, _request: protocol.Reload) -> tuple[str, ...]:
+        return self._node.reload()
 
     async def _metrics(self, _request: protocol.GetMetrics) -> bytes:
         return self._node.metrics()

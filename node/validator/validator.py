@@ -30,7 +30,7 @@ from ledger.chain.validators import Validator as Seat
 from ledger.chain.validators import ValidatorSet
 from ledger.chain.votes import Proposal
 from ledger.consensus import Consensus, Setup, Start
-from ledger.consensus.interface import BatchHeld, Begin, Commit, Connected, Received
+from ledger.consensus.interface import BatchHeld, Begin, Commit, Connected, OthersChanged, Received
 from ledger.consensus.messages import (
     Blocks,
     FetchBatches,
@@ -49,7 +49,6 @@ from node.storage.folder import NodeFolder
 from node.storage.keystore import Keystore
 from node.storage.snapshots import SnapshotStore
 from node.storage.stores import Stores, open_stores
-from node.transport.mesh import Peer
 from node.validator.batches import (
     OpenEvent,
     check_open_bytes,
@@ -61,8 +60,9 @@ from node.validator.batches import (
 )
 from node.validator.chain import Chain
 from node.validator.clock import Clock
+from node.validator.company import Company
 from node.validator.driver import Driver
-from node.validator.epochs import Roster, StoredKeys, ValidatorKeys, epoch_under_way, own_key
+from node.validator.epochs import StoredKeys, ValidatorKeys, epoch_under_way, own_key
 from node.validator.erasing import Eraser
 from node.validator.execution import Executor
 from node.validator.frames import (
@@ -81,8 +81,8 @@ from node.validator.service import Service
 from node.validator.snapshotting import Snapshotter
 from node.validator.syncing import Sync
 from node.validator.tables import TABLES
+from node.validator.transport_keys import TransportKeys
 
-TRANSPORT_KEY: Final = "transport"
 _EVIDENCE_EXPIRY_MS: Final = 1_800_000
 _ALARMS: Final = 20
 
@@ -97,7 +97,7 @@ class Member:
     validators: ValidatorSet
     """Of the first epoch."""
     keys: ValidatorKeys
-    transport: SigningKey
+    transport: TransportKeys
 
 
 def open_member(path: Path, passphrase: bytes | None = None) -> Member:
@@ -107,7 +107,7 @@ def open_member(path: Path, passphrase: bytes | None = None) -> Member:
     folder = NodeFolder.open(path, genesis.network)
     try:
         keystore = Keystore(folder.keys)
-        transport = keystore.load_plain(TRANSPORT_KEY, passphrase, use=TRANSPORT_KEY)
+        transport = TransportKeys.stored(keystore, passphrase)
     except BaseException:
         folder.close()
         raise
@@ -140,6 +140,7 @@ class Validator:
             self.started_ms = self.clock.wall_ms()
             self._accused: set[int] = set()
             self._reported: dict[bytes, Evidence] = {}
+            self.company = Company(member.folder.path, member.config, member.transport, log)
             self._begin_epoch()
         except BaseException:
             member.keys.close()
@@ -179,7 +180,7 @@ class Validator:
             self.prover,
             host,
         )
-        self.mesh = self._make_mesh()
+        self.mesh = self.company.connections = self._make_mesh()
         self.sync = Sync(
             member.genesis,
             self.executor,
@@ -191,7 +192,7 @@ class Validator:
             join_after_s=join_after_s,
             connections=lambda: self.mesh,
             ask=lambda peer, data: self.mesh.send(peer, ASK_FRAME, data),
-            name=lambda peer: self._name(self._index_of[peer]),
+            name=self._name_of,
             resume=self.driver.resume,
             eraser=self.eraser,
             stop=self.stop,
@@ -228,9 +229,8 @@ class Validator:
         member = self.member
         self.epoch = epoch_under_way(self.executor, member.genesis)
         member.keys.destroy_before(self.epoch.number)
-        self.key = own_key(self.epoch, member.config.organisation, member.keys, member.transport)
-        self._roster = Roster(self.epoch, member.config)
-        self._index_of, self._key_of = self._roster.index_of, self._roster.key_of
+        self.key = own_key(self.epoch, member.config.organisation, member.keys)
+        self._stand()
         self._accused.clear()
         self.clock.forget_peers(self.epoch.validators.faulty)
         self.machine = self._make_machine()
@@ -240,8 +240,29 @@ class Validator:
             validators=", ".join(seat.organisation for seat in self.epoch.seats),
             role="follower" if self.key is None else "validator",
         )
-        for warning in self._roster.warnings:
-            self.log.warning("epoch", reason=warning)
+
+    def _stand(self) -> None:
+        """See who is let in, and as whom, by the epoch and the registry of the last final block."""
+        header = self.executor.final_header
+        self._registry_root = self.executor.final_outcome.registry_root
+        self.company.stand(self.epoch, self.executor.state.registry, header.height + 1)
+        self._roster = self.company.roster
+        self._index_of, self._key_of = self._roster.index_of, self._roster.key_of
+
+    def _look_around(self) -> None:
+        """While an epoch lasts: the same, and tell the consensus what is new."""
+        before = self._index_of
+        self._stand()
+        self.driver.post(OthersChanged(self._roster.others))
+        for key in self.mesh.connected:
+            if key in self._index_of and self._index_of[key] != before.get(key):
+                self.driver.post(Connected(self._index_of[key]))
+
+    def reload(self) -> tuple[str, ...]:
+        """Read the peers of node.toml again; what changed. Raises CustodyError, then all stays as it was."""
+        said = self.company.read_again()
+        self._look_around()
+        return said
 
     def _make_machine(self) -> Consensus:
         executor, epoch = self.executor, self.epoch
@@ -271,18 +292,15 @@ class Validator:
 
     def _make_mesh(self) -> Connections:
         config = self.member.config
-        peers = [
-            Peer(peer.transport_key, peer.address.host, peer.address.port, peer.organisation)
-            for peer in config.peers
-        ]
         return self._host.connect(
-            self.member.transport,
+            self.company.key,
             self.network,
-            peers,
+            self.company.peers,
             self._message_came,
             self._peer_connected,
             self._peer_lost,
             kinds=KINDS,
+            name=config.organisation,
             host=config.validator.host,
             port=config.validator.port,
             on_refused=lambda whom, reason: self.log.warning(
@@ -368,14 +386,21 @@ class Validator:
         self.sync.connected(key)
 
     def _peer_lost(self, key: bytes, reason: str) -> None:
-        self.log.info("disconnected", peer=self._name(self._index_of[key]), reason=reason)
+        index = self._index_of.get(key)  # None: it is no peer any more
+        self.log.info("disconnected", peer=key.hex() if index is None else self._name(index), reason=reason)
         self.sync.lost(key)
 
     def _name(self, index: int) -> str:
         return self._roster.names[index]
 
+    def _name_of(self, key: bytes) -> str:
+        index = self._index_of.get(key)
+        return key.hex()[:16] if index is None else self._name(index)
+
     def _message_came(self, key: bytes, kind: int, body: bytes) -> None:
-        peer = self._index_of[key]
+        peer = self._index_of.get(key)
+        if peer is None:
+            return
         if kind == BATCH_FRAME:
             try:
                 self._batch_came(peer, body)
@@ -527,7 +552,9 @@ class Validator:
 
     def serve(self, peer: int, request: Request) -> None:
         """Answer from the stores what another validator lacks; what is not here is left out."""
-        key = self._key_of[peer]
+        key = self._key_of.get(peer)
+        if key is None:
+            return
         if isinstance(request, FetchBatches):
             is_pruned = False
             for digest in request.digests:
@@ -605,6 +632,8 @@ class Validator:
         self.housekeeper.finalised(block)
         self.snapshotter.finalised(self.executor.checkpoint if effect.certificate is not None else None)
         self.prover.serve()
+        if self.executor.final_outcome.registry_root != self._registry_root:
+            self._look_around()
 
     def accuse(self, evidence: Evidence) -> None:
         """A validator contradicted itself: put it on the ledger, once per culprit."""
@@ -650,8 +679,10 @@ class Validator:
 
     def drop(self, peer: int, reason: str) -> None:
         """Close the connection to a peer that sent something it cannot have meant honestly."""
+        key = self._key_of.get(peer)
         self.log.warning("dropping a peer", peer=self._name(peer), reason=reason)
-        self.mesh.drop(self._key_of[peer], reason)
+        if key is not None:
+            self.mesh.drop(key, reason)
 
     # ---- what it says of itself
 
@@ -684,11 +715,11 @@ class Validator:
         connected = set(self.mesh.connected)
         peers = tuple(
             PeerStatus(peer.organisation, str(peer.address), peer.transport_key in connected)
-            for peer in self.member.config.peers
+            for peer in self.company.config.peers
         )
         clock = self.clock.warning()
         past = self.sync.completer.said()
-        said = (clock, past, *self._roster.warnings, *self.alarms)
+        said = (clock, past, *self.company.warnings, *self.alarms)
         warnings = tuple(sentence for sentence in said if sentence is not None)
         checkpoint = executor.checkpoint
         return NodeStatus(

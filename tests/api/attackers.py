@@ -209,7 +209,7 @@ async def peer(spec: Spec, counts: Counts) -> None:
     key = Keystore(Path(spec.folder) / "keys").load_plain("transport")
     network = bytes.fromhex(spec.network)
     identity = Identity(key, network)
-    context = identity.client_context(bytes.fromhex(spec.target_key))
+    context = identity.client_context([bytes.fromhex(spec.target_key)])
     hello = encode((VERSION, network))
 
     async def flood(number: int) -> None:

@@ -17,6 +17,7 @@ _BLOCK: Final = "ledger/state/block.py"
 _T_STATE: Final = "tests/state/test_epochs.py::"
 _T_PROOF: Final = "tests/proof/test_epochs.py::"
 _T_NODE: Final = "tests/validator/test_epochs.py::"
+_T_ROSTER = "tests/validator/test_roster.py::"
 
 MUTANTS: Final = (
     Mutant(
@@ -302,9 +303,28 @@ MUTANTS: Final = (
         "seat-with-any-transport-key",
         "A peer speaks as the validator of its organisation with another transport key than the seat pins.",
         "CONSENSUS 5, 29",
-        "node/validator/epochs.py",
-        "if seat is not None and transport_pin(peer.transport_key) == seat.tls_pin:",
-        "if seat is not None:",
-        "tests/validator/test_roster.py::test_a_peer_speaks_as_a_validator_only_with_the_transport_key_that_its_seat_pins",
+        "node/validator/roster.py",
+        "return self._seated.get(organisation) == pin and pin not in self._standing.ended",
+        "return organisation in self._seated",
+        _T_ROSTER
+        + "test_a_peer_speaks_as_a_validator_only_with_a_transport_key_that_its_seat_pins_or_the_ledger_lists",
+    ),
+    Mutant(
+        "revoked-transport-key-that-a-seat-pins",
+        "A transport key that was revoked goes on opening connections as long as the seat of the epoch pins it.",
+        "CONSENSUS 5, 29; WIRE_TRANSPORT §2",
+        "node/validator/roster.py",
+        "return self._seated.get(organisation) == pin and pin not in self._standing.ended",
+        "return self._seated.get(organisation) == pin",
+        _T_ROSTER + "test_an_enrolled_key_holds_beside_the_one_before_until_that_is_revoked",
+    ),
+    Mutant(
+        "connection-outlives-its-key",
+        "A connection made with a transport key that is revoked stays.",
+        "WIRE_TRANSPORT §4",
+        "node/transport/mesh.py",
+        "if link.peer is not None and self._known_as.get(link.key) != link.peer:",
+        "if link.peer is not None and link.peer not in self._peers:",
+        "tests/transport/test_mesh.py::test_a_key_that_is_no_longer_accepted_ends_its_connection_and_makes_no_other",
     ),
 )

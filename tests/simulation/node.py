@@ -19,6 +19,7 @@ from node.validator import running
 from node.validator.frames import CONSENSUS_FRAME
 from node.validator.host import Host, OpenDoorway
 from node.validator.joining import is_joining, join
+from node.validator.transport_keys import TransportKeys
 from node.validator.validator import Member, Validator
 from tests.simulation.founding import EPOCHS, epoch_key
 from tests.simulation.machine import Machine
@@ -180,7 +181,7 @@ class Node:
             founding.genesis,
             founding.validators,
             DiskKeys(self.machine.disk),
-            founding.transport[index],
+            TransportKeys(founding.transport[index]),
         )
 
     async def _live(self) -> None:

@@ -105,7 +105,7 @@ class VirtualMesh:
         self.is_open = False
         self._wires = node.world.wires
         self._process: Process = node.machine.process
-        self._peers = {peer.public_key for peer in peers}
+        self._peers = _let_in(peers)
         self._on_message = on_message
         self._on_connect = on_connect
         self._on_disconnect = on_disconnect
@@ -126,11 +126,14 @@ class VirtualMesh:
         return self.is_open and self._process.is_alive
 
     def set_peers(self, peers: Iterable[Peer]) -> None:
-        self._peers = {peer.public_key for peer in peers}
+        self._peers = _let_in(peers)
         for other in list(self._links.values()):
             if other.transport_key not in self._peers:
                 self.unlink(other, "it is no longer a peer")
         self._dial_all()
+
+    def set_transport(self, transport: SigningKey) -> None:
+        """Here nodes are told apart by their place: who proves what is the real mesh's matter."""
 
     async def start(self) -> None:
         self.is_open = True
@@ -293,6 +296,10 @@ class VirtualDoorway:
         self.is_open = False
 
 
+def _let_in(peers: Iterable[Peer]) -> set[bytes]:
+    return {peer.public_key for peer in peers if peer.accepted}
+
+
 def open_mesh(node: Node) -> Callable[..., VirtualMesh]:
     """`OpenConnections` for a node."""
 
@@ -305,6 +312,7 @@ def open_mesh(node: Node) -> Callable[..., VirtualMesh]:
         on_disconnect: Callable[[bytes, str], None],
         *,
         kinds: Mapping[int, FrameKind],
+        name: str,
         host: str,
         port: int,
         on_refused: Callable[[str, str], None],

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -24,7 +26,11 @@ SLOW = MeshOptions(retry_first_ms=5, retry_most_ms=20)
 KEYS = sorted(
     (SigningKey.from_seed(bytes((number,)) * 32) for number in range(1, 6)), key=lambda key: key.public_key
 )
-"""In ascending order of public key: each dials those after it."""
+"""In ascending order of public key, and of the names that their nodes have: each dials those after it."""
+
+
+def name_of(key: SigningKey) -> str:
+    return f"node {KEYS.index(key)}"
 
 
 class Node:
@@ -35,6 +41,7 @@ class Node:
         options: MeshOptions,
         network: bytes = NETWORK,
         port: int = 0,
+        name: str | None = None,
     ) -> None:
         self.messages: list[tuple[bytes, int, bytes]] = []
         self.connects: list[bytes] = []
@@ -47,6 +54,7 @@ class Node:
             self.connects.append,
             lambda peer, reason: self.disconnects.append((peer, reason)),
             kinds=KINDS,
+            name=name_of(key) if name is None else name,
             port=port,
             options=options,
             on_refused=lambda whom, reason: self.refused.append((whom, reason)),
@@ -60,7 +68,7 @@ def free_port() -> int:
 
 
 def peers_of(keys: list[SigningKey]) -> list[Peer]:
-    return [Peer(key.public_key, "127.0.0.1", free_port(), f"node {index}") for index, key in enumerate(keys)]
+    return [Peer(key.public_key, "127.0.0.1", free_port(), name_of(key)) for key in keys]
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -188,9 +196,9 @@ def test_peers_can_be_exchanged() -> None:
 def test_a_listener_without_the_pinned_key_is_never_connected() -> None:
     async def run() -> None:
         stranger, pinned = KEYS[2], KEYS[1]
-        server = Node(stranger, [Peer(KEYS[0].public_key, "127.0.0.1", 1)], SLOW)
+        server = Node(stranger, [Peer(KEYS[0].public_key, "127.0.0.1", 1, "node 0")], SLOW)
         await server.mesh.start()
-        dialler = Node(KEYS[0], [Peer(pinned.public_key, "127.0.0.1", server.mesh.port)], SLOW)
+        dialler = Node(KEYS[0], [Peer(pinned.public_key, "127.0.0.1", server.mesh.port, "node 1")], SLOW)
         await dialler.mesh.start()
         await until(lambda: len(dialler.refused) > 2)
         assert dialler.connects == server.connects == []
@@ -203,9 +211,9 @@ def test_a_listener_without_the_pinned_key_is_never_connected() -> None:
 
 def test_a_dialler_without_a_pinned_key_is_never_connected() -> None:
     async def run() -> None:
-        server = Node(KEYS[2], [Peer(KEYS[1].public_key, "127.0.0.1", 1)], SLOW)
+        server = Node(KEYS[2], [Peer(KEYS[1].public_key, "127.0.0.1", 1, "node 1")], SLOW)
         await server.mesh.start()
-        stranger = Node(KEYS[0], [Peer(KEYS[2].public_key, "127.0.0.1", server.mesh.port)], SLOW)
+        stranger = Node(KEYS[0], [Peer(KEYS[2].public_key, "127.0.0.1", server.mesh.port, "node 2")], SLOW)
         await stranger.mesh.start()
         await until(lambda: len(server.refused) > 2)
         assert stranger.connects == server.connects == []
@@ -215,14 +223,86 @@ def test_a_dialler_without_a_pinned_key_is_never_connected() -> None:
     asyncio.run(run())
 
 
-def test_a_pinned_peer_that_should_listen_does_not_dial() -> None:
+def test_the_one_that_listens_dials_where_nobody_comes() -> None:
     async def run() -> None:
-        server = Node(KEYS[0], [Peer(KEYS[1].public_key, "127.0.0.1", 1)], SLOW)
+        listener = Node(KEYS[0], [], SLOW)
+        await listener.mesh.start()
+        options = MeshOptions(retry_first_ms=5, retry_most_ms=20, wait_ms=10)
+        address = Peer(KEYS[0].public_key, "127.0.0.1", listener.mesh.port, name_of(KEYS[0]))
+        waiting = Node(KEYS[1], [address], options)
+        await waiting.mesh.start()
+        nowhere = Peer(KEYS[1].public_key, "127.0.0.1", 1, name_of(KEYS[1]))
+        listener.mesh.set_peers([nowhere])  # which dials there in vain
+        await until(lambda: bool(listener.connects) and bool(waiting.connects))
+        await waiting.mesh.close()
+        await listener.mesh.close()
+
+    asyncio.run(run())
+
+
+# ---- keys that change -----------------------------------------------------------------------------------------
+
+
+def with_keys(node: Node, of: SigningKey, *keys: SigningKey) -> list[Peer]:
+    """The peers of a node, one of them known by its key as before and let in with these."""
+    accepted = tuple(key.public_key for key in keys)
+    peers = node.mesh._peers.values()
+    return [replace(peer, keys=accepted) if peer.public_key == of.public_key else peer for peer in peers]
+
+
+@pytest.mark.parametrize("place", [0, 2])
+def test_a_key_is_exchanged_with_overlap_and_the_peer_stays_who_it_was(place: int) -> None:
+    async def scenario(nodes: list[Node]) -> None:
+        await until(lambda: is_complete(nodes))
+        rotated, others = nodes[place], [node for node in nodes if node is not nodes[place]]
+        old, new = KEYS[place], KEYS[4]
+        for node in others:
+            node.mesh.set_peers(with_keys(node, old, old, new))
+        assert all(node.disconnects == [] for node in nodes), "more keys disturb nobody"
+        rotated.mesh.set_transport(new)
+        await until(lambda: len(rotated.connects) == 4 and is_complete(nodes))
+        for node in others:
+            node.mesh.set_peers(with_keys(node, old, new))
+            assert node.mesh._links[old.public_key].key == new.public_key
+        rotated.mesh.broadcast(VOTE, b"under the new key")
+        await until(lambda: all(node.messages for node in others))
+        assert all(node.messages == [(old.public_key, VOTE, b"under the new key")] for node in others)
+        assert sorted(peer for peer, _ in rotated.disconnects) == sorted(
+            n.mesh.identity.public_key for n in others
+        )
+
+    with_nodes(3, scenario)
+
+
+def test_a_key_that_is_no_longer_accepted_ends_its_connection_and_makes_no_other() -> None:
+    async def scenario(nodes: list[Node]) -> None:
+        await until(lambda: is_complete(nodes))
+        for keys in ((KEYS[4],), ()):
+            nodes[1].mesh.set_peers(with_keys(nodes[1], KEYS[0], *keys))
+            await until(lambda: nodes[1].mesh.connected == ())
+            refused = nodes[1].mesh.counters.refused
+            await until(lambda refused=refused: nodes[1].mesh.counters.refused > refused)  # type: ignore[misc]
+        assert len(nodes[1].connects) == 1
+        assert nodes[1].disconnects == [(KEYS[0].public_key, "its key is no longer accepted")]
+
+    with_nodes(2, scenario)
+
+
+def test_a_connection_made_with_a_key_that_goes_before_its_hello_does_not_count() -> None:
+    async def run() -> None:
+        server = Node(KEYS[1], [Peer(KEYS[0].public_key, "127.0.0.1", 1, "node 0")], SLOW)
         await server.mesh.start()
-        context = Identity(KEYS[1], NETWORK).client_context(KEYS[0].public_key)
-        await expect_closed(server.mesh.port, context)
-        await until(lambda: bool(server.refused))
-        assert "smaller key" in server.refused[0][1]
+        context = Identity(KEYS[0], NETWORK).client_context([KEYS[1].public_key])
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", server.mesh.port, ssl=context, server_hostname=""
+        )
+        await until(lambda: bool(server.mesh._greeting))
+        server.mesh.set_peers(with_keys(server, KEYS[0], KEYS[2]))
+        writer.write(encode_header(0, 36) + HELLO)
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        assert server.connects == []
+        writer.transport.abort()
         await server.mesh.close()
 
     asyncio.run(run())
@@ -254,7 +334,7 @@ def outsider_context() -> ssl.SSLContext:
 @pytest.mark.parametrize("kind", ["no certificate", "TLS 1.2", "plain TCP", "silence", "garbage"])
 def test_outsiders_are_turned_away(kind: str) -> None:
     async def run() -> None:
-        server = Node(KEYS[1], [Peer(KEYS[0].public_key, "127.0.0.1", 1)], QUICK)
+        server = Node(KEYS[1], [Peer(KEYS[0].public_key, "127.0.0.1", 1, "node 0")], QUICK)
         await server.mesh.start()
         if kind == "no certificate":
             await expect_closed(server.mesh.port, outsider_context())
@@ -287,7 +367,9 @@ def test_a_tls_1_2_server_is_refused_by_the_dialler() -> None:
             lambda reader, writer: writer.close(), "127.0.0.1", 0, ssl=context
         )
         dialler = Node(
-            KEYS[0], [Peer(KEYS[1].public_key, "127.0.0.1", server.sockets[0].getsockname()[1])], SLOW
+            KEYS[0],
+            [Peer(KEYS[1].public_key, "127.0.0.1", server.sockets[0].getsockname()[1], "node 1")],
+            SLOW,
         )
         await dialler.mesh.start()
         await until(lambda: len(dialler.refused) > 1)
@@ -301,10 +383,13 @@ def test_a_tls_1_2_server_is_refused_by_the_dialler() -> None:
 
 def test_a_peer_of_another_network_is_told_apart() -> None:
     async def run() -> None:
-        server = Node(KEYS[1], [Peer(KEYS[0].public_key, "127.0.0.1", 1)], SLOW)
+        server = Node(KEYS[1], [Peer(KEYS[0].public_key, "127.0.0.1", 1, "node 0")], SLOW)
         await server.mesh.start()
         dialler = Node(
-            KEYS[0], [Peer(KEYS[1].public_key, "127.0.0.1", server.mesh.port)], SLOW, network=bytes(32)
+            KEYS[0],
+            [Peer(KEYS[1].public_key, "127.0.0.1", server.mesh.port, "node 1")],
+            SLOW,
+            network=bytes(32),
         )
         await dialler.mesh.start()
         await until(lambda: bool(server.refused) and bool(dialler.refused))
@@ -323,7 +408,7 @@ def test_a_peer_of_another_network_is_told_apart() -> None:
 async def as_peer(
     server: Node, body: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 ) -> None:
-    context = Identity(KEYS[0], NETWORK).client_context(KEYS[1].public_key)
+    context = Identity(KEYS[0], NETWORK).client_context([KEYS[1].public_key])
     reader, writer = await asyncio.open_connection(
         "127.0.0.1", server.mesh.port, ssl=context, server_hostname=""
     )
@@ -341,7 +426,7 @@ def with_rogue(
     options: MeshOptions = SLOW,
 ) -> None:
     async def run() -> None:
-        server = Node(KEYS[1], [Peer(KEYS[0].public_key, "127.0.0.1", 1)], options)
+        server = Node(KEYS[1], [Peer(KEYS[0].public_key, "127.0.0.1", 1, "node 0")], options)
         await server.mesh.start()
         await as_peer(server, lambda reader, writer: body(server, reader, writer))
         await server.mesh.close()

@@ -233,7 +233,7 @@ def test_a_peer_that_lies_is_named_and_the_others_asked(
 
     async def scenario(network: Network) -> None:
         await without_customs(network)
-        keys = {name: network.running[name].member.transport.public_key for name in network.running}
+        keys = {name: network.running[name].member.transport.current.public_key for name in network.running}
         offered = {name: network.running[name].sync.provider.offer().snapshots for name in keys}
         found = Counter(height for heights in offered.values() for height in heights)
         height = max(height for height, count in found.items() if count > 1)

@@ -48,7 +48,8 @@ def test_a_network_is_never_made_over_another(folder: Path) -> None:
     [
         ('organisation = "maker"', 'organization = "maker"', "organisation"),
         ('organisation = "maker"', 'organisation = "maker"\ncolour = 1', "colour"),
-        ('organisation = "maker"', 'organisation = "nobody"', "organisation"),
+        ('organisation = "maker"', 'organisation = "no body"', "organisation"),
+        ('organisation = "carrier"', 'organisation = "car|rier"', "organisation"),
         ('listen = "127.0.0.1:7103"', 'listen = "127.0.0.1:70000"', "validator.listen"),
         ('listen = "127.0.0.1:7103"', "listen = 7103", "validator.listen"),
         ('organisation = "carrier"', 'organisation = "maker"', "peers"),
