@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple, Protocol
 
 from ledger.base.errors import Code, StorageError
-from ledger.base.keys import Signer, SigningKey, key_id
+from ledger.base.keys import Signer, key_id
 from ledger.chain.genesis import HEARTBEAT_MS, LEADER_TIMEOUT_MS, Genesis, Seat
 from ledger.chain.validators import ValidatorSet
 from ledger.consensus.interface import Parameters

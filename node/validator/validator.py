@@ -19,7 +19,7 @@ from typing import Final
 
 from ledger.base import limits
 from ledger.base.errors import Code, ConsensusError, CustodyError, StorageError, UnavailableError
-from ledger.base.keys import Signer, SigningKey
+from ledger.base.keys import Signer
 from ledger.chain.batch import Batch, batch_digest, batch_from_bytes
 from ledger.chain.block import Block, Outcome
 from ledger.chain.epoch import change_of, check_change
