@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from ledger.base.errors import Code, CustodyError, ProofError
+from ledger.members.acts import check_may, custody_act
 from ledger.members.members import Key, Members, Use
 from ledger.state.block import SIGNING_USES, act_of
 from ledger.state.links import COUNTED_ROLES, SUM_FIELDS, Entry, Link, extended, is_move, linked
@@ -305,6 +306,7 @@ class Replay:
         role = view.role(key)
         try:
             if act.statement.action != Action.MISMATCH:
+                check_may(custody_act(act.statement.action), signer.use, is_authority=act.authority)
                 check_entitled(act, (), allow_persons=True)
             if role == ANCESTOR:
                 decision = Decision(Outcome.CHILD_LEFT, before)

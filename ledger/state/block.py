@@ -41,6 +41,16 @@ from ledger.chain.transaction import (
     item_from_wire,
 )
 from ledger.chain.validators import ValidatorSet
+from ledger.members.acts import (
+    CUSTODY,
+    GOVERNANCE,
+    REGISTRATION,
+    check_may,
+    custody_act,
+    governance_act,
+    registration_act,
+    uses_for,
+)
 from ledger.members.draft import Author, Change, RegistryDraft
 from ledger.members.governance import apply_governance
 from ledger.members.members import Key, Members, Use
@@ -55,16 +65,19 @@ from ledger.trade.record import EMPTY, Record, Space, Status, SubjectKey
 from ledger.trade.rules import Act, check_entitled
 from ledger.trade.statement import Action, Extract, Openness, Statement, Subject
 
-SIGNING_USES = (Use.SIGN, Use.CAPTURE, Use.DELEGATE)
+SIGNING_USES = uses_for(CUSTODY)
 ACTS = {Kind.GOVERNANCE: apply_governance, Kind.REGISTRATION: apply_registration}
 """What changes the registry, by kind of transaction."""
 SIGNERS = {
-    Kind.GOVERNANCE: (Use.APPROVER,),
-    Kind.REGISTRATION: (Use.SIGN, Use.APPROVER, Use.AUTHORITY),
-    Kind.ERASURE: (Use.SIGN,),
-    Kind.APPROVAL: (Use.SIGN, Use.CAPTURE),
+    Kind.EVENTS: SIGNING_USES,
+    Kind.MISMATCH: uses_for(("mismatch",)),
+    Kind.EVIDENCE: uses_for(("evidence",)),
+    Kind.GOVERNANCE: uses_for(GOVERNANCE),
+    Kind.REGISTRATION: uses_for(tuple(REGISTRATION.values())),
+    Kind.ERASURE: uses_for(("erase",)),
+    Kind.APPROVAL: uses_for(("approve",)),
 }
-"""Keys of which uses may sign a transaction, by its kind; SIGNING_USES all others."""
+"""Keys of which uses may sign a transaction, by its kind: those that may do at least one act of that kind."""
 
 
 class Receipt(NamedTuple):
@@ -236,7 +249,7 @@ def check_standing(
         raise EntitlementError(
             Code.NOT_ENTITLED, f"expected a key of {signed.organisation}, got one of {key.organisation}"
         )
-    if key.use not in SIGNERS.get(Kind(signed.kind), SIGNING_USES):
+    if key.use not in SIGNERS[Kind(signed.kind)]:
         raise EntitlementError(Code.WRONG_USE, f"expected a signing key, got one for use {key.use}")
     key.check_in_force(header.time_ms)
     return key
@@ -281,11 +294,18 @@ def _apply_item(
         raise FormError(Code.UNSUPPORTED_VERSION, "expected a kind of transaction that is executed yet")
     act = ACTS.get(Kind(signed.kind))
     if act is not None:
+        check_may(act_name(Kind(signed.kind), raw), key.use)
         author = Author(
             state.network, entry.organisation, entry.public_key, key.use, entry.height, entry.time_ms
         )
         act(draft, members, author, raw)
     return subjectless_changes(state.network, entry)
+
+
+def act_name(kind: Kind, raw: Any) -> str:
+    """The act that an item of governance or registration is; FormError for none."""
+    first = raw[0] if type(raw) is tuple and raw else None
+    return governance_act(first) if kind == Kind.GOVERNANCE else registration_act(first)
 
 
 def act_of(members: Members, statement: Statement, event: bytes, entry: Entry, key: Key) -> Act:
@@ -307,6 +327,7 @@ def _apply_event(
     state: LedgerState, pending: Pending, members: Members, key: Key, item: Item, entry: Entry
 ) -> ItemChanges:
     act = act_of(members, item.statement, item.event_hash, entry, key)
+    check_may(custody_act(item.statement.action), key.use, is_authority=act.authority)
     check_entitled(act, item.subjects, allow_persons=bool(members.parameter(ALLOW_PERSONS)))
     attested = _attestation_records(state, pending, members, item, entry)
     changes = execute_item(state.network, pending, members, act, item, entry)

@@ -22,6 +22,7 @@ from ledger.chain.epoch import change_of, check_carrier, check_change
 from ledger.chain.genesis import ALLOW_PERSONS
 from ledger.chain.transaction import Kind, Mode, Transaction, item_from_wire, transaction_from_bytes
 from ledger.consensus.interface import FOLLOWER
+from ledger.members.acts import OFFICIAL, check_may, custody_act
 from ledger.members.members import Key, Members
 from ledger.state.block import Receipt, act_of, check_admissible
 from ledger.state.erasure import erasure_key
@@ -29,7 +30,7 @@ from ledger.state.links import Entry
 from ledger.trade.extract import extract
 from ledger.trade.record import EMPTY
 from ledger.trade.rules import check_entitled
-from ledger.trade.statement import Action, Openness, Statement
+from ledger.trade.statement import Openness, Statement
 from node.local.protocol import ItemReceipt, State, Submission, TransactionStatus
 from node.validator.batches import OpenEvent, open_event, open_items
 from node.validator.clock import Clock
@@ -38,7 +39,6 @@ from node.validator.tables import TransactionResult, transaction_result
 
 BATCH_BYTES: Final = 1_000_000
 """A batch is closed at about this size; a larger transaction is a batch of its own."""
-_OFFICIAL: Final = (Action.HOLD, Action.RELEASE, Action.PERMIT, Action.CONFIRM, Action.DISMISS)
 _ACTION: Final = Statement._fields.index("action")
 _VERSION: Final = Statement._fields.index("version")
 _OPENNESS: Final = Statement._fields.index("openness")
@@ -437,13 +437,14 @@ def _check_official(transaction: Transaction, header: Header, members: Members, 
         statement = raw[0]
         if type(statement) is not tuple or len(statement) <= _ACTION:
             continue
-        if statement[_ACTION] in _OFFICIAL or key.delegation is not None:
+        if statement[_ACTION] in OFFICIAL or key.delegation is not None:
             item = item_from_wire(raw)
             entry = Entry(
                 0, ZERO_HASH, transaction.id, 0, header.height, header.time_ms,
                 signed.organisation, key_id(signed.public_key), ZERO_HASH,
             )  # fmt: skip
             act = act_of(members, item.statement, item.event_hash, entry, key)
+            check_may(custody_act(item.statement.action), key.use, is_authority=act.authority)
             check_entitled(act, item.subjects, allow_persons=bool(members.parameter(ALLOW_PERSONS)))
 
 

@@ -138,8 +138,8 @@ MUTANTS: Final = (
         "A verifier takes holds and releases from whoever signed them.",
         "CUSTODY_RULES row 28; PROOF §4",
         _REPLAY,
-        "                check_entitled(act, (), allow_persons=True)\n",
-        "                check_entitled(act._replace(authority=True), (), allow_persons=True)\n",
+        "signer.use, is_authority=act.authority)",
+        "signer.use, is_authority=True)",
         _T_QUORUM + "test_an_official_act_without_jurisdiction",
     ),
     Mutant(

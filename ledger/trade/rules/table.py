@@ -134,34 +134,21 @@ _BALANCES: Final[dict[int, Rule]] = {
     Action.DISMISS: lot_handover.rule,
     Action.CORRECT: lot_handover.correct,
 }
-_BY_DELEGATE: Final = (
-    Action.OBSERVE, Action.OFFER, Action.ACCEPT, Action.REJECT, Action.DISPUTE, Action.WITHDRAW, Action.BIND,
-)  # fmt: skip
-_OFFICIAL: Final = (Action.HOLD, Action.RELEASE, Action.PERMIT, Action.DISMISS)
 
 
 def check_entitled(act: Act, subjects: tuple[Subject, ...], *, allow_persons: bool) -> None:
-    """Refuse what no rule may see: official acts by others, a delegate beyond its bounds, persons, an unclear container.
+    """Refuse what no rule may see: a delegate after its time, persons, an unclear container. That the key may do the act at all is
+    judged before (`members.acts`).
 
-    Raises EntitlementError (not_entitled, expired), RuleError (person_identifier), FormError (two parents or lots where
+    Raises EntitlementError (expired), RuleError (person_identifier), FormError (two parents or lots where
     only one can be meant; an identifier anywhere in the extract that is not canonical).
     """
     action = act.statement.action
-    if action in _OFFICIAL and not act.authority:
+    if act.delegation is not None and act.time_ms >= act.delegation.until_ms:
         raise EntitlementError(
-            Code.NOT_ENTITLED,
-            f"expected an authority with jurisdiction at the place stated for this official act, got {act.organisation}",
+            Code.EXPIRED,
+            f"expected a delegate's act before {act.delegation.until_ms}, it is {act.time_ms}",
         )
-    if act.delegation is not None:
-        if action not in _BY_DELEGATE:
-            raise EntitlementError(
-                Code.NOT_ENTITLED, "expected a handover or an observation from a delegate's key"
-            )
-        if act.time_ms >= act.delegation.until_ms:
-            raise EntitlementError(
-                Code.EXPIRED,
-                f"expected a delegate's act before {act.delegation.until_ms}, it is {act.time_ms}",
-            )
     roles = [subject.role for subject in subjects]
     if roles.count(Role.LOT) > 1 or (roles.count(Role.PARENT) > 1 and action != Action.UNPACK_ALL):
         raise FormError(
