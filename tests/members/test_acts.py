@@ -198,6 +198,12 @@ def test_blocks_execute_acts_upon_the_registry_by_the_table(
 def test_blocks_take_the_other_kinds_by_the_table(
     monkeypatch: pytest.MonkeyPatch, kind: Kind, act: str, use: Use
 ) -> None:
-    said = refusal(monkeypatch, World(), use, kind, (0,))
+    world = World()
+    item = (
+        (world.item(Action.OBSERVE, [(Role.OBJECT, _ITEM)]), 0, b"", None, b"")
+        if kind == Kind.MISMATCH
+        else (0,)
+    )
+    said = refusal(monkeypatch, world, use, kind, item)
     assert (said == "wrong_use") is (use not in allowed(act))
     assert said
