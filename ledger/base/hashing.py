@@ -58,6 +58,8 @@ class Tag(bytes, Enum):
     ENROLMENT = b"enrolment".ljust(16, b"\0")
     KEY_ID = b"key id".ljust(16, b"\0")
     HYBRID = b"hybrid".ljust(16, b"\0")
+    CREDENTIAL = b"credential".ljust(16, b"\0")
+    ASSERTION = b"assertion".ljust(16, b"\0")
 
 
 def tagged_hash(tag: Tag, network: bytes, data: bytes) -> bytes:

@@ -22,6 +22,7 @@ from ledger.base.encoding import (
 from ledger.base.errors import Code, FormError, SignatureError
 from ledger.base.hashing import HASH_BYTES
 from ledger.base.keys import key_id
+from ledger.members.policy import take_policy
 from ledger.members.registry import Entry, Kind, Period, Source
 
 ROLES: Final = ("manufacturer", "logistics", "customs", "rights_holder", "auditor", "regulator", "validator")
@@ -189,6 +190,11 @@ class Members:
         """Whether `signer` is the authority or its registered successor."""
         return signer == authority or self._exact(Kind.SUCCESSOR, authority) == signer
 
+    def policy(self, organisation: str) -> tuple[str, ...]:
+        """The names of this organisation's acts that a person must approve (`ledger.members.policy`)."""
+        found: tuple[str, ...] | None = self._exact(Kind.POLICY, organisation)
+        return found or ()
+
     def parameter(self, name: str) -> Any:
         """The value of a parameter, or None."""
         return self._exact(Kind.PARAMETER, name)
@@ -336,5 +342,6 @@ _FORMS: Final = {
     Kind.PARAMETER: _check_any,
     Kind.VALIDATOR: _check_validator,
     Kind.LICENCE: _check_licence,
+    Kind.POLICY: take_policy,
 }
 """What checks the data of an entry, by its kind; of all others it is an organisation or nothing."""

@@ -6,6 +6,7 @@
     [3, public key, document, until ms, possession]      list a one-time key for one consignment
     [5, prefix, organisation, until ms | nil]            license an organisation to make under one's prefix
     [6, prefix, organisation]                            end a licence
+    [7, acts]                                            name the acts that a person must approve (PERSONS.md)
 
 Invariants: a key that ever stood in the registry never stands there anew, whosever it was, but to be marked as
 compromised; every key shows that somebody holds it (`possession`), so that nobody can use up a stranger's. Everything
@@ -26,6 +27,7 @@ from ledger.base.keys import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, is_signature, is
 from ledger.members.certificate import Certificate, certificate_from_bytes, fingerprint
 from ledger.members.draft import Author, RegistryDraft
 from ledger.members.members import Key, Members, Use, holder_of, key_from_data, licence_name
+from ledger.members.policy import POLICY_ITEM, set_policy
 from ledger.members.registry import Kind
 
 ENROLLED: Final = (Use.SIGN, Use.DEVICE, Use.CAPTURE, Use.APPROVER, Use.TRANSPORT)
@@ -43,6 +45,7 @@ class Act(IntEnum):
     DELEGATE = 3
     LICENSE = 5
     END_LICENCE = 6
+    POLICY = POLICY_ITEM
 
 
 class Reason(IntEnum):
@@ -313,6 +316,23 @@ def _check_until(author: Author, until_ms: Any, most_ms: int | None) -> None:
         )
 
 
+# --- persons
+
+
+def _set_policy(
+    draft: RegistryDraft,
+    members: Members,  # noqa: ARG001
+    author: Author,
+    acts: Any,
+) -> None:
+    if author.use != Use.APPROVER:
+        raise EntitlementError(
+            Code.WRONG_USE,
+            f"expected an approver key of {author.organisation} to say which acts a person must approve",
+        )
+    set_policy(draft, author, acts)
+
+
 _ACTS: Final[dict[int, tuple[Callable[..., None], int]]] = {
     Act.ENROL: (_enrol, 3),
     Act.REVOKE: (_revoke, 2),
@@ -320,5 +340,6 @@ _ACTS: Final[dict[int, tuple[Callable[..., None], int]]] = {
     Act.DELEGATE: (_delegate, 4),
     Act.LICENSE: (_license, 3),
     Act.END_LICENCE: (_end_licence, 2),
+    Act.POLICY: (_set_policy, 1),
 }
 """What executes an act, and how many fields it takes."""

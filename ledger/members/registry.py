@@ -38,7 +38,7 @@ class Kind(IntEnum):
     LICENCE = 9  # "<prefix>|<organisation>" -> [the prefix's holder, until ms | nil]: who may make under it
     PROPOSAL = 10  # proposal id in hex -> [proposer, change, expires_ms, reason, status] (`ledger.members.governance`)
     SUSPENSION = 11  # organisation id -> [until_ms | nil, is emergency]: it may not act
-    POLICY = 12  # organisation id -> which of its acts a person must approve
+    POLICY = 12  # organisation id -> names of its acts that a person must approve (`ledger.members.policy`)
     BALLOT = 13  # "<proposal id in hex>|<organisation>" -> [is yes, public key, approval | nil]
     APPROVER = 14  # organisation id -> true: it has a vote
 

@@ -39,6 +39,7 @@ class RecordingEvidence:
 
     def __init__(self, history: History) -> None:
         self.network = history.network
+        self.protocol = history.checkpoint.header.version
         self._history = history
         self.records: dict[SubjectKey, Record] = {}
         self.lookups: set[tuple[int, str, bool]] = set()

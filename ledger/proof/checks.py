@@ -291,6 +291,15 @@ def other_checks(proven: Proven, narrator: Narrator) -> list[Check]:
         checks.append(Check("quantity", "gap", f"{narrator.quantity(record)} on balance"))
     compromised = narrator.compromised(replayed)
     checks += [Check("keys", "gap", line) for line in compromised]
+    approved = sum(step.approval is not None for step in replayed.steps)
+    if approved:
+        checks.append(
+            Check(
+                "persons",
+                "ok",
+                f"{approved} acts were approved by a person, by a passkey's assertion over that act",
+            )
+        )
     attested = sum(step.opened.attested for step in replayed.steps if is_applied(step.link.code))
     if attested:
         checks.append(Check("devices", "ok", f"{attested} events were attested by a device at capture"))

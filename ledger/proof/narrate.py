@@ -213,6 +213,8 @@ class Narrator:
             said += " (by a delegate's key)"
         if step.signer.use == Use.CAPTURE:
             said += " (signed by its gateway)"
+        if step.approval is not None:
+            said += " (approved by a person)"
         if step.opened.attested:
             said += " (attested by a device at capture)"
         return said

@@ -22,6 +22,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from ledger.base.errors import Code, CustodyError, ProofError
 from ledger.members.acts import check_may, custody_act
 from ledger.members.members import Key, Members, Use
+from ledger.state.approval import ACTIONS, Standing, approval_key, is_approved, standing_of
 from ledger.state.block import SIGNING_USES, act_of
 from ledger.state.links import COUNTED_ROLES, SUM_FIELDS, Entry, Link, extended, is_move, linked
 from ledger.trade.record import EMPTY, Chain, Claim, Record, Space, SubjectKey
@@ -37,6 +38,8 @@ PROVABLE: Final = (
     Space.THING, Space.LOT, Space.BALANCE, Space.DOCUMENT, Space.TRANSFORMATION, Space.PLACE,
 )  # fmt: skip
 CERTIFIED_FIELDS: Final = (*SUM_FIELDS, "legs", "tally")
+POLICIES_SINCE: Final = 2
+"""Protocol version from which on policies exist: proofs of older ledgers hold no look-up of one."""
 _CERTIFIED_INDEXES: Final = frozenset(Record._fields.index(name) for name in CERTIFIED_FIELDS)
 
 
@@ -60,6 +63,8 @@ class Evidence(Protocol):
     """What a replay reads: a prover's stores, or a bundle whose every part was checked."""
 
     network: bytes
+    protocol: int
+    """Protocol version of the checkpoint."""
 
     def current(self, key: SubjectKey) -> Record:
         """The record at the checkpoint, EMPTY if there is none."""
@@ -100,6 +105,8 @@ class Step(NamedTuple):
     aside: bool
     inside: bool
     """Whether this is a container's move while the subject asked for was inside."""
+    approval: Standing | None = None
+    """A person's approval of it, where the organisation's policy demanded one."""
 
 
 class Replayed(NamedTuple):
@@ -324,7 +331,8 @@ class Replay:
                 f" got {link.code} and {link.custodian}"
             )
         after = linked(self._network, before, decision.record, link, entry.sequence, aside=aside)
-        return Step(key, link, item, act, signer, role, before, after, aside, inside)
+        approval = _approval(self._evidence, members, item)
+        return Step(key, link, item, act, signer, role, before, after, aside, inside, approval)
 
     def _check_named(self, key: SubjectKey, role: int, act: Act, item: Opened, link: Link) -> None:
         """The item must name the subject in that role, by a leaf the author signed."""
@@ -464,6 +472,21 @@ def _signer(members: Members, item: Opened) -> Key:
                 f"expected the device of entry {entry.sequence} to be registered for {entry.organisation}"
             )
     return signer
+
+
+def _approval(evidence: Evidence, members: Members, item: Opened) -> Standing | None:
+    """The approval of an act that its organisation's policy had a person approve; ProofError where none is proven."""
+    act = ACTIONS.get(Action(item.statement.action))
+    if (
+        act is None
+        or evidence.protocol < POLICIES_SINCE
+        or act not in members.policy(item.entry.organisation)
+    ):
+        return None
+    record = evidence.current(approval_key(item.entry.item_hash, item.entry.organisation))
+    if not is_approved(record, item.entry):
+        raise _refused(f"expected a person's approval of entry {item.entry.sequence}, as its policy demands")
+    return standing_of(record)
 
 
 def _check_same(one: Record, other: Record, what: str) -> None:

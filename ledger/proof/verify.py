@@ -68,6 +68,7 @@ class BundleEvidence:
 
     def __init__(self, bundle: Bundle, anchor: Anchor) -> None:
         self.network = bundle.network
+        self.protocol = bundle.checkpoint.header.version
         if bundle.network != anchor.network:
             raise ProofError(
                 Code.FOREIGN_ANCHOR,

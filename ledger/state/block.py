@@ -55,6 +55,7 @@ from ledger.members.draft import Author, Change, RegistryDraft
 from ledger.members.governance import apply_governance
 from ledger.members.members import Key, Members, Use
 from ledger.members.registration import apply_registration
+from ledger.state.approval import act_name, apply_approval, use_approval
 from ledger.state.erasure import apply_erasure, is_erased, tombstone_from_wire
 from ledger.state.item import ItemChanges, execute_item, subjectless_changes
 from ledger.state.links import Entry
@@ -280,8 +281,11 @@ def _apply_item(
         ZERO_HASH,
     )
     raw = transaction.items[index]
+    used = use_approval(pending, members, entry, act_name(signed.kind, raw))
     if signed.kind == Kind.EVENTS:
-        return _apply_event(state, pending, members, key, item_from_wire(raw), entry)
+        changes = _apply_event(state, pending, members, key, item_from_wire(raw), entry)
+        changes.records.update(used)
+        return changes
     if signed.kind == Kind.MISMATCH:
         return _apply_mismatch(state, block, pending, members, key, raw, entry)
     if signed.kind == Kind.EVIDENCE:
@@ -289,9 +293,11 @@ def _apply_item(
     if signed.kind == Kind.ERASURE:
         tombstone = tombstone_from_wire(raw)
         original = _row(state, block, pending, tombstone.sequence)
-        return apply_erasure(state.network, pending, tombstone, original, entry)
+        changes = apply_erasure(state.network, pending, tombstone, original, entry)
+        changes.records.update(used)
+        return changes
     if signed.kind == Kind.APPROVAL:
-        raise FormError(Code.UNSUPPORTED_VERSION, "expected a kind of transaction that is executed yet")
+        return apply_approval(state.network, pending, entry, raw)
     act = ACTS.get(Kind(signed.kind))
     if act is not None:
         check_may(act_name(Kind(signed.kind), raw), key.use)
@@ -299,7 +305,7 @@ def _apply_item(
             state.network, entry.organisation, entry.public_key, key.use, entry.height, entry.time_ms
         )
         act(draft, members, author, raw)
-    return subjectless_changes(state.network, entry)
+    return subjectless_changes(state.network, entry)._replace(records=used)
 
 
 def act_name(kind: Kind, raw: Any) -> str:

@@ -35,6 +35,7 @@ class Space(IntEnum):
     ATTESTED = 8  # (device, counter): present once executed
     REPORTS = 9  # asides of one organisation about one subject: a counter
     ERASURE = 10  # (event hash, organisation): that organisation erased its event (`ledger.state.erasure`)
+    APPROVAL = 11  # (item hash, organisation): a person approved that act (`ledger.state.approval`)
 
 
 class SubjectKey(NamedTuple):

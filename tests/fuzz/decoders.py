@@ -62,6 +62,7 @@ from ledger.members.members import entry_from_wire as registry_entry_from_wire
 from ledger.proof.bundle import bundle_from_bytes
 from ledger.proof.registry import registry_file_from_bytes
 from ledger.state import snapshot
+from ledger.state.approval import approval_from_wire
 from ledger.state.backfill import links_from_wire, owner_from_wire
 from ledger.state.erasure import tombstone_from_wire
 from ledger.state.links import entry_from_wire, link_from_wire
@@ -454,6 +455,7 @@ DECODERS: tuple[Decoder, ...] = (
             lambda: (encode(consensus_samples.BLOCK),), "msgpack", 100_000),
     Decoder("outcome", ("ledger.chain.block:parse_outcome",), _value(parse_outcome),
             lambda: (encode(consensus_samples.OUTCOME),), "msgpack", 1_000),
+    Decoder("approval", ("ledger.state.approval:approval_from_wire",), _value(approval_from_wire), samples.approval, "msgpack", 1_000),
     Decoder("evidence", ("ledger.chain.evidence:parse_evidence",), _value(parse_evidence), samples.evidence, "msgpack", 10_000),
     Decoder("validators", ("ledger.chain.validators:parse_validators",),
             _value(lambda value: parse_validators(consensus_samples.NETWORK, value).members), samples.validators, "msgpack",

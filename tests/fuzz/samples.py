@@ -172,6 +172,11 @@ def tombstones() -> tuple[bytes, ...]:
     return (encode((7, bytes(range(32)), 1)),)
 
 
+@cache
+def approval() -> tuple[bytes, ...]:
+    return (encode(tuple(bytes([number]) * 32 for number in range(4))),)
+
+
 def evidence() -> tuple[bytes, ...]:
     first, second = vote(1, FINAL), vote(1, FINAL._replace(outcome=digest("another")))
     made = make_evidence(1, first.claim, first.signature, second.claim, second.signature)

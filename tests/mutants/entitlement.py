@@ -9,6 +9,8 @@ from tests.mutants.mutant import Mutant
 _BLOCK: Final = "ledger/state/block.py"
 _TRANSACTION: Final = "ledger/chain/transaction.py"
 _TABLE: Final = "ledger/trade/rules/table.py"
+_APPROVAL: Final = "ledger/state/approval.py"
+_T_APPROVAL: Final = "tests/state/test_approval.py::"
 _T_BLOCK: Final = "tests/state/test_block.py::"
 _T_REGISTRY: Final = "tests/members/test_registry.py::"
 _T_HANDOVER: Final = "tests/rules/test_handover.py::"
@@ -229,5 +231,59 @@ MUTANTS: Final = (
         'return hmac.compare_digest(offered, self._digest) and scheme.lower() == "bearer"',
         'return bool(offered) and scheme.lower() == "bearer"',
         "tests/gateway/test_access.py",
+    ),
+    Mutant(
+        "approval-not-demanded",
+        "An act under policy is executed although no person approved it.",
+        "PERSONS 2",
+        _APPROVAL,
+        '    if standing is None:\n        reason = "none stands"',
+        "    if standing is None:\n        return {}",
+        _T_APPROVAL + "test_an_act_under_policy_waits_for_a_person",
+    ),
+    Mutant(
+        "approval-used-twice",
+        "One approval lets the same act be executed again and again.",
+        "PERSONS 2",
+        _APPROVAL,
+        "return self.used is None and time_ms <= self.time_ms + limits.APPROVAL_LIVE_MS",
+        "return time_ms <= self.time_ms + limits.APPROVAL_LIVE_MS",
+        _T_APPROVAL + "test_an_approval_is_used_once",
+    ),
+    Mutant(
+        "approval-by-the-acting-key",
+        "A stolen signing key approves what it does by itself.",
+        "PERSONS 2",
+        _APPROVAL,
+        "    elif standing.key == entry.public_key.hex():",
+        "    elif standing.key == entry.organisation:",
+        _T_APPROVAL + "test_the_key_that_acts_cannot_approve",
+    ),
+    Mutant(
+        "approval-never-lapses",
+        "An approval given long ago lets an act happen that nobody wants any more.",
+        "PERSONS 2",
+        _APPROVAL,
+        "return self.used is None and time_ms <= self.time_ms + limits.APPROVAL_LIVE_MS",
+        "return self.used is None",
+        _T_APPROVAL + "test_an_approval_lapses_and_may_be_given_again",
+    ),
+    Mutant(
+        "approval-not-verified",
+        "A proof shows an act under policy without the approval of a person, and the verifier takes it.",
+        "PROOF 4",
+        "ledger/proof/replay.py",
+        "    if not is_approved(record, item.entry):",
+        "    if record is None:",
+        _T_APPROVAL + "test_an_act_under_policy_without_its_approval_is_not_proven",
+    ),
+    Mutant(
+        "policy-set-by-a-signing-key",
+        "A stolen signing key ends the policy that stands in its way.",
+        "PERSONS 2",
+        "ledger/members/registration.py",
+        "    if author.use != Use.APPROVER:",
+        "    if author.use == Use.AUTHORITY:",
+        _T_APPROVAL + "test_only_an_approver_key_sets_a_policy",
     ),
 )
