@@ -325,11 +325,6 @@ def _set_policy(
     author: Author,
     acts: Any,
 ) -> None:
-    if author.use != Use.APPROVER:
-        raise EntitlementError(
-            Code.WRONG_USE,
-            f"expected an approver key of {author.organisation} to say which acts a person must approve",
-        )
     set_policy(draft, author, acts)
 
 

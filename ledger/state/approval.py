@@ -121,7 +121,7 @@ def apply_approval(network: bytes, records: Records, entry: Entry, raw: Any) -> 
     return subjectless_changes(network, entry)._replace(records={key: record})
 
 
-def act_name(kind: int, raw: Any) -> str | None:
+def policy_name(kind: int, raw: Any) -> str | None:
     """What a policy calls an item, None if no policy can name it. `raw` may be of any form: who executes it judges that."""
     if kind == Kind.ERASURE:
         return ERASE

@@ -55,7 +55,7 @@ from ledger.members.draft import Author, Change, RegistryDraft
 from ledger.members.governance import apply_governance
 from ledger.members.members import Key, Members, Use
 from ledger.members.registration import apply_registration
-from ledger.state.approval import act_name, apply_approval, use_approval
+from ledger.state.approval import apply_approval, policy_name, use_approval
 from ledger.state.erasure import apply_erasure, is_erased, tombstone_from_wire
 from ledger.state.item import ItemChanges, execute_item, subjectless_changes
 from ledger.state.links import Entry
@@ -281,7 +281,7 @@ def _apply_item(
         ZERO_HASH,
     )
     raw = transaction.items[index]
-    used = use_approval(pending, members, entry, act_name(signed.kind, raw))
+    used = use_approval(pending, members, entry, policy_name(signed.kind, raw))
     if signed.kind == Kind.EVENTS:
         changes = _apply_event(state, pending, members, key, item_from_wire(raw), entry)
         changes.records.update(used)

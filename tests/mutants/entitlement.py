@@ -281,9 +281,9 @@ MUTANTS: Final = (
         "policy-set-by-a-signing-key",
         "A stolen signing key ends the policy that stands in its way.",
         "PERSONS 2",
-        "ledger/members/registration.py",
-        "    if author.use != Use.APPROVER:",
-        "    if author.use == Use.AUTHORITY:",
+        "ledger/members/acts.py",
+        '"policy": Right((Use.APPROVER,)),',
+        '"policy": Right((Use.SIGN, Use.APPROVER)),',
         _T_APPROVAL + "test_only_an_approver_key_sets_a_policy",
     ),
 )

@@ -206,7 +206,7 @@ def test_a_policy_may_guard_itself(world: World) -> None:
 
 
 def test_only_an_approver_key_sets_a_policy(world: World) -> None:
-    assert codes(world, policy(world, "end", key=world.keys["customs"])) == ["wrong_use"]
+    assert codes(world, policy(world, "end", key=world.keys["customs"])) == ["not_entitled"]
 
 
 @pytest.mark.parametrize(
