@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from ledger.base.encoding import decode, encode
 from ledger.base.errors import Code, CustodyError, FormError, SignatureError
-from ledger.base.keys import PUBLIC_KEY_BYTES, Signer, is_signature, key_id
+from ledger.base.keys import HYBRID_PUBLIC_KEY_BYTES, PUBLIC_KEY_BYTES, Signer, is_signature, key_id
 from ledger.chain.epoch import (
     Approvers,
     EpochChange,
@@ -98,7 +98,8 @@ def read_seat(path: Path, network: bytes) -> Delivered:
     except (ValueError, KeyError, TypeError) as error:
         raise FormError(Code.MALFORMED, f"{path}: expected a seat file of `epoch-key`: {error!r}") from None
     is_formed = isinstance(organisation, str) and type(epoch) is int and epoch > 0
-    if not is_formed or len(transport) != PUBLIC_KEY_BYTES:
+    is_key = len(key) in (PUBLIC_KEY_BYTES, HYBRID_PUBLIC_KEY_BYTES)
+    if not is_formed or not is_key or len(transport) != PUBLIC_KEY_BYTES:
         raise FormError(Code.MALFORMED, f"{path}: expected a seat file of `epoch-key`, got other values")
     seat = Seat(organisation, key, transport_pin(transport))
     if not is_signature(key, possession_message(network, epoch - 1, seat), possession):
