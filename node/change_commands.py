@@ -18,7 +18,9 @@ import typer
 from ledger.base.encoding import encode
 from ledger.base.errors import Code, CustodyError, FormError, StorageError, UnavailableError
 from ledger.base.keys import Signer, key_id
+from ledger.chain.block import check_version
 from ledger.chain.epoch import EpochChange
+from ledger.chain.genesis import Genesis
 from node.changes import (
     APPROVER,
     approved,
@@ -32,7 +34,7 @@ from node.changes import (
 )
 from node.config import NodeConfig, load_config, load_genesis
 from node.local.client import LocalClient
-from node.local.protocol import State, Submission
+from node.local.protocol import NodeStatus, State, Submission
 from node.storage.filesystem import RealFileSystem, write_atomically
 from node.storage.folder import NodeFolder
 from node.storage.keystore import Keystore
@@ -88,12 +90,19 @@ def propose_change(
     parameters: Annotated[
         list[str] | None, typer.Option("--set", help="name=number, for example leader_timeout_ms=200.")
     ] = None,
+    protocol: Annotated[
+        int | None,
+        typer.Option(
+            help="Protocol version of the next epoch; else that of the running node, or of genesis."
+        ),
+    ] = None,
 ) -> None:
     """Compose a change of validators out of seat files."""
     try:
         genesis = load_genesis(load_config(folder))
         settings = [_setting(text) for text in parameters or ()]
-        change = compose([read_seat(path, genesis.network) for path in seats], settings)
+        version = _protocol(folder, genesis) if protocol is None else check_version(protocol)
+        change = compose([read_seat(path, genesis.network) for path in seats], settings, version)
         _write(out, encode(change))
     except CustodyError as error:
         raise ended(error) from None
@@ -166,8 +175,18 @@ def _opened(folder: Path) -> NodeFolder:
 
 
 async def _next_epoch(opened: NodeFolder) -> int:
+    return (await _running(opened)).epoch + 1
+
+
+async def _running(opened: NodeFolder) -> NodeStatus:
     async with LocalClient(opened.validator_socket) as validator:
-        return (await validator.status()).epoch + 1
+        return await validator.status()
+
+
+def _protocol(folder: Path, genesis: Genesis) -> int:
+    """The version of the epoch under way, as the node that runs in the folder knows it; without one that of genesis."""
+    opened = _opened(folder)
+    return asyncio.run(_running(opened)).protocol if opened.validator_socket.exists() else genesis.protocol
 
 
 def _read(files: Sequence[Path]) -> EpochChange:

@@ -110,12 +110,15 @@ def read_seat(path: Path, network: bytes) -> Delivered:
     return Delivered(epoch, seat, transport, possession)
 
 
-def compose(delivered: Sequence[Delivered], parameters: Iterable[tuple[str, int]]) -> EpochChange:
-    """The change to these seats, all delivered for one epoch; FormError."""
+def compose(
+    delivered: Sequence[Delivered], parameters: Iterable[tuple[str, int]], protocol: int
+) -> EpochChange:
+    """The change to these seats, all delivered for one epoch, and to this protocol version; FormError."""
     epochs = sorted({one.epoch for one in delivered})
     if len(epochs) != 1:
         raise FormError(Code.USAGE, f"expected seats delivered for one epoch, got {epochs or 'none'}")
-    change = make_change(epochs[0] - 1, [(one.seat, one.possession) for one in delivered], parameters)
+    seats = [(one.seat, one.possession) for one in delivered]
+    change = make_change(epochs[0] - 1, seats, parameters, protocol=protocol)
     return parse_change(decode(encode(change), max_bytes=_FILE_BYTES))
 
 
@@ -169,7 +172,9 @@ def carry(
 def describe(change: EpochChange, genesis: Genesis) -> list[str]:
     """What a change says, for whoever is to approve it."""
     approvers = Approvers(genesis.network, genesis.entries)
-    lines = [f"closes epoch {change.epoch}; validators of epoch {change.epoch + 1}:"]
+    lines = [
+        f"closes epoch {change.epoch}; validators of epoch {change.epoch + 1}, protocol version {change.protocol}:"
+    ]
     lines += [
         f"  {seat.organisation:<16} key {key_id(seat.public_key).hex()}  transport pin {seat.tls_pin.hex()[:16]}"
         for seat in change.seats

@@ -98,7 +98,7 @@ def status(
     missing = [peer.organisation for peer in found.peers if not peer.is_connected]
     connected = len(found.peers) - len(missing)
     typer.echo(f"{found.organisation}: {found.phase}, network {found.name} ({found.network.hex()[:16]})")
-    typer.echo(f"  {role} in epoch {found.epoch}")
+    typer.echo(f"  {role} in epoch {found.epoch}, protocol version {found.protocol}")
     typer.echo(
         f"  block {found.height}, certified {found.checkpoint_height}, view {found.view}, leader {found.leader}"
     )

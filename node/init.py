@@ -19,8 +19,9 @@ from typing import Any, Final, NamedTuple
 
 from ledger.base.errors import Code, StorageError
 from ledger.base.keys import SigningKey
+from ledger.chain.block import PROTOCOL_NEWEST
 from ledger.chain.genesis import ALLOW_PERSONS, HEARTBEAT_MS, LEADER_TIMEOUT_MS, Genesis, Seat, check_genesis
-from ledger.members.members import Use
+from ledger.members.members import PROTOCOL, Use
 from ledger.members.registry import Entry, Kind, Period
 from node.config import FILE, GENESIS_FILE, transport_pin
 from node.storage.filesystem import RealFileSystem, write_atomically
@@ -119,6 +120,7 @@ def create_network(
     allow_persons: bool = False,
     leader_timeout_ms: int = 150,
     heartbeat_ms: int = 30_000,
+    protocol: int = PROTOCOL_NEWEST,
     passphrase: bytes | None = None,
     time_ms: int | None = None,
     random_bytes: Callable[[int], bytes] = os.urandom,
@@ -145,6 +147,7 @@ def create_network(
             ALLOW_PERSONS: allow_persons,
             LEADER_TIMEOUT_MS: leader_timeout_ms,
             HEARTBEAT_MS: heartbeat_ms,
+            PROTOCOL: protocol,
         },
     )
     folders = {}

@@ -16,7 +16,7 @@ from ledger.base.errors import Code, FormError
 from ledger.base.hashing import Tag, tagged_hash
 from ledger.chain.block import COUNTER_MAX
 from ledger.chain.epoch import change_of
-from ledger.chain.transaction import Kind, Transaction, transaction_from_bytes
+from ledger.chain.transaction import Kind, Transaction, check_protocol, transaction_from_bytes
 
 
 class BatchHead(NamedTuple):
@@ -131,3 +131,9 @@ def batch_from_bytes(data: bytes, network: bytes, *, check_signatures: bool = Tr
         for transaction in transactions:
             transaction.check_signature()
     return batch
+
+
+def check_batch_protocol(batch: Batch, protocol: int) -> None:
+    """Raise FormError unless blocks of the protocol version may have all transactions of the batch."""
+    for transaction in batch.transactions:
+        check_protocol(transaction.header, protocol)

@@ -20,7 +20,9 @@ from ledger.base.errors import Code, FormError
 from ledger.base.hashing import HASH_BYTES, ZERO_HASH, Tag, tagged_hash
 from ledger.base.limits import BATCHES_PER_BLOCK, VALIDATORS_MAX
 
-PROTOCOL_VERSION: Final = 1
+PROTOCOL_OLDEST: Final = 1
+PROTOCOL_NEWEST: Final = 2
+"""The protocol versions that this software knows: 2 added governance, registration, erasure and approval by persons."""
 COUNTER_MAX: Final = 2**63 - 1  # epochs, views, heights, times: fits a signed 64-bit integer everywhere
 
 
@@ -28,7 +30,7 @@ class Header(NamedTuple):
     """What is proposed and voted on."""
 
     version: int
-    """Protocol version; 1."""
+    """Protocol version, that of the block's epoch."""
     network: bytes
     """Network id, 32 bytes."""
     epoch: int
@@ -95,10 +97,10 @@ def transactions_root(transaction_ids: Sequence[bytes]) -> bytes:
     return merkle.root(transaction_ids)
 
 
-def genesis_header(network: bytes, time_ms: int) -> Header:
+def genesis_header(network: bytes, time_ms: int, version: int) -> Header:
     """The header of height 0."""
     return Header(
-        version=PROTOCOL_VERSION,
+        version=version,
         network=network,
         epoch=0,
         closes_epoch=False,
@@ -131,13 +133,8 @@ def genesis_outcome(
 def parse_header(value: Any) -> Header:
     """A header from its wire form (10 members); FormError."""
     fields = take_array(value, "header", 10)
-    version = take_int(fields[0], "header version")
-    if version != PROTOCOL_VERSION:
-        raise FormError(
-            Code.UNSUPPORTED_VERSION, f"expected protocol version {PROTOCOL_VERSION}, got {version}"
-        )
     return Header(
-        version=version,
+        version=check_version(take_int(fields[0], "header version")),
         network=take_bytes(fields[1], "header network", HASH_BYTES),
         epoch=take_int(fields[2], "header epoch", 0, COUNTER_MAX),
         closes_epoch=take_bool(fields[3], "header closes epoch"),
@@ -148,6 +145,16 @@ def parse_header(value: Any) -> Header:
         transactions_root=take_bytes(fields[8], "header transactions root", HASH_BYTES),
         batches_hash=take_bytes(fields[9], "header batches hash", HASH_BYTES),
     )
+
+
+def check_version(version: int) -> int:
+    """The protocol version, if this software knows it; FormError."""
+    if not PROTOCOL_OLDEST <= version <= PROTOCOL_NEWEST:
+        raise FormError(
+            Code.UNSUPPORTED_VERSION,
+            f"expected protocol version {PROTOCOL_OLDEST} .. {PROTOCOL_NEWEST}, got {version}: install software that knows it",
+        )
+    return version
 
 
 def parse_block(value: Any) -> Block:

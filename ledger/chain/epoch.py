@@ -16,7 +16,7 @@ Whoever votes checks a change wholly before notarising, from bytes and constants
 
     approvers = Approvers(network, genesis.entries)                                  once
     change = change_of(transaction)                                                  None unless of kind EPOCH_CHANGE
-    next_validators = check_change(change, epoch, validators, approvers)             on taking in the batch that carries it
+    next_validators = check_change(change, epoch, validators, approvers, protocol=...)  on taking in the batch that carries it
     check_closing_block(header, transactions, validators, approvers)                 a whole block, in execution and audit
 
     registry_after(registry, change, height)                                          what it writes
@@ -37,12 +37,12 @@ from ledger.base.errors import Code, EntitlementError, FormError, RuleError, Sig
 from ledger.base.hashing import HASH_BYTES, Tag, signing_message
 from ledger.base.keys import Signer, is_signature, key_id, take_public_key, take_signature
 from ledger.base.quorum import quorum
-from ledger.chain.block import COUNTER_MAX, PROTOCOL_VERSION, Header
+from ledger.chain.block import COUNTER_MAX, PROTOCOL_OLDEST, Header
 from ledger.chain.certificate import Verifier
 from ledger.chain.genesis import ALLOW_PERSONS, HEARTBEAT_MS, LEADER_TIMEOUT_MS, Seat
 from ledger.chain.transaction import Kind, Transaction, check_expiry
 from ledger.chain.validators import Validator, ValidatorSet
-from ledger.members.members import Use, key_from_data
+from ledger.members.members import PROTOCOL, Use, key_from_data
 from ledger.members.registry import Entry, Registry
 from ledger.members.registry import Kind as RegistryKind
 
@@ -139,14 +139,21 @@ def approval_message(network: bytes, change: EpochChange) -> bytes:
 
 
 def make_change(
-    epoch: int, delivered: Iterable[tuple[Seat, bytes]], parameters: Iterable[tuple[str, Any]] = ()
+    epoch: int,
+    delivered: Iterable[tuple[Seat, bytes]],
+    parameters: Iterable[tuple[str, Any]] = (),
+    *,
+    protocol: int,
 ) -> EpochChange:
-    """The change that closes `epoch`, without approvals: `delivered` are the next seats, each with its possession."""
+    """The change that closes `epoch`, without approvals: `delivered` are the next seats, each with its possession.
+
+    `protocol`: the version of the next epoch, that of the one it closes or the next one.
+    """
     ordered = sorted(delivered)
     return EpochChange(
         VERSION,
         epoch,
-        PROTOCOL_VERSION,
+        protocol,
         tuple(seat for seat, _ in ordered),
         tuple(possession for _, possession in ordered),
         tuple(sorted(parameters)),
@@ -190,7 +197,7 @@ def parse_change(value: Any) -> EpochChange:
     return EpochChange(
         version,
         take_int(fields[1], "epoch closed", 0, COUNTER_MAX - 1),
-        take_int(fields[2], "protocol version"),
+        take_int(fields[2], "protocol version", PROTOCOL_OLDEST, COUNTER_MAX),
         seats,
         possessions,
         parameters,
@@ -248,19 +255,24 @@ def change_of(transaction: Transaction) -> EpochChange | None:
 
 
 def sets_of(change: EpochChange) -> tuple[tuple[int, str, Any], ...]:
-    """What a change writes into the registry: the next seats with their TLS pins, and parameters."""
+    """What a change writes into the registry: the next seats with their TLS pins, parameters, and the protocol version.
+
+    Version 1 is written nowhere: networks of that version never had the parameter.
+    """
     seats = [
         (int(RegistryKind.VALIDATOR), key_id(seat.public_key).hex(), (seat.organisation, seat.tls_pin))
         for seat in change.seats
     ]
     settings = [(int(RegistryKind.PARAMETER), name, setting) for name, setting in change.parameters]
+    if change.protocol != PROTOCOL_OLDEST:
+        settings.append((int(RegistryKind.PARAMETER), PROTOCOL, change.protocol))
     return (*seats, *settings)
 
 
 def amendments_of(registry: Registry, change: EpochChange) -> tuple[tuple[int, str, Any], ...]:
     """What executing `change` sets in the registry: what it writes, and that the seats before it end.
 
-    So both are bound by the closing block's registry root; the seats' keys also by its next validators hash.
+    So all are bound by the closing block's registry root, TLS pins included; the seats' keys also by its next validators hash.
     """
     written = sets_of(change)
     kept = {(kind, name) for kind, name, _ in written}
@@ -286,8 +298,13 @@ def check_change(
     validators: ValidatorSet,
     approvers: Approvers,
     verifier: Verifier = is_signature,
+    *,
+    protocol: int,
 ) -> ValidatorSet:
-    """The validators of epoch + 1, if `change` may close `epoch`, whose set `validators` is.
+    """The validators of epoch + 1, if `change` may close `epoch`, whose set `validators` is and whose version `protocol`.
+
+    The next epoch has the same version or the one after it. Whether this software knows that one does not matter here: what
+    closes an epoch is judged by that epoch's own rules, so nodes of both versions agree on the block between them.
 
     Raises RuleError wrong_epoch (it closes another epoch), FormError (unsupported_version; no set: size, a key twice, a key
     of the epoch it closes), SignatureError bad_key or bad_signature (a seat's key, possession or an approval that does not
@@ -298,9 +315,10 @@ def check_change(
         raise RuleError(
             Code.WRONG_EPOCH, f"expected a change that closes epoch {epoch}, got one of epoch {change.epoch}"
         )
-    if change.protocol != PROTOCOL_VERSION:
+    if change.protocol not in (protocol, protocol + 1):
         raise FormError(
-            Code.UNSUPPORTED_VERSION, f"expected protocol version {PROTOCOL_VERSION}, got {change.protocol}"
+            Code.UNSUPPORTED_VERSION,
+            f"expected protocol version {protocol} or {protocol + 1} after an epoch of version {protocol}, got {change.protocol}",
         )
     following = change.next_validators(network)
     for seat, possession in zip(change.seats, change.possessions, strict=True):
@@ -378,7 +396,8 @@ def check_closing_block(
             Code.MALFORMED, "expected a block that closes its epoch with one change and nothing else"
         )
     check_carrier(transactions[0], header.time_ms, approvers)
-    return change, check_change(change, header.epoch, validators, approvers, verifier)
+    following = check_change(change, header.epoch, validators, approvers, verifier, protocol=header.version)
+    return change, following
 
 
 def check_carrier(transaction: Transaction, time_ms: int, approvers: Approvers) -> None:

@@ -15,7 +15,15 @@ from ledger.base.encoding import decode, encode, take_array, take_ascii, take_by
 from ledger.base.errors import Code, FormError
 from ledger.base.hashing import HASH_BYTES, ZERO_HASH, Tag, tagged_hash
 from ledger.base.keys import KEY_ID_BYTES, is_valid_public_key, take_public_key
-from ledger.members.members import Use, check_organisation_id, entry_from_wire, holder_of, key_from_data
+from ledger.chain.block import check_version
+from ledger.members.members import (
+    PROTOCOL,
+    Use,
+    check_organisation_id,
+    entry_from_wire,
+    holder_of,
+    key_from_data,
+)
 from ledger.members.registry import Entry, Kind, Registry
 
 VERSION: Final = 1
@@ -66,6 +74,12 @@ class Genesis(NamedTuple):
             if entry.kind == Kind.PARAMETER and entry.name == name:
                 return entry.at(0)
         return None
+
+    @property
+    def protocol(self) -> int:
+        """The protocol version of the first epoch."""
+        version = self.parameter(PROTOCOL)
+        return 1 if version is None else int(version)
 
 
 def genesis_from_bytes(data: bytes) -> Genesis:
@@ -141,6 +155,8 @@ def _check_entry(entry: Entry, members: set[str]) -> None:
         _check_key_name(entry.name)
     for period in entry.periods:
         data = period.data
+        if entry.kind == Kind.PARAMETER and entry.name == PROTOCOL:
+            check_version(take_int(data, PROTOCOL))
         if entry.kind == Kind.KEY:
             key = key_from_data(data)
             if key.use == Use.VALIDATOR:

@@ -70,6 +70,15 @@ class Kind(IntEnum):
     APPROVAL = 7  # a person approved an act: credential id, thumbprint, hash of the assertion
 
 
+VERSION_OF_KIND: Final = {
+    Kind.GOVERNANCE: 2,
+    Kind.REGISTRATION: 2,
+    Kind.ERASURE: 2,
+    Kind.APPROVAL: 2,
+}
+"""From which protocol version on there are transactions of a kind; those that are not named always were."""
+
+
 class Mode(IntEnum):
     """What one refused item does to the others (EPCIS capture: rollback, proceed)."""
 
@@ -413,6 +422,19 @@ def sign_transaction(
         VERSION, network, organisation, key.public_key, nonce, expiry_ms, kind, mode, root, len(items)
     )
     return Transaction(header, items, key.sign(header.id()), item_hashes=leaves)
+
+
+def check_protocol(header: Header, protocol: int) -> None:
+    """Raise FormError unless the protocol version has such transactions; before version 2 there are only plain keys, too."""
+    since = VERSION_OF_KIND.get(Kind(header.kind), 1)
+    if len(header.public_key) != PUBLIC_KEY_BYTES:
+        since = max(since, 2)
+    if protocol < since:
+        raise FormError(
+            Code.UNSUPPORTED_VERSION,
+            f"expected a transaction of protocol version {protocol}, got one of version {since}: the validators have not "
+            "changed to that version yet",
+        )
 
 
 def is_open(item: Item) -> bool:

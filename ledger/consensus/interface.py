@@ -11,7 +11,7 @@ from typing import Final
 
 from ledger.base.errors import ConsensusError
 from ledger.base.keys import Signer, is_signature
-from ledger.chain.block import Block, Header, Outcome
+from ledger.chain.block import PROTOCOL_OLDEST, Block, Header, Outcome
 from ledger.chain.certificate import Certificate, Verifier
 from ledger.chain.epoch import Approvers
 from ledger.chain.evidence import Evidence
@@ -50,6 +50,8 @@ class Setup:
     """How many are let in beyond the set (contract 6). They may be asked: who joins late finds few of an old set."""
     approvers: Approvers | None = None
     """Who may change the validators; None: nobody, no block closes the epoch."""
+    protocol: int = PROTOCOL_OLDEST
+    """The protocol version of the epoch, which its blocks bear."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from ledger.base.limits import (
     UNEXECUTED_BLOCKS,
     UNFINAL_BLOCKS,
 )
-from ledger.chain.block import PROTOCOL_VERSION, Block, Header, batches_hash
+from ledger.chain.block import Block, Header, batches_hash
 from ledger.chain.epoch import change_of, check_carrier, check_change, check_closing_block
 from ledger.chain.transaction import Transaction
 from ledger.chain.votes import Kind, Proposal
@@ -161,6 +161,8 @@ class Rules:
         setup = self._setup
         if header.network != setup.validators.network or header.epoch != setup.epoch:
             return f"expected a block of this network and epoch {setup.epoch}"
+        if header.version != setup.protocol:
+            return f"expected protocol version {setup.protocol} in epoch {setup.epoch}, got {header.version}"
         if header.height != parent.height + 1:
             return f"expected height {parent.height + 1}, got {header.height}"
         leader = setup.validators.leader(setup.epoch, view)
@@ -214,7 +216,14 @@ class Rules:
             found = change_of(change)
             if found is None:
                 return False
-            check_change(found, setup.epoch, setup.validators, setup.approvers, setup.verifier)
+            check_change(
+                found,
+                setup.epoch,
+                setup.validators,
+                setup.approvers,
+                setup.verifier,
+                protocol=setup.protocol,
+            )
         except CustodyError:
             return False
         return True
@@ -299,7 +308,7 @@ class Rules:
         setup = self._setup
         network = setup.validators.network
         header = Header(
-            version=PROTOCOL_VERSION,
+            version=setup.protocol,
             network=network,
             epoch=setup.epoch,
             closes_epoch=closes_epoch,

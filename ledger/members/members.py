@@ -27,6 +27,8 @@ from ledger.members.registry import Entry, Kind, Period, Source
 
 ROLES: Final = ("manufacturer", "logistics", "customs", "rights_holder", "auditor", "regulator", "validator")
 EVERYWHERE: Final = "*"
+PROTOCOL: Final = "protocol_version"
+"""The registry parameter that says under which version of the protocol blocks are; absent in version 1."""
 ORGANISATION_CHARACTERS: Final = 32
 ML_DSA_KEY_BYTES: Final = 1_952
 """Of a public key of ML-DSA-65 (FIPS 204 table 2)."""
@@ -198,6 +200,12 @@ class Members:
     def parameter(self, name: str) -> Any:
         """The value of a parameter, or None."""
         return self._exact(Kind.PARAMETER, name)
+
+    @property
+    def protocol(self) -> int:
+        """The protocol version of a block at this height."""
+        version = self.parameter(PROTOCOL)
+        return version if type(version) is int else 1
 
 
 def holder_of(grant: Any) -> str | None:

@@ -80,7 +80,7 @@ def anchor_from_genesis(genesis: Genesis) -> Anchor:
     validators = ValidatorSet(
         network, [Validator(seat.organisation, seat.public_key) for seat in genesis.validators]
     )
-    header = genesis_header(network, genesis.time_ms)
+    header = genesis_header(network, genesis.time_ms, genesis.protocol)
     return Anchor(
         network,
         genesis.name,

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 from ledger.base import limits, merkle
 from ledger.base.errors import Code, CustodyError, FormError, ProofError, SignatureError, UnavailableError
-from ledger.chain.batch import Batch, batch_from_bytes
-from ledger.chain.block import PROTOCOL_VERSION, Header, Outcome, batches_hash, transactions_root
+from ledger.chain.batch import Batch, batch_from_bytes, check_batch_protocol
+from ledger.chain.block import Header, Outcome, batches_hash, transactions_root
 from ledger.chain.certificate import Checkpoint, check_certificate, check_checkpoint
 from ledger.chain.epoch import is_well_closed
 from ledger.chain.genesis import Genesis
@@ -163,7 +163,7 @@ class Audit:
         parent = self._state.tip.header
         expected: tuple[tuple[str, Any, Any], ...] = (
             ("network", header.network.hex(), self.network.hex()),
-            ("version", header.version, PROTOCOL_VERSION),
+            ("version", header.version, self._state.protocol),
             ("height", header.height, height),
             ("parent", header.parent.hex(), parent.hash.hex()),
             ("epoch", header.epoch, self._state.epoch),
@@ -206,6 +206,7 @@ class Audit:
                 raise _Differs("signature", f"batch {place}: {error.message}") from None
             except FormError as error:
                 raise _Differs("batches", f"batch {place}: {error.message}") from None
+        self._check_protocol(batches)
         digests = [batch.digest for batch in batches]
         if batches_hash(self.network, digests) != block.header.batches_hash:
             raise _Differs(
@@ -218,6 +219,13 @@ class Audit:
                 f"expected {transactions_root(ids).hex()} over the batches, got {block.header.transactions_root.hex()}",
             )
         return batches
+
+    def _check_protocol(self, batches: Sequence[Batch]) -> None:
+        for place, batch in enumerate(batches):
+            try:
+                check_batch_protocol(batch, self._state.protocol)
+            except FormError as error:
+                raise _Differs("batches", f"batch {place}: {error.message}") from None
 
     def _check_outcome(self, block: SuppliedBlock, execution: Execution) -> None:
         for name, wanted, came in zip(Outcome._fields, execution.outcome, block.outcome, strict=True):

@@ -100,6 +100,11 @@ class LedgerState:
         """The epoch of the next block."""
         return len(self.sets) - 1
 
+    @property
+    def protocol(self) -> int:
+        """The protocol version of the next block."""
+        return self.members(self.tip.header.height + 1).protocol
+
     def members(self, height: int) -> Members:
         """The registry as in force at `height`."""
         return Members(self.registry, height)
@@ -232,7 +237,7 @@ def genesis_state(genesis: Genesis, backing: Backing, validators: ValidatorSet) 
     network = genesis.network
     registry = genesis.registry()
     tree = BucketTree(network, genesis.state_depth)
-    header = genesis_header(network, genesis.time_ms)
+    header = genesis_header(network, genesis.time_ms, genesis.protocol)
     outcome = genesis_outcome(
         header, state_root=tree.root, registry_root=registry.root, validators_hash=validators.hash
     )

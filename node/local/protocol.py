@@ -204,6 +204,8 @@ class NodeStatus(NamedTuple):
     epoch: int
     is_validator: bool
     """Whether this node has a seat in the epoch; else it follows."""
+    protocol: int
+    """The protocol version of the epoch."""
 
 
 _STATUS_TEXTS: Final = tuple(
@@ -592,6 +594,7 @@ def parse_status(value: Any) -> NodeStatus:
         _text(fields[place], NodeStatus._fields[place])
     status = NodeStatus(*fields)
     take_bool(status.is_validator, "is_validator")
+    take_int(status.protocol, "protocol")
     take_bytes(status.network, "network", HASH_BYTES)
     return status._replace(
         peers=_tuple_of(_peer, status.peers, "peers", limits.PEERS_MAX),

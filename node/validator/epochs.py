@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple, Protocol
 
-from ledger.base.errors import Code, StorageError
+from ledger.base.errors import Code, ConsensusError, StorageError
 from ledger.base.keys import Signer, key_id
 from ledger.chain.genesis import HEARTBEAT_MS, LEADER_TIMEOUT_MS, Genesis, Seat
 from ledger.chain.validators import ValidatorSet
@@ -88,6 +88,8 @@ class Epoch(NamedTuple):
     seats: tuple[Seat, ...]
     validators: ValidatorSet
     parameters: Parameters
+    protocol: int
+    """The version of the protocol that its blocks bear."""
 
     def seat_of(self, organisation: str) -> Seat | None:
         """The seat of an organisation, if it has one."""
@@ -106,7 +108,20 @@ def epoch_under_way(executor: Executor, genesis: Genesis) -> Epoch:
         _number(members.parameter(LEADER_TIMEOUT_MS), defaults.leader_timeout_ms),
         _number(members.parameter(HEARTBEAT_MS), defaults.heartbeat_ms),
     )
-    return Epoch(state.epoch, seats, state.sets[-1], parameters)
+    return Epoch(state.epoch, seats, state.sets[-1], parameters, members.protocol)
+
+
+def check_known(epoch: Epoch, newest: int) -> None:
+    """Raise ConsensusError if the epoch's protocol version is newer than `newest`, the last one that this software knows.
+
+    Up to the block that closed the epoch before it took part like everybody: what it has is right, and durable.
+    """
+    if epoch.protocol > newest:
+        raise ConsensusError(
+            Code.UNSUPPORTED_VERSION,
+            f"expected software that knows protocol version {epoch.protocol}, to which the validators changed with epoch "
+            f"{epoch.number}, this one knows up to {newest}: install a newer version and start this node again, its data is right",
+        )
 
 
 def _number(value: Any, default: int) -> int:

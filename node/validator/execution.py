@@ -120,7 +120,7 @@ class Executor:
         self.state = self._load_state(genesis)
         self.checkpoint: Checkpoint | None = None
         """Of the newest final block with its own finalisation; None at genesis."""
-        self.final_header = genesis_header(self.network, genesis.time_ms)
+        self.final_header = genesis_header(self.network, genesis.time_ms, genesis.protocol)
         """Of the last final block."""
         self.final_outcome = self.state.tip.outcome
         self.recent: deque[tuple[bytes, ...]] = deque(maxlen=limits.BATCH_WINDOW_BLOCKS)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ledger.base.keys import SigningKey
+from ledger.chain.block import PROTOCOL_NEWEST
 from node.storage.lmdb_backend import LmdbBackend
 from node.storage.state_store import Backend
 from node.transport.connection import Counters
@@ -168,6 +169,8 @@ class Host:
     open_doorway: OpenDoorway = LocalServer
     in_thread: Callable[[Callable[[], None]], Awaitable[None]] = _in_thread
     """Runs work that takes long and touches nothing else while it does."""
+    protocol_newest: int = PROTOCOL_NEWEST
+    """The newest protocol version that the software on it knows."""
 
 
 REAL: Host = Host()

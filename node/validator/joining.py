@@ -203,6 +203,7 @@ class Joining:
             self._started_ms,
             0,
             False,  # noqa: FBT003 - whether it has a seat is seen when it has joined
+            self._genesis.protocol,
         )
 
     # ---- choosing

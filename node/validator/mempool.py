@@ -20,7 +20,14 @@ from ledger.chain.batch import Batch, make_batch
 from ledger.chain.block import Header
 from ledger.chain.epoch import change_of, check_carrier, check_change
 from ledger.chain.genesis import ALLOW_PERSONS
-from ledger.chain.transaction import Kind, Mode, Transaction, item_from_wire, transaction_from_bytes
+from ledger.chain.transaction import (
+    Kind,
+    Mode,
+    Transaction,
+    check_protocol,
+    item_from_wire,
+    transaction_from_bytes,
+)
 from ledger.consensus.interface import FOLLOWER
 from ledger.members.acts import OFFICIAL, check_may, custody_act
 from ledger.members.members import Key, Members
@@ -140,6 +147,7 @@ class Mempool:
             )
         transaction.check_signature()
         state = self._executor.state
+        check_protocol(transaction.header, state.protocol)
         tip = state.tip.header
         header = tip._replace(
             epoch=state.epoch, closes_epoch=False, height=tip.height + 1, time_ms=self._block_time_ms(tip)
@@ -164,7 +172,7 @@ class Mempool:
         check_carrier(transaction, time_ms, state.approvers)
         change = change_of(transaction)
         if change is not None:
-            check_change(change, state.epoch, state.sets[-1], state.approvers)
+            check_change(change, state.epoch, state.sets[-1], state.approvers, protocol=state.protocol)
 
     def _check_published(self, transaction: Transaction) -> None:
         """Refuse a mismatch of an erased event: execution would, but its bytes would stand in a block by then."""

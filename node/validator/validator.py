@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Final
 
 from ledger.base import limits
-from ledger.base.errors import Code, ConsensusError, CustodyError, StorageError, UnavailableError
+from ledger.base.errors import Code, ConsensusError, CustodyError, FormError, StorageError, UnavailableError
 from ledger.base.keys import Signer
-from ledger.chain.batch import Batch, batch_digest, batch_from_bytes
+from ledger.chain.batch import Batch, batch_digest, batch_from_bytes, check_batch_protocol
 from ledger.chain.block import Block, Outcome
 from ledger.chain.epoch import change_of, check_change
 from ledger.chain.evidence import Evidence
@@ -62,7 +62,7 @@ from node.validator.chain import Chain
 from node.validator.clock import Clock
 from node.validator.company import Company
 from node.validator.driver import Driver
-from node.validator.epochs import StoredKeys, ValidatorKeys, epoch_under_way, own_key
+from node.validator.epochs import StoredKeys, ValidatorKeys, check_known, epoch_under_way, own_key
 from node.validator.erasing import Eraser
 from node.validator.execution import Executor
 from node.validator.frames import (
@@ -228,6 +228,7 @@ class Validator:
         """
         member = self.member
         self.epoch = epoch_under_way(self.executor, member.genesis)
+        check_known(self.epoch, self._host.protocol_newest)
         member.keys.destroy_before(self.epoch.number)
         self.key = own_key(self.epoch, member.config.organisation, member.keys)
         self._stand()
@@ -287,6 +288,7 @@ class Validator:
             epoch.parameters,
             others=self._roster.others,
             approvers=executor.state.approvers,
+            protocol=epoch.protocol,
         )
         return Consensus(setup, start)
 
@@ -436,7 +438,7 @@ class Validator:
         ):
             return
         batch = batch_from_bytes(data, self.network)
-        if batch.change is not None and not self._is_change_due(batch.change):
+        if not self._is_of_this_epoch(batch):
             return
         shown = check_open_bytes(
             batch.transactions,
@@ -448,12 +450,23 @@ class Validator:
 
     # ---- changes of epoch
 
+    def _is_of_this_epoch(self, batch: Batch) -> bool:
+        """Whether blocks of this epoch may have the batch; its origin may be in a later one, whose version has more kinds."""
+        try:
+            check_batch_protocol(batch, self.epoch.protocol)
+        except FormError:
+            return False
+        return batch.change is None or self._is_change_due(batch.change)
+
     def _is_change_due(self, change: Transaction) -> bool:
         """Whether a change is of the epoch under way. Raises CustodyError if it is, and nobody honest has it."""
         found = change_of(change)
         if found is None or found.epoch != self.epoch.number:
             return False
-        check_change(found, self.epoch.number, self.epoch.validators, self.executor.state.approvers)
+        epoch = self.epoch
+        check_change(
+            found, epoch.number, epoch.validators, self.executor.state.approvers, protocol=epoch.protocol
+        )
         return True
 
     def _is_past_change(self, batch: Batch) -> bool:
@@ -740,6 +753,7 @@ class Validator:
             self.started_ms,
             self.epoch.number,
             self.key is not None,
+            self.epoch.protocol,
         )
 
     def metrics(self) -> bytes:

@@ -20,7 +20,7 @@ ITEM, CASE = serial(MAKER, 1, 1), sscc(MAKER, 1)
 
 def _played() -> tuple[World, bytes]:
     """Made, packed, handed over, held; and the item's bundle of before the hold."""
-    world = World(name="vectors")
+    world = World(name="vectors", protocol=1)
     world.do("maker", Action.MAKE, [(Role.OBJECT, ITEM)])
     world.do("maker", Action.PACK, [(Role.PARENT, CASE), (Role.CHILD, ITEM)])
     world.do("maker", Action.OFFER, [(Role.OBJECT, CASE)], to="carrier")

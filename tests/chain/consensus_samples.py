@@ -7,7 +7,7 @@ import hashlib
 from ledger.base.keys import SigningKey
 from ledger.base.merkle import EMPTY_ROOT
 from ledger.chain.block import (
-    PROTOCOL_VERSION,
+    PROTOCOL_OLDEST,
     Block,
     Header,
     Outcome,
@@ -28,14 +28,14 @@ def digest(text: str) -> bytes:
 NETWORK = digest("a network")
 KEYS = [SigningKey.from_seed(digest(f"seat {index}")) for index in range(7)]
 VALIDATORS = ValidatorSet(NETWORK, [Validator(f"org{index}", KEYS[index].public_key) for index in range(4)])
-GENESIS = genesis_header(NETWORK, 1_700_000_000_000)
+GENESIS = genesis_header(NETWORK, 1_700_000_000_000, PROTOCOL_OLDEST)
 GENESIS_OUTCOME = genesis_outcome(
     GENESIS, state_root=digest("state 0"), registry_root=digest("registry"), validators_hash=VALIDATORS.hash
 )
 DIGESTS = (digest("batch a"), digest("batch b"))
 IDS = tuple(digest(f"transaction {index}") for index in range(3))
 HEADER = Header(
-    version=PROTOCOL_VERSION,
+    version=PROTOCOL_OLDEST,
     network=NETWORK,
     epoch=0,
     closes_epoch=False,

@@ -10,6 +10,7 @@ from ledger.base.hashing import ZERO_HASH
 from ledger.base.limits import BATCHES_PER_BLOCK
 from ledger.base.merkle import EMPTY_ROOT
 from ledger.chain.block import (
+    PROTOCOL_NEWEST,
     Block,
     Header,
     Outcome,
@@ -115,7 +116,7 @@ def test_more_batches_than_a_block_may_have_are_refused() -> None:
 
 def test_another_protocol_version_is_refused() -> None:
     with pytest.raises(FormError) as caught:
-        parse_header(wire(HEADER._replace(version=2)))
+        parse_header(wire(HEADER._replace(version=PROTOCOL_NEWEST + 1)))
     assert caught.value.code == Code.UNSUPPORTED_VERSION
 
 

@@ -10,6 +10,7 @@ import pytest
 from ledger.base.encoding import decode, encode
 from ledger.base.errors import Code, CustodyError, FormError
 from ledger.base.keys import SigningKey
+from ledger.chain.block import PROTOCOL_NEWEST
 from ledger.chain.epoch import (
     Approvers,
     EpochChange,
@@ -22,12 +23,13 @@ from ledger.chain.epoch import (
     make_change,
     parse_change,
     prove_possession,
+    registry_after,
     with_approvals,
 )
 from ledger.chain.genesis import LEADER_TIMEOUT_MS, Seat
 from ledger.chain.transaction import Kind, Transaction, sign_transaction, transaction_from_bytes
-from ledger.members.members import Use
-from ledger.members.registry import Entry, Period
+from ledger.members.members import PROTOCOL, Members, Use
+from ledger.members.registry import Entry, Period, Registry
 from ledger.members.registry import Kind as RegistryKind
 from tests.chain.consensus_samples import HEADER, NETWORK, VALIDATORS, digest
 
@@ -60,7 +62,11 @@ def approved(change: EpochChange, by: list[str] = ORGANISATIONS[:3], network: by
     return with_approvals(change, [approve(APPROVER_KEYS[name], name, network, change) for name in by])
 
 
-DRAFT = make_change(0, delivered(ORGANISATIONS[1:6]), [(LEADER_TIMEOUT_MS, 200)])
+def drafted(epoch: int, seats: Any, parameters: Any = ()) -> EpochChange:
+    return make_change(epoch, seats, parameters, protocol=1)
+
+
+DRAFT = make_change(0, delivered(ORGANISATIONS[1:6]), [(LEADER_TIMEOUT_MS, 200)], protocol=1)
 CHANGE = approved(DRAFT)
 
 
@@ -77,7 +83,7 @@ def carried(change: EpochChange, *, expiry_ms: int = NOW_MS + 60_000, by: str = 
 
 
 def test_a_change_that_a_quorum_approves_gives_the_next_set() -> None:
-    following = check_change(parse_change(wire(CHANGE)), 0, VALIDATORS, APPROVERS)
+    following = check_change(parse_change(wire(CHANGE)), 0, VALIDATORS, APPROVERS, protocol=1)
     assert [member.organisation for member in following] == ORGANISATIONS[1:6]
     assert parse_change(wire(CHANGE)) == CHANGE
     assert change_of(carried(CHANGE)) == CHANGE
@@ -86,7 +92,7 @@ def test_a_change_that_a_quorum_approves_gives_the_next_set() -> None:
 
 def test_all_approvers_may_approve_and_approvals_have_one_order() -> None:
     everybody = approved(DRAFT, ORGANISATIONS[:4])
-    assert check_change(everybody, 0, VALIDATORS, APPROVERS)
+    assert check_change(everybody, 0, VALIDATORS, APPROVERS, protocol=1)
     assert approved(DRAFT, ORGANISATIONS[3::-1]) == everybody
     shuffled = everybody._replace(approvals=everybody.approvals[::-1])
     with pytest.raises(FormError) as refused:
@@ -104,18 +110,18 @@ REUSED = {**NEXT_KEYS, "org2": SigningKey.from_seed(digest("seat 2"))}
 REFUSED: dict[str, tuple[Code, Callable[[], EpochChange]]] = {
     "one approval short": (Code.NOT_APPROVED, lambda: approved(DRAFT, ORGANISATIONS[:2])),
     "no approval": (Code.NOT_APPROVED, lambda: DRAFT),
-    "a past epoch": (Code.WRONG_EPOCH, lambda: approved(make_change(1, delivered(ORGANISATIONS[:4], 1)))),
+    "a past epoch": (Code.WRONG_EPOCH, lambda: approved(drafted(1, delivered(ORGANISATIONS[:4], 1)))),
     "approved for other parameters": (
         Code.BAD_SIGNATURE, lambda: CHANGE._replace(parameters=((LEADER_TIMEOUT_MS, 201),)),
     ),
     "approved for no parameters": (Code.BAD_SIGNATURE, lambda: CHANGE._replace(parameters=())),
     "approved for another set": (
         Code.BAD_SIGNATURE,
-        lambda: make_change(0, delivered(ORGANISATIONS[:4]))._replace(approvals=CHANGE.approvals),
+        lambda: drafted(0, delivered(ORGANISATIONS[:4]))._replace(approvals=CHANGE.approvals),
     ),
     "approved for another set of the same size": (
         Code.BAD_SIGNATURE,
-        lambda: make_change(0, delivered(ORGANISATIONS[:5]), DRAFT.parameters)._replace(approvals=CHANGE.approvals),
+        lambda: drafted(0, delivered(ORGANISATIONS[:5]), DRAFT.parameters)._replace(approvals=CHANGE.approvals),
     ),
     "approved for another epoch": (
         Code.BAD_SIGNATURE,
@@ -130,10 +136,10 @@ REFUSED: dict[str, tuple[Code, Callable[[], EpochChange]]] = {
         lambda: approved(DRAFT._replace(possessions=(bytes(64), *DRAFT.possessions[1:]))),
     ),
     "a key delivered for another epoch": (
-        Code.BAD_SIGNATURE, lambda: approved(make_change(0, delivered(ORGANISATIONS[:4], 1))),
+        Code.BAD_SIGNATURE, lambda: approved(drafted(0, delivered(ORGANISATIONS[:4], 1))),
     ),
     "a key delivered to another network": (
-        Code.BAD_SIGNATURE, lambda: approved(make_change(0, delivered(ORGANISATIONS[:4], network=FOREIGN))),
+        Code.BAD_SIGNATURE, lambda: approved(drafted(0, delivered(ORGANISATIONS[:4], network=FOREIGN))),
     ),
     "somebody else's delivery": (
         Code.BAD_SIGNATURE, lambda: approved(DRAFT._replace(possessions=DRAFT.possessions[::-1])),
@@ -151,19 +157,41 @@ REFUSED: dict[str, tuple[Code, Callable[[], EpochChange]]] = {
         ),
     ),
     "a key of the epoch it closes": (
-        Code.MALFORMED, lambda: approved(make_change(0, delivered(ORGANISATIONS[:4], keys=REUSED))),
+        Code.MALFORMED, lambda: approved(drafted(0, delivered(ORGANISATIONS[:4], keys=REUSED))),
     ),
     "a validator that is no member": (
         Code.NOT_ENTITLED,
-        lambda: approved(make_change(0, delivered(["new", *ORGANISATIONS[:3]], keys={**NEXT_KEYS, "new": STRANGER}))),
+        lambda: approved(drafted(0, delivered(["new", *ORGANISATIONS[:3]], keys={**NEXT_KEYS, "new": STRANGER}))),
     ),
-    "three validators": (Code.LIMIT, lambda: approved(make_change(0, delivered(ORGANISATIONS[:3])))),
+    "three validators": (Code.LIMIT, lambda: approved(drafted(0, delivered(ORGANISATIONS[:3])))),
     "one key for two": (
         Code.MALFORMED,
-        lambda: approved(make_change(0, delivered(ORGANISATIONS[:4], keys={**NEXT_KEYS, "org1": NEXT_KEYS["org0"]}))),
+        lambda: approved(drafted(0, delivered(ORGANISATIONS[:4], keys={**NEXT_KEYS, "org1": NEXT_KEYS["org0"]}))),
     ),
-    "a protocol that is not known here": (Code.UNSUPPORTED_VERSION, lambda: approved(DRAFT._replace(protocol=2))),
+    "a version that is not the next": (Code.UNSUPPORTED_VERSION, lambda: approved(DRAFT._replace(protocol=3))),
 }  # fmt: skip
+
+
+def test_a_change_moves_to_the_next_version_or_stays_and_never_goes_back() -> None:
+    to_second = approved(DRAFT._replace(protocol=2))
+    assert check_change(to_second, 0, VALIDATORS, APPROVERS, protocol=1)
+    assert check_change(to_second, 0, VALIDATORS, APPROVERS, protocol=2)
+    # Whoever knows no version after this one judges and executes the change to it all the same: it closes this epoch.
+    beyond = approved(DRAFT._replace(protocol=PROTOCOL_NEWEST + 1))
+    assert check_change(beyond, 0, VALIDATORS, APPROVERS, protocol=PROTOCOL_NEWEST)
+    with pytest.raises(FormError) as refused:
+        check_change(CHANGE, 0, VALIDATORS, APPROVERS, protocol=2)
+    assert refused.value.code is Code.UNSUPPORTED_VERSION
+
+
+def test_the_version_of_the_next_epoch_stands_in_the_registry() -> None:
+    before = Registry(NETWORK, ENTRIES)
+    assert Members(registry_after(before, CHANGE, 7), 8).protocol == 1
+    assert registry_after(before, CHANGE, 7).exact(RegistryKind.PARAMETER, PROTOCOL) is None
+    after = registry_after(before, CHANGE._replace(protocol=2), 7)
+    assert (Members(after, 7).protocol, Members(after, 8).protocol) == (1, 2)
+    later = registry_after(after, CHANGE._replace(protocol=2), 9)
+    assert later.exact(RegistryKind.PARAMETER, PROTOCOL) == after.exact(RegistryKind.PARAMETER, PROTOCOL)
 
 
 @pytest.mark.parametrize("what", sorted(REFUSED))
@@ -171,7 +199,7 @@ def test_what_may_not_close_an_epoch(what: str) -> None:
     code, make = REFUSED[what]
     change = make()
     with pytest.raises(CustodyError) as refused:
-        check_change(change, 0, VALIDATORS, APPROVERS)
+        check_change(change, 0, VALIDATORS, APPROVERS, protocol=1)
     assert refused.value.code == code
 
 
@@ -184,7 +212,7 @@ def test_a_duplicate_approval_is_not_canonical() -> None:
 def test_without_approvers_nobody_changes_anything() -> None:
     nobody = Approvers(NETWORK, [one for one in ENTRIES if one.kind == RegistryKind.ORGANISATION])
     with pytest.raises(CustodyError) as refused:
-        check_change(DRAFT, 0, VALIDATORS, nobody)
+        check_change(DRAFT, 0, VALIDATORS, nobody, protocol=1)
     assert refused.value.code == Code.NOT_APPROVED
 
 
@@ -195,7 +223,7 @@ def test_an_approver_with_two_keys_counts_once() -> None:
     assert approvers.quorum == APPROVERS.quorum == 3
     with_second = with_approvals(CHANGE, [approve(second, "org0", NETWORK, DRAFT)])
     assert len(with_second.approvals) == 3
-    assert check_change(with_second, 0, VALIDATORS, approvers)
+    assert check_change(with_second, 0, VALIDATORS, approvers, protocol=1)
 
 
 @pytest.mark.parametrize(

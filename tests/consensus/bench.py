@@ -9,7 +9,7 @@ from typing import TypeVar
 from ledger.base.keys import is_signature
 from ledger.base.merkle import EMPTY_ROOT
 from ledger.chain.block import (
-    PROTOCOL_VERSION,
+    PROTOCOL_OLDEST,
     Block,
     Header,
     Outcome,
@@ -42,7 +42,7 @@ from ledger.consensus.messages import Message, Record
 from tests.simulation.keys import StubKey, real_key, stub_verifier
 
 NETWORK = hashlib.sha256(b"bench").digest()
-GENESIS = genesis_header(NETWORK, 1_700_000_000_000)
+GENESIS = genesis_header(NETWORK, 1_700_000_000_000, PROTOCOL_OLDEST)
 WALL_MS = GENESIS.time_ms + 1_000
 ANCHOR_OUTCOME = hashlib.sha256(b"anchor outcome").digest()
 E = TypeVar("E")
@@ -165,7 +165,7 @@ class Bench:
         """A block as the leader of `view` would make it."""
         digests = tuple(digest(name) for name in names)
         header = Header(
-            version=PROTOCOL_VERSION,
+            version=PROTOCOL_OLDEST,
             network=NETWORK,
             epoch=self.epoch,
             closes_epoch=False,

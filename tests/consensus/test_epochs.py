@@ -86,7 +86,7 @@ def change_of(epoch: int = 0, approvals: int = 3) -> EpochChange:
     delivered = [
         (seat, prove_possession(NEXT_KEYS[seat.organisation], NETWORK, epoch, seat)) for seat in seats
     ]
-    change = make_change(epoch, delivered)
+    change = make_change(epoch, delivered, protocol=1)
     return with_approvals(
         change, [approve(APPROVER_KEYS[name], name, NETWORK, change) for name in NAMES[:approvals]]
     )

@@ -341,7 +341,7 @@ def node_statuses() -> tuple[bytes, ...]:
     peers = (local.PeerStatus("carrier", "127.0.0.1:7102", is_connected=True),)
     status = local.NodeStatus(
         bytes(32), "test", "maker", "ready", 4, 1_700_000_000_000, 4, 9, "carrier", 0, 0, peers, ("a clock is off",),
-        77, 1_700_000_000_000, 2, True,
+        77, 1_700_000_000_000, 2, True, 1,
     )  # fmt: skip
     return (encode(status),)
 

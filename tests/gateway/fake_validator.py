@@ -236,7 +236,7 @@ class FakeValidator:
         return NodeStatus(
             self.world.network, "test", "maker", self.phase, tip.height, tip.time_ms, tip.height, tip.height + 1,
             "carrier", 0, 0, (protocol.PeerStatus("carrier", "127.0.0.1:7102", is_connected=True),), (), 1, tip.time_ms,
-            tip.epoch, True,
+            tip.epoch, True, tip.version,
         )  # fmt: skip
 
 

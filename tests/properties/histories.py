@@ -245,7 +245,7 @@ class Player(World):
         """A block of transactions on the state as it is, not certified."""
         tip = self.state.tip.header
         header = Header(
-            1, self.network, 0, False, tip.height + 1, tip.hash, tip.time_ms + 1_000, 0,
+            self.state.protocol, self.network, 0, False, tip.height + 1, tip.hash, tip.time_ms + 1_000, 0,
             transactions_root([transaction.id for transaction in transactions]), batches_hash(self.network, ()),
         )  # fmt: skip
         return apply_block(self.state, header, transactions)

@@ -61,7 +61,7 @@ class Founding:
             pin = transport_pin(self.transport[slot].public_key)
             seat = Seat(self.organisations[slot], key.public_key, pin)
             delivered.append((seat, prove_possession(key, network, epoch, seat)))
-        change = make_change(epoch, delivered)
+        change = make_change(epoch, delivered, protocol=self.genesis.protocol)
         names = [member.organisation for member in self.validators]
         approvals = [approve(_key(f"approver {name}"), name, network, change) for name in names]
         transaction = sign_transaction(

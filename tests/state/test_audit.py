@@ -192,7 +192,7 @@ def of_another_epoch(world: ChainedWorld, given: Certificate) -> Certificate:
 
 ALTERED: dict[str, tuple[Alteration, str]] = {
     "another network's header": (header(network=bytes(32)), "header.network"),
-    "a version": (header(version=2), "header.version"),
+    "a version": (header(version=1), "header.version"),
     "a height": (header(height=9), "header.height"),
     "a hash link": (header(parent=bytes(32)), "header.parent"),
     "an epoch": (header(epoch=1), "header.epoch"),

@@ -6,21 +6,26 @@ from typing import Any
 
 import pytest
 
-from ledger.base.errors import Code, ConsensusError, CustodyError, ProofError
+from ledger.base.errors import Code, ConsensusError, CustodyError, FormError, ProofError
 from ledger.chain.block import Header
 from ledger.chain.certificate import Checkpoint, make_certificate
 from ledger.chain.closing import Closing, check_closings
 from ledger.chain.epoch import Approvers, make_change, registry_after
 from ledger.chain.evidence import make_evidence
 from ledger.chain.genesis import ALLOW_PERSONS, LEADER_TIMEOUT_MS, Genesis, check_genesis
-from ledger.chain.transaction import Kind
+from ledger.chain.transaction import Kind, check_protocol
 from ledger.chain.votes import finalise, notarise
 from ledger.members.registry import Entry, Period
 from ledger.members.registry import Kind as RegistryKind
+from ledger.proof.anchor import anchor_from_genesis
+from ledger.proof.build import build
+from ledger.proof.verify import verify
 from ledger.state.audit import Audit
 from ledger.state.block import apply_block
+from ledger.trade.rules.view import thing
 from ledger.trade.statement import Action, Role
 from tests.world.chain import ChainedWorld
+from tests.world.past import Past
 from tests.world.world import World, seed, serial
 
 FIVE = ("maker", "forwarder", "carrier", "customs", "rival")
@@ -241,6 +246,46 @@ def test_closings_name_their_epoch_and_ascend(world: World) -> None:
             check_closings(genesis_set, [first, certified_by(world, 1, wrong)])
 
 
+# --- protocol versions
+
+
+def test_a_vote_moves_the_network_to_the_next_version_and_bundles_of_before_and_after_hold() -> None:
+    world = ChainedWorld(FIVE, protocol=1)
+    world.do("maker", Action.MAKE, [ITEM])
+    before = build(Past(world), [thing(ITEM[1])])
+    world.close_epoch(FIVE, protocol=2)
+    world.do("maker", Action.OBSERVE, [ITEM])
+    assert [header.version for header, _, _ in world.checkpoints] == [1, 1, 2]
+    anchor = anchor_from_genesis(world.genesis)
+    for bundle in (before, build(Past(world), [thing(ITEM[1])])):
+        assert verify(bundle, anchor)
+    audit = Audit(world.genesis)
+    assert [audit.check(block) for block in world.supplied] == [None] * 3
+
+
+def test_a_block_of_another_version_than_its_epochs_is_found() -> None:
+    chained = ChainedWorld(FIVE, protocol=1)
+    chained.do("maker", Action.MAKE, [ITEM])
+    (block,) = chained.supplied
+    found = Audit(chained.genesis).check(block._replace(header=block.header._replace(version=2)))
+    assert found is not None
+    assert found.what == "header.version"
+
+
+@pytest.mark.parametrize("kind", [Kind.GOVERNANCE, Kind.REGISTRATION, Kind.ERASURE, Kind.APPROVAL])
+def test_version_1_has_none_of_the_kinds_of_version_2(kind: Kind) -> None:
+    chained = ChainedWorld(FIVE, protocol=1)
+    made = chained.sign("maker", (1,), kind=kind)
+    chained.commit(made)
+    found = Audit(chained.genesis).check(chained.supplied[0])
+    assert found is not None
+    assert (found.what, "version 2" in found.detail) == ("batches", True)
+    check_protocol(made.header, 2)
+    with pytest.raises(FormError) as refused:
+        check_protocol(made.header, 1)
+    assert refused.value.code is Code.UNSUPPORTED_VERSION
+
+
 # --- approvers of genesis
 
 
@@ -259,7 +304,7 @@ def test_a_genesis_lists_no_validators_in_its_registry(world: World) -> None:
 
 
 def test_a_set_of_other_members_than_delivered_is_not_a_set(world: World) -> None:
-    assert make_change(0, []).seats == ()
+    assert make_change(0, [], protocol=1).seats == ()
     with pytest.raises(CustodyError):
         world.close_epoch(FIVE[:3])
 

@@ -66,7 +66,9 @@ class Changing(Network):
     ) -> EpochChange:
         """The change to the set of `epoch`, approved by three."""
         parameters = [] if leader_timeout_ms is None else [(LEADER_TIMEOUT_MS, leader_timeout_ms)]
-        change = compose([self.deliver(name, epoch) for name in names], parameters)
+        change = compose(
+            [self.deliver(name, epoch) for name in names], parameters, self.made.genesis.protocol
+        )
         for name in FOUR[:3]:
             change = approved(change, self.key(name, "approver"), name, self.network)
         return change

@@ -72,7 +72,7 @@ class Node:
         digests = tuple(batch.digest for batch in batches)
         ids = [known for batch in batches for known in batch.ids]
         header = Header(
-            1, network, 0, False, parent.height + 1, parent.hash, parent.time_ms + 1, 0,
+            parent.version, network, 0, False, parent.height + 1, parent.hash, parent.time_ms + 1, 0,
             transactions_root(ids), batches_hash(network, digests),
         )  # fmt: skip
         return Block(header, digests)

@@ -30,6 +30,7 @@ EPOCH = Epoch(
     SEATS,
     ValidatorSet(NETWORK, [Validator(seat.organisation, seat.public_key) for seat in SEATS]),
     Parameters(),
+    protocol=1,
 )
 
 

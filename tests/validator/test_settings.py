@@ -208,7 +208,7 @@ def test_faults_and_status_arrive_as_they_were_made() -> None:
     )
     status = protocol.NodeStatus(
         bytes(32), "net", "maker", "ready", 1, 2, 3, 4, "maker", 5, 6,
-        (protocol.PeerStatus("carrier", "127.0.0.1:1", True),), ("warned",), 7, 8, 3, True,
+        (protocol.PeerStatus("carrier", "127.0.0.1:1", True),), ("warned",), 7, 8, 3, True, 2,
     )  # fmt: skip
     number, value = protocol.decode_answer(protocol.encode_answer(1, status))
     assert (number, protocol.parse_status(value)) == (1, status)

@@ -13,7 +13,14 @@ from typing import Any, NamedTuple
 from ledger.base.encoding import decode, encode
 from ledger.base.keys import SigningKey
 from ledger.chain.batch import Batch
-from ledger.chain.block import Header, Outcome, batches_hash, transactions_root
+from ledger.chain.block import (
+    PROTOCOL_NEWEST,
+    PROTOCOL_OLDEST,
+    Header,
+    Outcome,
+    batches_hash,
+    transactions_root,
+)
 from ledger.chain.certificate import Checkpoint, make_certificate
 from ledger.chain.closing import Closing
 from ledger.chain.epoch import EpochChange, approve, make_change, prove_possession, with_approvals
@@ -31,7 +38,7 @@ from ledger.chain.transaction import (
 )
 from ledger.chain.validators import Validator, ValidatorSet
 from ledger.chain.votes import finalise
-from ledger.members.members import Use
+from ledger.members.members import PROTOCOL, Use
 from ledger.members.registry import Entry as RegistryEntry
 from ledger.members.registry import Kind as RegistryKind
 from ledger.members.registry import Period
@@ -120,6 +127,7 @@ class World:
         certifying: bool = False,
         depth: int = 8,
         name: str = "test",
+        protocol: int = PROTOCOL_NEWEST,
     ) -> None:
         self.organisations = tuple(organisations)
         self.grants = {"9521234": "maker"} if grants is None else grants
@@ -133,6 +141,8 @@ class World:
         self.authorities = {o: SigningKey(seed(f"authority {o}")) for o in organisations if certifying}
         seats = [(o, SigningKey(seed(f"validator {o}"))) for o in self.organisations[:4]]
         entries: list[tuple[int, str, Any]] = [(RegistryKind.PARAMETER, ALLOW_PERSONS, persons)]
+        if protocol != PROTOCOL_OLDEST:  # which no parameter says
+            entries.append((RegistryKind.PARAMETER, PROTOCOL, protocol))
         for number, organisation in enumerate(self.organisations, 1):
             roles = ("customs",) if organisation in authorities else ("logistics",)
             entries += [
@@ -297,7 +307,7 @@ class World:
         """The header of a next block with these transactions."""
         tip = self.state.tip.header
         return Header(
-            1, self.network, self.state.epoch, closes_epoch, tip.height + 1, tip.hash, tip.time_ms + advance_ms, 0,
+            self.state.protocol, self.network, self.state.epoch, closes_epoch, tip.height + 1, tip.hash, tip.time_ms + advance_ms, 0,
             transactions_root([t.id for t in transactions]), batches_hash(self.network, [batch.digest for batch in self.batches(transactions)]),
         )  # fmt: skip
 
@@ -331,7 +341,10 @@ class World:
 
     # --- changing the validators
     def change(
-        self, organisations: Iterable[str] | None = None, parameters: Iterable[tuple[str, Any]] = ()
+        self,
+        organisations: Iterable[str] | None = None,
+        parameters: Iterable[tuple[str, Any]] = (),
+        protocol: int | None = None,
     ) -> EpochChange:
         """A change that closes this epoch, approved by all: the organisations validate next, each with a new key."""
         epoch = self.state.epoch
@@ -341,7 +354,8 @@ class World:
             key = self.epoch_key(name, epoch + 1)
             seat = Seat(name, key.public_key, seed(name))
             delivered.append((seat, prove_possession(key, self.network, epoch, seat)))
-        draft = make_change(epoch, delivered, parameters)
+        version = self.state.protocol if protocol is None else protocol
+        draft = make_change(epoch, delivered, parameters, protocol=version)
         approvals = [approve(key, name, self.network, draft) for name, key in self.approvers.items()]
         return with_approvals(draft, approvals)
 
@@ -355,10 +369,14 @@ class World:
         return self.sign(sender, change, kind=Kind.EPOCH_CHANGE, key=self.approvers[sender])
 
     def close_epoch(
-        self, organisations: Iterable[str] | None = None, parameters: Iterable[tuple[str, Any]] = ()
+        self,
+        organisations: Iterable[str] | None = None,
+        parameters: Iterable[tuple[str, Any]] = (),
+        protocol: int | None = None,
     ) -> Execution:
         """Close this epoch with a block; the next one's validators go on."""
-        execution = self.commit(self.carry(self.change(organisations, parameters)), closes_epoch=True)
+        change = self.change(organisations, parameters, protocol)
+        execution = self.commit(self.carry(change), closes_epoch=True)
         self.validators = self.state.sets[-1]
         self.closings.append(Closing(self.checkpoints[-1], self.validators.members))
         self.validator_keys = [self.epoch_key(one.organisation, self.state.epoch) for one in self.validators]
