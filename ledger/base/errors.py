@@ -55,6 +55,10 @@ class Code(StrEnum):
     ATTESTATION_REPEATED = "attestation_repeated"
     EXTRACT_DIFFERS = "extract_differs"
     ROLLED_BACK = "rolled_back"
+    SUSPENDED = "suspended"
+    NOT_APPLICABLE = "not_applicable"
+    NOT_OPEN = "not_open"
+    ALREADY_VOTED = "already_voted"
     ERASED = "erased"
     LIMIT = "limit"
     # Proof

@@ -60,6 +60,7 @@ class Tag(bytes, Enum):
     HYBRID = b"hybrid".ljust(16, b"\0")
     CREDENTIAL = b"credential".ljust(16, b"\0")
     ASSERTION = b"assertion".ljust(16, b"\0")
+    GOVERNANCE = b"governance".ljust(16, b"\0")
 
 
 def tagged_hash(tag: Tag, network: bytes, data: bytes) -> bytes:

@@ -50,6 +50,14 @@ APPROVAL_LIVE_MS: Final = 24 * 3_600_000  # block time in which an act may use a
 # --- consensus: keys and licences (GOVERNANCE.md)
 CERTIFICATE_BYTES: Final = 1_024
 DELEGATION_MAX_MS: Final = 366 * 86_400_000
+# --- consensus: the registry and votes
+REGISTRY_PERIODS: Final = 1_000  # of one entry that acts set
+PARTIES_PER_ORGANISATION: Final = 64
+PLACES_PER_JURISDICTION: Final = 1_000
+PROPOSAL_BYTES: Final = 65_536
+PROPOSAL_AHEAD_MS: Final = 90 * 86_400_000
+OPEN_PROPOSALS: Final = 16  # of one organisation
+EMERGENCY_MS: Final = 7 * 86_400_000
 # --- consensus: blocks (CONSENSUS 6, 14, 18)
 BATCHES_PER_BLOCK: Final = 256
 TRANSACTIONS_PER_BLOCK: Final = 20_000

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from ledger.base import limits
+from ledger.base.errors import Code, RuleError
 from ledger.members.registry import Entry, Kind, Registry
 
 Change = tuple[int, str, Any]
@@ -25,6 +27,8 @@ class Author(NamedTuple):
     height: int
     time_ms: int
     """Block time."""
+    seats: tuple[str, ...] = ()
+    """The organisations that validate in the epoch of the block."""
 
 
 class RegistryDraft:
@@ -50,6 +54,20 @@ class RegistryDraft:
         """The entry with all its periods as it was before this block, or None: whether a name was ever used."""
         return self._registry.exact(kind, name)
 
+    def entries(self, kind: Kind) -> list[Entry]:
+        """The entries of one kind with all their periods as they were before this block."""
+        return self._registry.of_kind(kind)
+
+    def overlapping(self, digits: str) -> str | None:
+        """A grant, even one that ended, which `digits` begin with or which begins with them; None if there is none.
+
+        Whoever sets a grant asks first: a registry whose grants are not prefix-free cannot be.
+        """
+        for kind, name, _ in self._changes:
+            if kind == Kind.GRANT and name != digits and (name.startswith(digits) or digits.startswith(name)):
+                return name
+        return self._registry.overlapping(digits)
+
     def all_of(self, kind: Kind) -> dict[str, Any]:
         """All data of one kind in force as the block's items so far leave it, by name in ascending order."""
         found = {entry.name: entry.at(self._height) for entry in self._registry.of_kind(kind)}
@@ -57,7 +75,14 @@ class RegistryDraft:
         return {name: found[name] for name in sorted(found) if found[name] is not None}
 
     def set(self, kind: Kind, name: str, data: Any) -> None:
-        """Let (kind, name) stand for `data` from the next height; None ends it."""
+        """Let (kind, name) stand for `data` from the next height; None ends it. RuleError limit: it changed too often."""
+        known = self._registry.exact(kind, name)
+        if data is not None and known is not None and len(known.periods) >= limits.REGISTRY_PERIODS:
+            raise RuleError(
+                Code.LIMIT,
+                f"expected an entry of the registry that changed less than {limits.REGISTRY_PERIODS} times, got "
+                f"{name[:80]}, which may only end now",
+            )
         self._changes.append((int(kind), name, data))
 
     def mark(self) -> int:

@@ -22,6 +22,7 @@ from ledger.base.encoding import (
 from ledger.base.errors import Code, FormError, SignatureError
 from ledger.base.hashing import HASH_BYTES
 from ledger.base.keys import key_id
+from ledger.members.identity import check_lei
 from ledger.members.policy import take_policy
 from ledger.members.registry import Entry, Kind, Period, Source
 
@@ -103,6 +104,20 @@ class Organisation(NamedTuple):
     country: str
     roles: tuple[str, ...]
     simulated: bool
+    lei: str | None = None
+
+
+class Suspension(NamedTuple):
+    """A member that may not act for a while."""
+
+    until_ms: int | None
+    """Block time at which it lapses; None: until it is reinstated."""
+    is_emergency: bool
+    """Voted by few: it bars acts of custody and registration, never votes."""
+
+    def is_in_force(self, time_ms: int) -> bool:
+        """Whether it holds in a block of this time."""
+        return self.until_ms is None or time_ms < self.until_ms
 
 
 class Members:
@@ -197,6 +212,12 @@ class Members:
         found: tuple[str, ...] | None = self._exact(Kind.POLICY, organisation)
         return found or ()
 
+    def suspension(self, organisation: str, time_ms: int) -> Suspension | None:
+        """What bars an organisation in a block of this time, or None."""
+        data = self._exact(Kind.SUSPENSION, organisation)
+        found = None if data is None else Suspension(*data)
+        return found if found is not None and found.is_in_force(time_ms) else None
+
     def parameter(self, name: str) -> Any:
         """The value of a parameter, or None."""
         return self._exact(Kind.PARAMETER, name)
@@ -268,17 +289,6 @@ def _check_data(kind: Kind, data: Any) -> None:
     _FORMS.get(kind, _check_optional_organisation)(data)
 
 
-def _check_organisation(data: Any) -> None:
-    name, country, roles, simulated = take_array(data, "organisation", 4)
-    if type(name) is not str or len(name) > limits.TEXT_BYTES:
-        raise FormError(Code.MALFORMED, f"name: expected text of at most {limits.TEXT_BYTES} characters")
-    take_ascii(country, "country", 2, least=2)
-    take_bool(simulated, "simulated")
-    for role in take_array(roles, "roles", most=len(ROLES)):
-        if role not in ROLES:
-            raise FormError(Code.MALFORMED, f"roles: expected each to be one of {', '.join(ROLES)}")
-
-
 def _check_grant(data: Any) -> None:
     if type(data) is not tuple:
         _check_optional_organisation(data)
@@ -313,6 +323,54 @@ def _check_optional_organisation(data: Any) -> None:
 
 def _check_any(data: Any) -> None:
     """A parameter's value is its reader's business."""
+
+
+def _check_proposal(data: Any) -> None:
+    """The form alone: what a proposal would change was checked when it was made."""
+    proposer, change, expires_ms, reason, status = take_array(data, "proposal", 5)
+    take_ascii(proposer, "proposer", ORGANISATION_CHARACTERS)
+    take_array(change, "change")
+    take_int(expires_ms, "expires_ms")
+    take_text(reason, "reason")
+    take_int(status, "status", 0, 4)
+
+
+def _check_ballot(data: Any) -> None:
+    is_yes, public_key, _ = take_array(data, "ballot", 3)
+    take_bool(is_yes, "is yes")
+    take_bytes(public_key, "public key")
+
+
+def _check_suspension(data: Any) -> None:
+    until_ms, is_emergency = take_array(data, "suspension", 2)
+    take_bool(is_emergency, "is emergency")
+    if until_ms is not None:
+        take_int(until_ms, "until_ms")
+
+
+def _check_approver(data: Any) -> None:
+    take_bool(data, "has a vote")
+
+
+def take_text(value: Any, field: str) -> str:
+    """Text of at most 256 bytes in UTF-8; FormError."""
+    if type(value) is not str or len(value.encode()) > limits.TEXT_BYTES:
+        raise FormError(Code.MALFORMED, f"{field}: expected text of at most {limits.TEXT_BYTES} bytes")
+    return value
+
+
+def _check_organisation(data: Any) -> None:
+    is_short = type(data) is tuple and len(data) == 4
+    name, country, roles, simulated, lei = (*data, None) if is_short else take_array(data, "organisation", 5)
+    if type(name) is not str or len(name) > limits.TEXT_BYTES:
+        raise FormError(Code.MALFORMED, f"name: expected text of at most {limits.TEXT_BYTES} characters")
+    take_ascii(country, "country", 2, least=2)
+    take_bool(simulated, "simulated")
+    for role in take_array(roles, "roles", most=len(ROLES)):
+        if role not in ROLES:
+            raise FormError(Code.MALFORMED, f"roles: expected each to be one of {', '.join(ROLES)}")
+    if lei is not None:
+        check_lei(lei)
 
 
 def _check_key(data: Any) -> None:
@@ -351,5 +409,9 @@ _FORMS: Final = {
     Kind.VALIDATOR: _check_validator,
     Kind.LICENCE: _check_licence,
     Kind.POLICY: take_policy,
+    Kind.PROPOSAL: _check_proposal,
+    Kind.SUSPENSION: _check_suspension,
+    Kind.BALLOT: _check_ballot,
+    Kind.APPROVER: _check_approver,
 }
 """What checks the data of an entry, by its kind; of all others it is an organisation or nothing."""

@@ -282,13 +282,6 @@ def _end_licence(
     draft.set(Kind.LICENCE, name, None)
 
 
-def end_licences(draft: RegistryDraft, prefix: str) -> None:
-    """End all licences under a prefix: its grant goes to another organisation, or ends."""
-    for name in draft.all_of(Kind.LICENCE):
-        if name.startswith(f"{prefix}|"):
-            draft.set(Kind.LICENCE, name, None)
-
-
 def _check_holder(draft: RegistryDraft, author: Author, prefix: Any) -> None:
     _check_signs(author)
     grant = draft.get(Kind.GRANT, take_ascii(prefix, "prefix", limits.IDENTIFIER_BYTES))

@@ -24,7 +24,7 @@ from ledger.base.hashing import Tag, tagged_hash
 class Kind(IntEnum):
     """What an entry is about; the name's meaning follows."""
 
-    ORGANISATION = 0  # organisation id -> [display name, country, roles, simulated]
+    ORGANISATION = 0  # organisation id -> [display name, country, roles, simulated (, LEI | nil)]
     KEY = 1  # key id in hex -> [organisation, use, compromised since | nil, delegation | nil (, certified: `members.Key`)]
     GRANT = 2  # GS1 company prefix digits -> organisation, or [organisation, true] once it licensed anybody
     PARTY = 3  # canonical party or 13-digit GLN -> organisation
@@ -40,7 +40,7 @@ class Kind(IntEnum):
     SUSPENSION = 11  # organisation id -> [until_ms | nil, is emergency]: it may not act
     POLICY = 12  # organisation id -> names of its acts that a person must approve (`ledger.members.policy`)
     BALLOT = 13  # "<proposal id in hex>|<organisation>" -> [is yes, public key, approval | nil]
-    APPROVER = 14  # organisation id -> true: it has a vote
+    APPROVER = 14  # organisation id -> whether it has a vote
 
 
 class Period(NamedTuple):

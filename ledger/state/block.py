@@ -28,6 +28,7 @@ from ledger.chain import evidence
 from ledger.chain.block import Header, Outcome
 from ledger.chain.epoch import amendments_of, check_closing_block
 from ledger.chain.genesis import ALLOW_PERSONS
+from ledger.chain.proposed import ProposedValidators
 from ledger.chain.transaction import Header as TransactionHeader
 from ledger.chain.transaction import (
     Item,
@@ -53,7 +54,7 @@ from ledger.members.acts import (
 )
 from ledger.members.draft import Author, Change, RegistryDraft
 from ledger.members.governance import apply_governance
-from ledger.members.members import Key, Members, Use
+from ledger.members.members import Key, Members, Suspension, Use
 from ledger.members.registration import apply_registration
 from ledger.state.approval import apply_approval, policy_name, use_approval
 from ledger.state.erasure import apply_erasure, is_erased, tombstone_from_wire
@@ -67,8 +68,8 @@ from ledger.trade.rules import Act, check_entitled
 from ledger.trade.statement import Action, Extract, Openness, Statement, Subject
 
 SIGNING_USES = uses_for(CUSTODY)
-ACTS = {Kind.GOVERNANCE: apply_governance, Kind.REGISTRATION: apply_registration}
-"""What changes the registry, by kind of transaction."""
+VOTES = (Kind.GOVERNANCE, Kind.APPROVAL)
+"""What an organisation may do under an emergency suspension: else f + 1 could silence the others."""
 SIGNERS = {
     Kind.EVENTS: SIGNING_USES,
     Kind.MISMATCH: uses_for(("mismatch",)),
@@ -253,7 +254,16 @@ def check_standing(
     if key.use not in SIGNERS[Kind(signed.kind)]:
         raise EntitlementError(Code.WRONG_USE, f"expected a signing key, got one for use {key.use}")
     key.check_in_force(header.time_ms)
+    suspension = members.suspension(signed.organisation, header.time_ms)
+    is_barred = suspension is not None and not (suspension.is_emergency and signed.kind in VOTES)
+    if suspension is not None and is_barred and signed.kind != Kind.EVIDENCE:  # which proves itself
+        raise EntitlementError(Code.SUSPENDED, _suspended(signed.organisation, suspension))
     return key
+
+
+def _suspended(organisation: str, suspension: Suspension) -> str:
+    ends = "it is reinstated" if suspension.until_ms is None else f"block time {suspension.until_ms}"
+    return f"expected a member in good standing, {organisation} is suspended until {ends}"
 
 
 def _apply_item(
@@ -298,13 +308,16 @@ def _apply_item(
         return changes
     if signed.kind == Kind.APPROVAL:
         return apply_approval(state.network, pending, entry, raw)
-    act = ACTS.get(Kind(signed.kind))
-    if act is not None:
+    if signed.kind in (Kind.GOVERNANCE, Kind.REGISTRATION):
         check_may(act_name(Kind(signed.kind), raw), key.use)
         author = Author(
-            state.network, entry.organisation, entry.public_key, key.use, entry.height, entry.time_ms
-        )
-        act(draft, members, author, raw)
+            state.network, entry.organisation, entry.public_key, key.use, entry.height, entry.time_ms,
+            tuple(one.organisation for one in state.sets[header.epoch]),
+        )  # fmt: skip
+        if signed.kind == Kind.GOVERNANCE:
+            apply_governance(draft, members, author, raw, ProposedValidators(header.epoch))
+        else:
+            apply_registration(draft, members, author, raw)
     return subjectless_changes(state.network, entry)._replace(records=used)
 
 

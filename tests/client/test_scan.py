@@ -18,9 +18,9 @@ from client.scan.bits import Bits
 from client.scan.epc import tag
 from client.scan.reading import read, read_tag
 from client.scan.suggest import Known, suggestions, typed
+from ledger.base.check_digits import gs1_check_digit
 from ledger.base.errors import Code, FormError, UnavailableError
 from ledger.trade.identifiers import Kind, canonical
-from ledger.trade.identifiers.alphabet import gs1_check_digit
 from ledger.trade.record import EMPTY, Chain, Hold, Offer, Status
 from node.gateway.rendering import record_json
 

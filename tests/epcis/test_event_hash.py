@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.base.check_digits import gs1_check_digit
 from ledger.base.errors import Code, FormError
 from ledger.epcis.document import Document, Form, Shape, read_document
 from ledger.epcis.event_hash import Mode, event_hashes, prehashes
 from ledger.epcis.hashed_values import _link, spelled
-from ledger.trade.identifiers.alphabet import gs1_check_digit
 
 FORMS = {".json": Form.JSON, ".jsonld": Form.JSON, ".xml": Form.XML}
 CONTEXT = {"ext": "https://ns.example.com/ext/", "bare": "https://ns.example.com/bare"}

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.base.check_digits import gs1_check_digit
 from ledger.base.errors import Code, FormError
 from ledger.base.limits import IDENTIFIER_BYTES
 from ledger.trade.identifiers import (
@@ -26,7 +27,6 @@ from ledger.trade.identifiers import (
     seal_number,
 )
 from ledger.trade.identifiers.alphabet import (
-    gs1_check_digit,
     has_gmn_check_pair,
     has_imo_check_digit,
     iso6346_check_digit,

@@ -81,21 +81,6 @@ def percent_encoded(text: str) -> str:
     return "".join(one if one in UNRESERVED else f"%{ord(one):02X}" for one in text)
 
 
-def gs1_check_digit(digits: str) -> str:
-    """The GS1 check digit that belongs after `digits` (weights 3, 1, 3 ... from the right)."""
-    total = 0
-    weight = 3
-    for digit in reversed(digits):
-        total += weight * (ord(digit) - 48)
-        weight = 4 - weight
-    return chr(48 + -total % 10)
-
-
-def has_gs1_check_digit(digits: str) -> bool:
-    """Whether the last of `digits` is the GS1 check digit of the others."""
-    return gs1_check_digit(digits[:-1]) == digits[-1]
-
-
 def _iso6346_values() -> dict[str, int]:
     values = {digit: ord(digit) - 48 for digit in "0123456789"}
     value = 10

@@ -18,11 +18,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from ledger.base.check_digits import has_gs1_check_digit
 from ledger.base.errors import Code, FormError
 from ledger.trade.identifiers.alphabet import (
     DIGITS,
     UPPER,
-    has_gs1_check_digit,
     is_digits,
     is_of,
     iso6346_check_digit,

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
+from ledger.base.check_digits import has_gs1_check_digit
 from ledger.trade.identifiers.alphabet import (
     DIGITS,
     SET_39,
     SET_82,
     has_gmn_check_pair,
-    has_gs1_check_digit,
     is_digits,
     is_numeral,
     is_of,

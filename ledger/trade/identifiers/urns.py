@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from ledger.base.check_digits import gs1_check_digit
 from ledger.trade.identifiers.alphabet import (
     DIGITS,
     SET_82,
     UPPER,
-    gs1_check_digit,
     has_imo_check_digit,
     is_digits,
     is_numeral,
