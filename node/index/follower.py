@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from pathlib import Path
@@ -22,7 +22,7 @@ import structlog
 
 from ledger.base.errors import Code, CustodyError, StorageError, UnavailableError
 from node.index.index import Index, Position
-from node.index.reading import BlockEvents, Body, Recorded, read_block, recorded_items
+from node.index.reading import BlockEvents, Body, Erased, Recorded, erased_in, read_block, recorded_items
 from node.local.client import LocalClient
 from node.local.protocol import FinalBlock
 
@@ -36,6 +36,7 @@ RECENT: Final = 1_000
 
 _T = TypeVar("_T")
 Applied = Callable[[Position, float], None]
+OnErased = Callable[[Sequence[Erased]], Awaitable[None]]
 
 
 class _Arrived(NamedTuple):
@@ -55,9 +56,13 @@ class Follower:
         network: bytes,
         *,
         on_applied: Applied | None = None,
+        on_erased: OnErased | None = None,
         complete_every_s: float = COMPLETE_EVERY_S,
     ) -> None:
-        """`validator`: its socket. `on_applied`: hears the new position, and how long its last block waited, in seconds."""
+        """`validator`: its socket. `on_applied`: hears the new position, and how long its last block waited, in seconds.
+
+        `on_erased`: does its part of what tombstones say, before they are indexed.
+        """
         self.halted: CustodyError | None = None
         """Why nothing is indexed any more: the index is of another chain, or the validator has let go of the block it needs."""
         # A stream that waits holds up whatever else comes on its connection, and it waits for what is asked here.
@@ -66,6 +71,7 @@ class Follower:
         self._index = index
         self._network = network
         self._on_applied = on_applied
+        self._on_erased = on_erased
         self._complete_every_s = complete_every_s
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="index")
         self._tasks: list[asyncio.Task[None]] = []
@@ -169,6 +175,8 @@ class Follower:
         blocks = [one.block for one in arrived]
         recorded = await self._in_thread(lambda: [recorded_items(block) for block in blocks])
         bodies = await self._bodies(item.event_hash for items in recorded for item in items)
+        if self._on_erased is not None:
+            await self._on_erased([one for block in blocks for one in erased_in(block)])
         position = await self._in_thread(lambda: self._write(blocks, recorded, bodies))
         missing = (item.event_hash for items in recorded for item in items if item.event_hash not in bodies)
         self._recent = [*self._recent, *missing][-RECENT:]

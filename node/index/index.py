@@ -21,7 +21,7 @@ from ledger.base.errors import Code, StorageError
 from ledger.base.hashing import ZERO_HASH
 from node.index import tables
 from node.index.query import EventQuery, QueryTooLargeError, too_complex, too_large
-from node.index.reading import DERIVED_ID, BlockEvents, Body, State, facets_of, hash_in
+from node.index.reading import DERIVED_ID, BlockEvents, Body, Erased, State, facets_of, hash_in
 from node.index.select import ordered, planned
 from node.index.stored import (
     IndexedEvent,
@@ -104,6 +104,7 @@ class Index:
             with index._transaction() as connection:
                 tables.create_tables(connection)
                 index._check(connection)
+            index._clean_journal()
         except StorageError:
             index.close()
             raise
@@ -204,10 +205,26 @@ class Index:
                     now.sequence + len(block.events),
                 )
             write_events(view.connection, view.numbers, blocks, view.position.sequence + 1)
+            due = [one for block in blocks for one in block.erased]
+            changed = sum(self._erase_authored(view, one) for one in due)
             view.connection.execute(update(position_table).values(**now._asdict()))
+        if changed:
+            self._clean()
         for listener in self._listeners:
             listener(now)
         return now
+
+    @staticmethod
+    def _erase_authored(view: _View, erased: Erased) -> int:
+        """Forget the bytes of an event if who erases put its hash on the ledger first; of how many items it was the event."""
+        statement = whole_events().where(events.c.event_hash == erased.event_hash).order_by(events.c.sequence)
+        found = list(stored_events(view.connection, statement))
+        if not found or found[0].organisation != erased.organisation:
+            return 0
+        waiting = [one for one in found if one.state is not State.ERASED]
+        for one in waiting:
+            _change_one(view, one, None, State.ERASED)
+        return len(waiting)
 
     def incomplete(self, after: int, most: int) -> list[tuple[int, bytes]]:
         """Sequence and event hash of events whose bytes may still come, in order after a sequence."""
@@ -231,6 +248,18 @@ class Index:
         """Take in bytes that came later, by event hash; how many events had waited for them. Erased ones stay erased."""
         return self._change(bodies, (State.RESTRICTED, State.MISSING), State.SHOWN)
 
+    def are_erased(self, event_hashes: Sequence[bytes]) -> set[bytes]:
+        """Those of these events that were erased."""
+        found: set[bytes] = set()
+        with self._reading() as view:
+            for start in range(0, len(event_hashes), _AT_ONCE):
+                some = event_hashes[start : start + _AT_ONCE]
+                statement = select(events.c.event_hash).where(
+                    events.c.event_hash.in_(some), events.c.state == int(State.ERASED)
+                )
+                found.update(bytes(row) for row in view.connection.execute(statement).scalars())
+        return found
+
     def erase(self, event_hashes: Iterable[bytes]) -> int:
         """Forget the bytes of events and all that only they say; how many events had any, or waited for them."""
         bodies: dict[bytes, Body | None] = dict.fromkeys(event_hashes)
@@ -238,6 +267,11 @@ class Index:
         if changed:
             self._clean()
         return changed
+
+    def _clean_journal(self) -> None:
+        """Once at a start, for who was killed between an erasure and `_clean`. PostgreSQL sees to its tables by itself."""
+        if self._engine.dialect.name == "sqlite":
+            self._clean()
 
     def _clean(self) -> None:
         """Remove what databases keep of rows that are gone: SQLite in its journal, PostgreSQL in the table itself."""

@@ -16,6 +16,7 @@ from ledger.base.hashing import HASH_BYTES
 from ledger.base.keys import key_id
 from ledger.base.limits import TRANSACTION_BYTES
 from ledger.chain.transaction import Item, Kind, header_from_wire, item_from_wire
+from ledger.state.erasure import tombstone_from_wire
 from ledger.trade.identifiers import Kind as IdentifierKind
 from ledger.trade.identifiers import canonical
 from ledger.trade.statement import Action, Flag, Openness, Role, Subject
@@ -68,6 +69,13 @@ class EventRow(NamedTuple):
     facets: frozenset[Facet]
 
 
+class Erased(NamedTuple):
+    """A tombstone: whose bytes go if that organisation put the hash on the ledger first (PROTOCOL.md §7.5)."""
+
+    event_hash: bytes
+    organisation: str
+
+
 class BlockEvents(NamedTuple):
     """The events of one block, and where in which chain it stands."""
 
@@ -77,6 +85,8 @@ class BlockEvents(NamedTuple):
     outcome_hash: bytes
     time_ms: int
     events: tuple[EventRow, ...]
+    erased: tuple[Erased, ...] = ()
+    """What tombstones of the block name; no event need have it."""
 
 
 class Author(NamedTuple):
@@ -119,6 +129,21 @@ def recorded_items(block: FinalBlock) -> list[Recorded]:
     return found
 
 
+def erased_in(block: FinalBlock) -> tuple[Erased, ...]:
+    """The tombstones of a block, in order."""
+    found = []
+    for data, status in zip(block.transactions, block.receipts, strict=True):
+        fields, items, _signature = decode(data, max_bytes=TRANSACTION_BYTES)
+        header = header_from_wire(fields)
+        if header.kind == Kind.ERASURE:
+            found += [
+                Erased(tombstone_from_wire(items[receipt.place]).event_hash, header.organisation)
+                for receipt in status.receipts
+                if receipt.entry is not None
+            ]
+    return tuple(found)
+
+
 def read_block(
     network: bytes, block: FinalBlock, recorded: Iterable[Recorded], bodies: Mapping[bytes, Body]
 ) -> BlockEvents:
@@ -131,6 +156,7 @@ def read_block(
         block.outcome.hash_in(network),
         header.time_ms,
         tuple(read_item(*item, bodies.get(item.event_hash)) for item in recorded),
+        erased_in(block),
     )
 
 

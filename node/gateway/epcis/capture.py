@@ -168,6 +168,11 @@ def _original(routes: APIRouter, epcis: EpcisService) -> None:
             raise UnavailableError(
                 Code.NOT_FOUND, f"expected a capture in XML, of which anything was taken; {job.id} is none"
             )
+        if not data:
+            raise UnavailableError(
+                Code.ERASED,
+                f"expected the document of capture {job.id}, an event of it was erased, and it with that",
+            )
         return LongAnswer(data, headers=SAID, media_type=XML)
 
     resource(routes, _DOCUMENT, ("OPTIONS", "GET"), value=_VALUE)

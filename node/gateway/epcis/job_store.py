@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from node.gateway.epcis.preparing import Fault, Named, Part, Renewed
+from node.gateway.epcis.preparing import Fault, Named, Part, Renewed, event_hashes
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS capture_jobs (
@@ -46,6 +46,11 @@ CREATE TABLE IF NOT EXISTS captured_documents (
     data BLOB NOT NULL,
     captured_ms INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS document_events (
+    event BLOB NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (event, name)
+) STRICT, WITHOUT ROWID;
 """
 KEPT_MS: Final = 30 * 86_400_000
 """Jobs that finished longer ago are forgotten; what they captured stands on the ledger."""
@@ -111,8 +116,17 @@ class Opened(NamedTuple):
 _JOB: Final = "number, id, captured_by, behaviour, created_ms, finished_ms, is_success, original, faults, unchanged, notices"
 
 
-def begin(connection: sqlite3.Connection, job: Job, parts: Sequence[Part], document: bytes | None) -> int:
-    """Keep a job (its number is not looked at), its transactions and the document it came from; the number it got."""
+def begin(
+    connection: sqlite3.Connection,
+    job: Job,
+    parts: Sequence[Part],
+    document: bytes | None,
+    here: Sequence[bytes] = (),
+) -> int:
+    """Keep a job (its number is not looked at), its transactions and the document it came from; the number it got.
+
+    `here`: hashes of events of the document that the repository has already.
+    """
     forget(connection, job.created_ms - KEPT_MS)
     cursor = connection.execute(
         "INSERT INTO capture_jobs (id, captured_by, behaviour, created_ms, finished_ms, is_success, original, faults,"
@@ -131,6 +145,13 @@ def begin(connection: sqlite3.Connection, job: Job, parts: Sequence[Part], docum
         connection.execute(
             "INSERT INTO captured_documents VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
             (job.original, document, job.created_ms),
+        )
+        connection.executemany(
+            "INSERT INTO document_events VALUES (?, ?) ON CONFLICT DO NOTHING",
+            [
+                (event, job.original)
+                for event in (*here, *(e for part in parts for e in event_hashes(part.submission)))
+            ],
         )
     return number
 
@@ -224,6 +245,26 @@ def document_of(connection: sqlite3.Connection, name: str) -> bytes | None:
     """The document of that name, as it came."""
     row = connection.execute("SELECT data FROM captured_documents WHERE name = ?", (name,)).fetchone()
     return None if row is None else bytes(row[0])
+
+
+def documented(connection: sqlite3.Connection) -> list[bytes]:
+    """The events of all documents that are kept."""
+    return [bytes(event) for (event,) in connection.execute("SELECT DISTINCT event FROM document_events")]
+
+
+def erase(connection: sqlite3.Connection, erased: Sequence[bytes]) -> int:
+    """Forget the bytes of the documents that these events were captured in, for good; of how many.
+
+    A document stays known by its name, empty: captured again it is not kept again.
+    """
+    names: set[str] = set()
+    for event in erased:
+        rows = connection.execute("SELECT name FROM document_events WHERE event = ?", (event,))
+        names.update(name for (name,) in rows)
+    for name in sorted(names):
+        connection.execute("UPDATE captured_documents SET data = x'' WHERE name = ?", (name,))
+        connection.execute("DELETE FROM document_events WHERE name = ?", (name,))
+    return len(names)
 
 
 def forget(connection: sqlite3.Connection, before_ms: int) -> None:

@@ -53,6 +53,7 @@ class Stored(NamedTuple):
     event: bytes | None
     """None where nobody can read it any more."""
     is_correction: bool
+    event_hash: bytes
 
 
 Lookup = Callable[[Sequence[str]], Awaitable[Mapping[str, Sequence[Stored]]]]
@@ -126,7 +127,7 @@ class Jobs:
         job = secrets.token_hex(16)
         taken, again, repeated = self._speak_for(job, body.candidates)
         try:
-            fresh, unchanged, known = await self._sifted(taken)
+            fresh, unchanged, known, here = await self._sifted(taken)
             faults = (*body.faults, *repeated, *known)
             if behaviour is Behaviour.ROLLBACK and faults:
                 fresh = []
@@ -137,7 +138,7 @@ class Jobs:
                 body.notices,
             )  # fmt: skip
             number = await self._store.run(
-                lambda found: job_store.begin(found, row, parts, document if parts else None)
+                lambda found: job_store.begin(found, row, parts, document if parts else None, here)
             )
         except BaseException:
             self._give_up(taken)
@@ -181,10 +182,12 @@ class Jobs:
 
     async def _sifted(
         self, candidates: Sequence[Candidate]
-    ) -> tuple[list[Candidate], list[Candidate], list[Fault]]:
-        """Those that are new; those that the repository has as they are; and those whose eventID is another event's."""
+    ) -> tuple[list[Candidate], list[Candidate], list[Fault], list[bytes]]:
+        """Those that are new; those that the repository has as they are; those whose eventID is another event's; and the hashes
+        of those that are there.
+        """
         stored = await self._look_up([one.event_id for one in candidates if one.event_id is not None])
-        fresh, unchanged, faults = [], [], []
+        fresh, unchanged, faults, here = [], [], [], []
         for one in candidates:
             there = [
                 found
@@ -193,8 +196,9 @@ class Jobs:
             ]
             if not there:
                 fresh.append(one)
-            elif any(found.event == one.event for found in there):
+            elif same := [found.event_hash for found in there if found.event == one.event]:
                 unchanged.append(one)
+                here += same
             else:
                 faults.append(
                     Fault(
@@ -203,7 +207,7 @@ class Jobs:
                         "what is captured is never changed: declare it in error instead",
                     )
                 )  # fmt: skip
-        return fresh, unchanged, faults
+        return fresh, unchanged, faults, here
 
     # ---- following
 
@@ -319,8 +323,18 @@ class Jobs:
         return await self._store.run(lambda found: job_store.job_of(found, captured))
 
     async def document(self, name: str) -> bytes | None:
-        """A document that was captured, as it came."""
+        """A document that was captured, as it came; empty where an author erased an event of it."""
         return await self._store.run(lambda found: job_store.document_of(found, name))
+
+    async def erase(self, event_hashes: Sequence[bytes]) -> None:
+        """Forget the documents that any of these events was captured in, and what the file's journal keeps of what is gone."""
+        if await self._store.run(lambda found: job_store.erase(found, event_hashes)):
+            await self._store.clean()
+
+    async def erase_missed(self, are_erased: Callable[[Sequence[bytes]], Awaitable[set[bytes]]]) -> None:
+        """Forget the documents of events that were erased while nobody followed here."""
+        kept = await self._store.run(job_store.documented)
+        await self.erase(sorted(await are_erased(kept)) if kept else [])
 
     async def before(self, number: int, most: int) -> list[Job]:
         """Up to `most` jobs with lower numbers, the newest first."""

@@ -185,8 +185,13 @@ class Renewed(NamedTuple):
 
 def event_names(submission: bytes) -> list[str]:
     """`urn:custody:event:` names of the events of a kept submission: they stay the same whoever signs it when."""
+    return [DERIVED_ID + digest.hex() for digest in event_hashes(submission)]
+
+
+def event_hashes(submission: bytes) -> list[bytes]:
+    """The hashes of the events of a kept submission, in order."""
     items = decode(kept_submission(submission).transaction, max_bytes=limits.TRANSACTION_BYTES)[1]
-    return [DERIVED_ID + item[3].hex() for item in items]
+    return [item[3] for item in items]
 
 
 def renew(submission: bytes, key: Signer, now_ms: int) -> Renewed:

@@ -36,6 +36,7 @@ from node.gateway.epcis.subscriptions.source import IndexSource
 from node.gateway.service import Gateway
 from node.index.follower import Follower
 from node.index.index import Index, Position
+from node.index.reading import Erased
 
 INDEX_FILE: Final = "index.db"
 
@@ -73,7 +74,9 @@ class EpcisService:
         self.clock_ms = clock_ms
         self.page_tokens = Tokens()
         self.index = Index.open(index_url or f"sqlite:///{folder / INDEX_FILE}", gateway.network)
-        self.follower = Follower(gateway.socket, self.index, gateway.network, on_applied=self._applied)
+        self.follower = Follower(
+            gateway.socket, self.index, gateway.network, on_applied=self._applied, on_erased=self._erased
+        )
         self.store = LocalStore(folder / FILE, (job_store.SCHEMA, named.SCHEMA, stored.SCHEMA))
         grants = Grants(lambda: gateway.ask(gateway.validator.genesis))
         self.reader = Reader(self.index, self.page_tokens, grants)
@@ -107,6 +110,7 @@ class EpcisService:
         self.index.subscribe(indexed)
         await self.jobs.open((await asyncio.to_thread(self.index.position)).height)
         await self.subscriptions.open()
+        await self.jobs.erase_missed(lambda kept: asyncio.to_thread(self.index.are_erased, kept))
         self.follower.start()
 
     def stop(self) -> None:
@@ -128,11 +132,17 @@ class EpcisService:
         metrics.index_time.set(position.time_ms / 1_000)
         metrics.index_seconds.observe(waited_s)
 
+    async def _erased(self, erased: Sequence[Erased]) -> None:
+        """Blocks with tombstones are about to be indexed: documents go first, so that a crash repeats it."""
+        own = [one.event_hash for one in erased if one.organisation == self.identity.organisation]
+        if own:
+            await self.jobs.erase(own)
+
     async def _look_up(self, event_ids: Sequence[str]) -> Mapping[str, Sequence[Stored]]:
         """What the index has under some eventIDs."""
         found = await asyncio.to_thread(self.index.by_event_ids, event_ids)
         return {
-            name: [Stored(one.context, one.event, one.is_correction) for one in events]
+            name: [Stored(one.context, one.event, one.is_correction, one.event_hash) for one in events]
             for name, events in found.items()
         }
 

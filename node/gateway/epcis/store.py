@@ -45,6 +45,15 @@ class LocalStore:
         """
         return await self._in_thread(lambda: self._transact(work))
 
+    async def clean(self) -> None:
+        """Leave in the journal nothing of rows that are gone."""
+
+        def work() -> None:
+            if self._connection is not None:
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+        await self._in_thread(work)
+
     async def close(self) -> None:
         """Finish what was begun and close the file."""
         await self._in_thread(self._close)
