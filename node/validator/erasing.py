@@ -10,6 +10,7 @@ that was, so it waits; it brings no bytes of erased events in meanwhile.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import islice
 from typing import Final
 
@@ -29,6 +30,21 @@ class Eraser:
         self._executor = executor
         self._payload = payload
         self._log = log
+        self._lacking: set[bytes] = set()  # any order: counted, and membership
+
+    def lacks(self, event_hashes: Iterable[bytes]) -> None:
+        """Bytes of open events of a final block were at nobody who was asked: a tombstone further on is to say why."""
+        self._lacking.update(event_hashes)
+
+    def said(self) -> str | None:
+        """What lacks without a tombstone, for people; None if nothing does."""
+        self._lacking = {one for one in self._lacking if not self._payload.is_erased(one)}
+        if not self._lacking:
+            return None
+        return (
+            f"expected the bytes of all open events or their tombstones, of {len(self._lacking)} that were ordered while this"
+            " node was away there is neither (yet)"
+        )
 
     def finalised(self, final: FinalBlockData) -> None:
         """A block is final: erase what its tombstones name."""

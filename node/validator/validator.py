@@ -445,6 +445,13 @@ class Validator:
             events_of_frame(self.network, contexts, events),
             lambda event: self._may_lack(event, digest),
         )
+        came = {payload.event_hash for payload, _ in shown}  # any order: membership only
+        self.eraser.lacks(
+            event
+            for transaction in batch.transactions
+            for event, _ in open_items(transaction)
+            if event not in came
+        )
         self._store(batch, shown)
         self._hold(batch, peer if peer in range(len(self.epoch.validators)) else self.me)
 
@@ -732,7 +739,7 @@ class Validator:
         )
         clock = self.clock.warning()
         past = self.sync.completer.said()
-        said = (clock, past, *self.company.warnings, *self.alarms)
+        said = (clock, past, self.eraser.said(), *self.company.warnings, *self.alarms)
         warnings = tuple(sentence for sentence in said if sentence is not None)
         checkpoint = executor.checkpoint
         return NodeStatus(

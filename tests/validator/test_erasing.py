@@ -16,6 +16,7 @@ from ledger.proof.verify import verify
 from ledger.state.erasure import Reason
 from node.local.client import LocalClient
 from node.local.protocol import OpenBytes, State, Submission, TransactionStatus
+from node.storage.payload_store import PayloadStore
 from node.validator import erasing
 from tests.bench.load import event_of
 from tests.validator.joiners import Joined, lose, with_snapshots
@@ -116,8 +117,29 @@ def test_who_was_away_catches_up_though_nobody_has_the_bytes(tmp_path: Path) -> 
         carrier = network.running["carrier"]
         assert all(carrier.stores.payload.is_erased(hashed) for _, hashed in away)
         assert carrier.stores.payload.get(kept[1]) is not None
+        assert carrier.eraser.said() is None
         again = await record(network, 8, "maker")
         await until(lambda: carrier.stores.payload.get(again[1]) is not None)
+
+    with_network(tmp_path, scenario)
+
+
+def test_bytes_that_peers_withhold_without_a_tombstone_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(network: Network) -> None:
+        await record(network, 1)
+        await network.same_height()
+        await network.stop("carrier")
+        _, hidden = await record(network, 2)
+        await network.same_height()
+        real = PayloadStore.is_erased
+        monkeypatch.setattr(PayloadStore, "is_erased", lambda store, one: one == hidden or real(store, one))
+        monkeypatch.setattr(PayloadStore, "get", lambda _store, _one: None)
+        await network.start("carrier")
+        await network.same_height()
+        monkeypatch.undo()
+        assert any("neither (yet)" in said for said in network.running["carrier"].status().warnings)
 
     with_network(tmp_path, scenario)
 
