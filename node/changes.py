@@ -171,7 +171,7 @@ def carry(
 
 def describe(change: EpochChange, genesis: Genesis) -> list[str]:
     """What a change says, for whoever is to approve it."""
-    approvers = Approvers(genesis.network, genesis.entries)
+    approvers = Approvers(genesis.network, genesis.registry(), 0)
     lines = [
         f"closes epoch {change.epoch}; validators of epoch {change.epoch + 1}, protocol version {change.protocol}:"
     ]
@@ -182,6 +182,6 @@ def describe(change: EpochChange, genesis: Genesis) -> list[str]:
     lines += [f"  {name} = {value}" for name, value in change.parameters]
     by = ", ".join(approval.organisation for approval in change.approvals) or "nobody yet"
     lines.append(
-        f"approved by {by}; {approvers.quorum} of {len(approvers.organisations)} approvers are needed"
+        f"approved by {by}; {approvers.quorum} of {len(approvers.organisations)} approvers of genesis are needed"
     )
     return lines

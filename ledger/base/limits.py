@@ -66,6 +66,9 @@ CLOCK_AHEAD_MS: Final = 5_000
 CLOCK_BEHIND_MS: Final = 30_000
 UNFINAL_BLOCKS: Final = 8
 UNEXECUTED_BLOCKS: Final = 2
+APPROVERS_BELOW: Final = (
+    2 * UNFINAL_BLOCKS
+)  # so far below a block stand its approvers: final, and executed by all who vote
 # --- local: consensus messages and memory
 CONSENSUS_MESSAGE_BYTES: Final = 2_000_000
 FINALISE_VIEWS_HELD: Final = 64  # per signer, above the last final view

@@ -8,13 +8,14 @@
 It is the one item of a transaction of kind EPOCH_CHANGE, which is signed by an approver and stands alone in the one batch of
 a block whose header says `closes_epoch`. `epoch` is the epoch it closes; the seats are those of epoch + 1.
 
-*Approvers* are the organisations that genesis gives keys of use `approver`. A quorum of them sign (network, epoch closed,
+*Approvers* are the organisations with a vote (`ledger.members.constitution.voting`) and their keys of use `approver`, as the
+registry names them 16 blocks before the one that closes the epoch. A quorum of them sign (network, epoch closed,
 protocol version, next seats with their epoch keys, parameters). Each next key signs that it is had: whose key was not
 delivered is not in the set. A key never serves two epochs in a row, or destroying it would mean nothing.
 
-Whoever votes checks a change wholly before notarising, from bytes and constants of the epoch alone:
+Whoever votes checks a change wholly before notarising, from bytes, constants of the epoch and what is final:
 
-    approvers = Approvers(network, genesis.entries)                                  once
+    approvers = Approvers(network, registry, approvers_height(height))               of a block at `height`
     change = change_of(transaction)                                                  None unless of kind EPOCH_CHANGE
     next_validators = check_change(change, epoch, validators, approvers, protocol=...)  on taking in the batch that carries it
     check_closing_block(header, transactions, validators, approvers)                 a whole block, in execution and audit
@@ -29,7 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from ledger.base import limits
 from ledger.base.encoding import encode, take_array, take_ascii, take_bytes, take_int
@@ -42,9 +43,10 @@ from ledger.chain.certificate import Verifier
 from ledger.chain.genesis import ALLOW_PERSONS, HEARTBEAT_MS, LEADER_TIMEOUT_MS, Seat
 from ledger.chain.transaction import Kind, Transaction, check_expiry
 from ledger.chain.validators import Validator, ValidatorSet
-from ledger.members.members import PROTOCOL, Use, key_from_data
-from ledger.members.registry import Entry, Registry
+from ledger.members.constitution import voting
+from ledger.members.members import PROTOCOL, Members, Use
 from ledger.members.registry import Kind as RegistryKind
+from ledger.members.registry import Registry
 
 VERSION: Final = 1
 _LEADER_TIMEOUT_MOST_MS: Final = 60_000
@@ -88,35 +90,53 @@ class EpochChange(NamedTuple):
         return ValidatorSet(network, [Validator(seat.organisation, seat.public_key) for seat in self.seats])
 
 
+class Company(Protocol):
+    """Who knows the members."""
+
+    def is_member(self, organisation: str) -> bool:
+        """Whether an organisation may hold a seat."""
+
+
 class Approvers:
-    """Who may approve a change: by public key, the organisations that genesis gives a key of use `approver`."""
+    """Who may approve a change, by the registry in force at one height: organisations with a vote, by their keys.
 
-    __slots__ = ("_keys", "members", "network", "organisations", "quorum")
+    A block's approvers are those of `APPROVERS_BELOW` blocks before it (ADR 0006).
+    """
 
-    def __init__(self, network: bytes, entries: Iterable[Entry]) -> None:
-        """Read the registry entries in force at height 0, of genesis or of any later registry."""
+    __slots__ = ("_members", "network", "organisations", "quorum")
+
+    def __init__(self, network: bytes, registry: Registry, height: int) -> None:
+        """`registry`: of that height or of any later one, which knows it too."""
         self.network = network
-        self._keys: dict[bytes, str] = {}
-        members = set()
-        for entry in entries:
-            data = entry.at(0)
-            if data is None:
-                continue
-            if entry.kind == RegistryKind.ORGANISATION:
-                members.add(entry.name)
-            elif entry.kind == RegistryKind.KEY:
-                key = key_from_data(data)
-                if key.use == Use.APPROVER:
-                    self._keys[bytes.fromhex(entry.name)] = key.organisation
-        self.members = frozenset(members)
-        """All organisations of genesis: who may hold a seat."""
-        self.organisations = tuple(sorted(set(self._keys.values())))
+        self._members = Members(registry, height)
+        stated = {entry.name: entry.at(height) for entry in registry.of_kind(RegistryKind.APPROVER)}
+        known = {name: has_vote for name, has_vote in stated.items() if has_vote is not None}
+        self.organisations = voting(known, registry.of_kind(RegistryKind.KEY))
+        """All with a vote, suspended ones too: fewer would make a quorum of fewer."""
         self.quorum = quorum(max(1, len(self.organisations)))
         """How many organisations must approve: at least one, so nobody can where there are none."""
 
-    def organisation_of(self, public_key: bytes) -> str | None:
-        """The organisation whose approver's key this is, or None."""
-        return self._keys.get(key_id(public_key))
+    def is_member(self, organisation: str) -> bool:
+        """Whether an organisation may hold a seat."""
+        return self._members.organisation(organisation) is not None
+
+    def organisation_of(self, public_key: bytes, time_ms: int) -> str | None:
+        """The organisation that approves with this key at a block time, or None.
+
+        A revoked key approves nothing, nor one marked as compromised, nor a suspended organisation; that a certificate has
+        expired does not matter, or a quorum could be locked out by a date.
+        """
+        key = self._members.key(public_key)
+        if key is None or key.use != Use.APPROVER or key.compromised_since is not None:
+            return None
+        suspension = self._members.suspension(key.organisation, time_ms)
+        is_barred = suspension is not None and not suspension.is_emergency
+        return None if is_barred or key.organisation not in self.organisations else key.organisation
+
+
+def approvers_height(height: int) -> int:
+    """The height whose registry names the approvers of a block at `height`."""
+    return max(0, height - limits.APPROVERS_BELOW)
 
 
 # --- making a change
@@ -300,17 +320,33 @@ def check_change(
     verifier: Verifier = is_signature,
     *,
     protocol: int,
+    time_ms: int,
 ) -> ValidatorSet:
     """The validators of epoch + 1, if `change` may close `epoch`, whose set `validators` is and whose version `protocol`.
 
-    The next epoch has the same version or the one after it. Whether this software knows that one does not matter here: what
+    `time_ms`: of the block that is to have it, or about that. The next epoch has the same version or the one after it. Whether this software knows that one does not matter here: what
     closes an epoch is judged by that epoch's own rules, so nodes of both versions agree on the block between them.
 
     Raises RuleError wrong_epoch (it closes another epoch), FormError (unsupported_version; no set: size, a key twice, a key
     of the epoch it closes), SignatureError bad_key or bad_signature (a seat's key, possession or an approval that does not
     hold), EntitlementError not_entitled (a seat or approval of a stranger), not_approved (fewer than a quorum).
     """
-    network = approvers.network
+    following = check_draft(change, epoch, validators, approvers, verifier, protocol=protocol)
+    _check_approvals(change, approvers, verifier, time_ms)
+    return following
+
+
+def check_draft(
+    change: EpochChange,
+    epoch: int,
+    validators: ValidatorSet,
+    company: Company,
+    verifier: Verifier = is_signature,
+    *,
+    protocol: int,
+) -> ValidatorSet:
+    """As `check_change`, but for the approvals: what a change must hold to before anybody votes on it."""
+    network = validators.network
     if change.epoch != epoch:
         raise RuleError(
             Code.WRONG_EPOCH, f"expected a change that closes epoch {epoch}, got one of epoch {change.epoch}"
@@ -322,8 +358,7 @@ def check_change(
         )
     following = change.next_validators(network)
     for seat, possession in zip(change.seats, change.possessions, strict=True):
-        _check_seat(seat, possession, change, validators, approvers, verifier)
-    _check_approvals(change, approvers, verifier)
+        _check_seat(seat, possession, change, validators, company, verifier)
     return following
 
 
@@ -332,26 +367,26 @@ def _check_seat(
     possession: bytes,
     change: EpochChange,
     validators: ValidatorSet,
-    approvers: Approvers,
+    company: Company,
     verifier: Verifier,
 ) -> None:
-    if seat.organisation not in approvers.members:
+    if not company.is_member(seat.organisation):
         raise EntitlementError(
-            Code.NOT_ENTITLED, f"expected seats of members of genesis, got one of {seat.organisation}"
+            Code.NOT_ENTITLED, f"expected seats of members, got one of {seat.organisation}"
         )
     if validators.index_of(seat.public_key) is not None:
         raise FormError(
             Code.MALFORMED,
             f"expected a new key of {seat.organisation} for the next epoch, got one of epoch {change.epoch}",
         )
-    if not verifier(seat.public_key, possession_message(approvers.network, change.epoch, seat), possession):
+    if not verifier(seat.public_key, possession_message(validators.network, change.epoch, seat), possession):
         raise SignatureError(
             Code.BAD_SIGNATURE,
             f"expected {seat.organisation} to have delivered its key for the next epoch: its signature does not hold",
         )
 
 
-def _check_approvals(change: EpochChange, approvers: Approvers, verifier: Verifier) -> None:
+def _check_approvals(change: EpochChange, approvers: Approvers, verifier: Verifier, time_ms: int) -> None:
     if len(change.approvals) < approvers.quorum:
         raise EntitlementError(
             Code.NOT_APPROVED,
@@ -360,9 +395,10 @@ def _check_approvals(change: EpochChange, approvers: Approvers, verifier: Verifi
         )
     message = approval_message(approvers.network, change)
     for approval in change.approvals:
-        if approvers.organisation_of(approval.public_key) != approval.organisation:
+        if approvers.organisation_of(approval.public_key, time_ms) != approval.organisation:
             raise EntitlementError(
-                Code.NOT_ENTITLED, f"expected approvers of genesis, got a key of {approval.organisation}"
+                Code.NOT_ENTITLED,
+                f"expected approver's keys in force of organisations with a vote, got another of {approval.organisation}",
             )
         if not verifier(approval.public_key, message, approval.signature):
             raise SignatureError(
@@ -396,14 +432,22 @@ def check_closing_block(
             Code.MALFORMED, "expected a block that closes its epoch with one change and nothing else"
         )
     check_carrier(transactions[0], header.time_ms, approvers)
-    following = check_change(change, header.epoch, validators, approvers, verifier, protocol=header.version)
+    following = check_change(
+        change,
+        header.epoch,
+        validators,
+        approvers,
+        verifier,
+        protocol=header.version,
+        time_ms=header.time_ms,
+    )
     return change, following
 
 
 def check_carrier(transaction: Transaction, time_ms: int, approvers: Approvers) -> None:
     """Raise unless the transaction that carries a change is an approver's and may be ordered at block time `time_ms`."""
     signed = transaction.header
-    if approvers.organisation_of(signed.public_key) != signed.organisation:
+    if approvers.organisation_of(signed.public_key, time_ms) != signed.organisation:
         raise EntitlementError(
             Code.NOT_ENTITLED, f"expected a change sent by an approver, got one by {signed.organisation}"
         )

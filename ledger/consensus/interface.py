@@ -5,7 +5,7 @@ The contract that goes with them is in the package's docstring.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -48,8 +48,9 @@ class Setup:
     verifier: Verifier = is_signature
     others: int = 0
     """How many are let in beyond the set (contract 6). They may be asked: who joins late finds few of an old set."""
-    approvers: Approvers | None = None
-    """Who may change the validators; None: nobody, no block closes the epoch."""
+    approvers: Callable[[int], Approvers | None] | None = None
+    """(height of a block) -> who may approve that it closes the epoch, None as long as that is not final here; without it no
+    block closes the epoch. Of one height it never answers two things."""
     protocol: int = PROTOCOL_OLDEST
     """The protocol version of the epoch, which its blocks bear."""
 

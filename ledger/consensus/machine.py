@@ -756,7 +756,7 @@ class Consensus:
         return self._is_halted or self._is_ended
 
     def _may_close(self, change: Transaction) -> bool:
-        return self._rules.may_close(change)
+        return self._rules.may_close(change, self._finality.height() + 1, self._wall_ms)
 
     def _leader(self, view: int) -> int:
         return (view + self._leader_offset) % len(self._validators)

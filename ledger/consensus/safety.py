@@ -7,7 +7,8 @@ Everything that could fork the chain is decided here, over the state the machine
     nullify    once per view, the current one, unless it was finalised; also after notarise
     finalise   once per view, any notarised and executed one, unless it was nullified; also after leaving it
 
-`judge` uses bytes, epoch constants and digests, never state: a block is proposed before its parent is executed.
+`judge` uses bytes, epoch constants and digests, and of state only what is final: a block is proposed before its parent is
+executed.
 Missing data means wait; only what can never become right is invalid.
 """
 
@@ -26,8 +27,8 @@ from ledger.base.limits import (
     UNFINAL_BLOCKS,
 )
 from ledger.chain.block import Block, Header, batches_hash
-from ledger.chain.epoch import change_of, check_carrier, check_change, check_closing_block
-from ledger.chain.transaction import Transaction
+from ledger.chain.epoch import change_of, check_change, check_closing_block
+from ledger.chain.transaction import Transaction, check_expiry
 from ledger.chain.votes import Kind, Proposal
 from ledger.consensus.batches import BatchPool
 from ledger.consensus.fetching import Need, NeedBatch, NeedBlock, NeedCertificate
@@ -146,13 +147,13 @@ class Rules:
         absent = tuple(NeedBatch(digest) for digest in digests if digest not in self._batches)
         if absent:
             return Wait(absent)
-        wrong = self._wrong_change(header, digests)
-        if wrong:
-            return Invalid(wrong)
         if not self._batches.fits(digests):
             return Invalid("expected batches that together keep the caps of a block")
         if not self.has_room(path):
             return _BOUND
+        verdict = self._judge_change(header, digests)
+        if verdict is not VALID:
+            return verdict
         if header.transactions_root != self._batches.transactions_root(digests):
             return Invalid("expected the transactions root over the batches named, got another")
         return VALID
@@ -190,27 +191,30 @@ class Rules:
         committed = BATCH_WINDOW_BLOCKS - len(uncommitted)
         return any(digest in ordered or self._batches.is_recent(digest, committed) for digest in digests)
 
-    def _wrong_change(self, header: Header, digests: tuple[bytes, ...]) -> str | None:
+    def _judge_change(self, header: Header, digests: tuple[bytes, ...]) -> Verdict:
         """A block closes its epoch iff it has a change of it, alone and approved: all of that is checked here (rule 29)."""
         change = self._batches.change_in(digests)
         if change is None and not header.closes_epoch:
-            return None
+            return VALID
         setup = self._setup
         if change is None or setup.approvers is None:
-            return "expected a block that closes its epoch to have a change of it, and approvers to be known"
+            return Invalid(
+                "expected a block that closes its epoch to have a change of it, and approvers to be known"
+            )
+        approvers = setup.approvers(header.height)
+        if approvers is None:  # what is final elsewhere is not yet committed here
+            return _BOUND
         try:
-            check_closing_block(header, (change,), setup.validators, setup.approvers, setup.verifier)
+            check_closing_block(header, (change,), setup.validators, approvers, setup.verifier)
         except CustodyError as error:
-            return error.message
-        return None
+            return Invalid(error.message)
+        return VALID
 
-    def may_close(self, change: Transaction) -> bool:
-        """Whether a change closes this epoch, is approved, and was sent by an approver."""
+    def may_close(self, change: Transaction, height: int, time_ms: int) -> bool:
+        """Whether a change may close this epoch at about that height and time: approved, and sent by an approver."""
         setup, sender = self._setup, change.header
-        if (
-            setup.approvers is None
-            or setup.approvers.organisation_of(sender.public_key) != sender.organisation
-        ):
+        approvers = None if setup.approvers is None else setup.approvers(height)
+        if approvers is None or approvers.organisation_of(sender.public_key, time_ms) != sender.organisation:
             return False
         try:
             found = change_of(change)
@@ -220,9 +224,10 @@ class Rules:
                 found,
                 setup.epoch,
                 setup.validators,
-                setup.approvers,
+                approvers,
                 setup.verifier,
                 protocol=setup.protocol,
+                time_ms=time_ms,
             )
         except CustodyError:
             return False
@@ -235,21 +240,26 @@ class Rules:
             if not wall_ms - CLOCK_BEHIND_MS < change.header.expiry_ms <= latest:
                 self._batches.drop(digest)
 
-    def _due_change(self, ordered: set[bytes], time_ms: int) -> tuple[bytes, ...]:
-        """The oldest change that may stand in a block of that time, if any."""
+    def _due_change(self, ordered: set[bytes], height: int, time_ms: int) -> tuple[bytes, ...]:
+        """The oldest change that may stand in a block of that height and time, if any.
+
+        One that may not close the epoch any more, since approvers changed meanwhile, is forgotten.
+        """
         for digest, change in self._batches.changes():
-            if digest not in ordered and self._is_due(change, time_ms):
+            if digest in ordered or not self._is_timely(change, time_ms):
+                continue
+            if self.may_close(change, height, time_ms):
                 return (digest,)
+            self._batches.drop(digest)
         return ()
 
-    def _is_due(self, change: Transaction, time_ms: int) -> bool:
-        approvers = self._setup.approvers
+    @staticmethod
+    def _is_timely(change: Transaction, time_ms: int) -> bool:
         try:
-            if approvers is not None:
-                check_carrier(change, time_ms, approvers)
+            check_expiry(change.header, time_ms)
         except CustodyError:
             return False
-        return approvers is not None
+        return True
 
     def is_closing(self, node: Node) -> bool:
         """Whether a block is the last of this epoch: nothing may stand on it (rule 29)."""
@@ -285,7 +295,7 @@ class Rules:
             return None
         ordered = {digest for node in path for digest in node.block.batches}
         time_ms = max(wall_ms, parent.block.header.time_ms + 1)
-        change = self._due_change(ordered, time_ms)
+        change = self._due_change(ordered, parent.height + 1, time_ms)
         digests = change or self._batches.select(ordered)
         return self._block(view, parent, digests, time_ms, closes_epoch=bool(change)) if digests else None
 

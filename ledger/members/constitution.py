@@ -9,6 +9,7 @@ f + 1, of everything else a quorum, always two. The constitution itself needs wh
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
@@ -17,7 +18,7 @@ from ledger.base.errors import Code, FormError, RuleError
 from ledger.base.quorum import max_faulty, quorum
 from ledger.members.draft import RegistryDraft
 from ledger.members.members import Use, key_from_data
-from ledger.members.registry import Kind
+from ledger.members.registry import Entry, Kind
 
 CONSTITUTION: Final = "constitution"
 """The parameter that holds the rules."""
@@ -101,16 +102,21 @@ class Electorate(NamedTuple):
 
 def electorate_of(draft: RegistryDraft, seats: int) -> Electorate:
     """Who has a vote, as `draft` stands: by an APPROVER entry; without one, who had an approver's key in genesis."""
-    stated = draft.all_of(Kind.APPROVER)
-    voting = {name for name, has_vote in stated.items() if has_vote}
-    for entry in draft.entries(Kind.KEY):
+    rules = draft.get(Kind.PARAMETER, CONSTITUTION)
+    organisations = voting(draft.all_of(Kind.APPROVER), draft.entries(Kind.KEY))
+    return Electorate(organisations, seats, () if rules is None else rules)
+
+
+def voting(stated: Mapping[str, Any], keys: Iterable[Entry]) -> tuple[str, ...]:
+    """The organisations with a vote, ascending: `stated` by an APPROVER entry; of those without one, by a key of genesis."""
+    found = {name for name, has_vote in stated.items() if has_vote}
+    for entry in keys:
         data = entry.at(0)
         if data is not None:
             key = key_from_data(data)
             if key.use == Use.APPROVER and key.organisation not in stated:
-                voting.add(key.organisation)
-    rules = draft.get(Kind.PARAMETER, CONSTITUTION)
-    return Electorate(tuple(sorted(voting)), seats, () if rules is None else rules)
+                found.add(key.organisation)
+    return tuple(sorted(found))
 
 
 def take_rules(value: Any) -> Rules:

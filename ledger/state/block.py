@@ -151,7 +151,8 @@ def _succession(
         )
     if not header.closes_epoch:
         return (), state.sets
-    change, following = check_closing_block(header, transactions, state.sets[header.epoch], state.approvers)
+    approvers = state.approvers(header.height)
+    change, following = check_closing_block(header, transactions, state.sets[header.epoch], approvers)
     return amendments_of(state.registry, change), (*state.sets, following)
 
 
@@ -315,7 +316,13 @@ def _apply_item(
             tuple(one.organisation for one in state.sets[header.epoch]),
         )  # fmt: skip
         if signed.kind == Kind.GOVERNANCE:
-            apply_governance(draft, members, author, raw, ProposedValidators(header.epoch))
+            apply_governance(
+                draft,
+                members,
+                author,
+                raw,
+                ProposedValidators(header.epoch, state.sets[header.epoch], header.version),
+            )
         else:
             apply_registration(draft, members, author, raw)
     return subjectless_changes(state.network, entry)._replace(records=used)

@@ -20,7 +20,7 @@ from ledger.base.encoding import decode
 from ledger.base.errors import Code, ConsensusError
 from ledger.base.merkle import LogFrontier
 from ledger.chain.block import Header, Outcome, genesis_header, genesis_outcome
-from ledger.chain.epoch import Approvers
+from ledger.chain.epoch import Approvers, approvers_height
 from ledger.chain.genesis import Genesis
 from ledger.chain.validators import ValidatorSet
 from ledger.members.members import Members
@@ -80,7 +80,6 @@ class LedgerState:
         """As the block executed last leaves it."""
         self.sets = sets
         """The validators of every epoch from 0 to that of the next block."""
-        self.approvers = Approvers(network, registry.entries)
         self.tree = tree
         self.log = log
         self.tip = tip
@@ -99,6 +98,10 @@ class LedgerState:
     def epoch(self) -> int:
         """The epoch of the next block."""
         return len(self.sets) - 1
+
+    def approvers(self, height: int) -> Approvers:
+        """Who may approve what closes the epoch at `height`, a block within `APPROVERS_BELOW` of the next."""
+        return Approvers(self.network, self.registry, approvers_height(height))
 
     @property
     def protocol(self) -> int:

@@ -23,7 +23,7 @@ from ledger.chain.batch import Batch, batch_from_bytes
 from ledger.chain.block import Block, Header, Outcome, genesis_header, parse_block, parse_outcome
 from ledger.chain.certificate import Certificate, Checkpoint, parse_certificate
 from ledger.chain.closing import Closing
-from ledger.chain.epoch import parse_change, registry_after
+from ledger.chain.epoch import Approvers, approvers_height, parse_change, registry_after
 from ledger.chain.genesis import Genesis
 from ledger.chain.transaction import Transaction
 from ledger.chain.validators import ValidatorSet
@@ -319,6 +319,15 @@ class Executor:
         self.final_header, self.final_outcome = block.header, outcome
         if certificate is not None:
             self.checkpoint = Checkpoint(block.header, outcome, certificate)
+
+    def approvers(self, height: int) -> Approvers | None:
+        """Who may approve what closes the epoch at `height`; None as long as final blocks do not tell.
+
+        What blocks above the last final one set counts at later heights only: so whatever stands on it, the answer is one.
+        """
+        if approvers_height(height) > self.final_header.height + 1:
+            return None
+        return self.state.approvers(height)
 
     def closings(self, first: int, end: int) -> tuple[Closing, ...]:
         """How the epochs first .. end - 1 were closed. Raises UnavailableError history_incomplete for a block not here."""

@@ -169,10 +169,13 @@ class Mempool:
     def _check_change(self, transaction: Transaction, time_ms: int) -> None:
         """Refuse at once a change of epoch that nobody would vote for."""
         state = self._executor.state
-        check_carrier(transaction, time_ms, state.approvers)
+        approvers = state.approvers(state.tip.header.height + 1)
+        check_carrier(transaction, time_ms, approvers)
         change = change_of(transaction)
         if change is not None:
-            check_change(change, state.epoch, state.sets[-1], state.approvers, protocol=state.protocol)
+            check_change(
+                change, state.epoch, state.sets[-1], approvers, protocol=state.protocol, time_ms=time_ms
+            )
 
     def _check_published(self, transaction: Transaction) -> None:
         """Refuse a mismatch of an erased event: execution would, but its bytes would stand in a block by then."""

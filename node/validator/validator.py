@@ -287,7 +287,7 @@ class Validator:
             self.key,
             epoch.parameters,
             others=self._roster.others,
-            approvers=executor.state.approvers,
+            approvers=executor.approvers,
             protocol=epoch.protocol,
         )
         return Consensus(setup, start)
@@ -471,8 +471,14 @@ class Validator:
         if found is None or found.epoch != self.epoch.number:
             return False
         epoch = self.epoch
+        state = self.executor.state
         check_change(
-            found, epoch.number, epoch.validators, self.executor.state.approvers, protocol=epoch.protocol
+            found,
+            epoch.number,
+            epoch.validators,
+            state.approvers(state.tip.header.height + 1),
+            protocol=epoch.protocol,
+            time_ms=state.tip.header.time_ms,
         )
         return True
 

@@ -15,6 +15,7 @@ from ledger.chain.epoch import (
     Approvers,
     EpochChange,
     approve,
+    approvers_height,
     change_of,
     check_carrier,
     check_change,
@@ -48,7 +49,7 @@ ENTRIES = [entry(RegistryKind.ORGANISATION, name, (name, "NL", (), False)) for n
     entry(RegistryKind.KEY, key.public_key.hex(), (name, int(Use.APPROVER), None, None))
     for name, key in APPROVER_KEYS.items()
 ]
-APPROVERS = Approvers(NETWORK, ENTRIES)
+APPROVERS = Approvers(NETWORK, Registry(NETWORK, ENTRIES), 0)
 
 
 def delivered(
@@ -83,7 +84,7 @@ def carried(change: EpochChange, *, expiry_ms: int = NOW_MS + 60_000, by: str = 
 
 
 def test_a_change_that_a_quorum_approves_gives_the_next_set() -> None:
-    following = check_change(parse_change(wire(CHANGE)), 0, VALIDATORS, APPROVERS, protocol=1)
+    following = check_change(parse_change(wire(CHANGE)), 0, VALIDATORS, APPROVERS, protocol=1, time_ms=NOW_MS)
     assert [member.organisation for member in following] == ORGANISATIONS[1:6]
     assert parse_change(wire(CHANGE)) == CHANGE
     assert change_of(carried(CHANGE)) == CHANGE
@@ -92,7 +93,7 @@ def test_a_change_that_a_quorum_approves_gives_the_next_set() -> None:
 
 def test_all_approvers_may_approve_and_approvals_have_one_order() -> None:
     everybody = approved(DRAFT, ORGANISATIONS[:4])
-    assert check_change(everybody, 0, VALIDATORS, APPROVERS, protocol=1)
+    assert check_change(everybody, 0, VALIDATORS, APPROVERS, protocol=1, time_ms=NOW_MS)
     assert approved(DRAFT, ORGANISATIONS[3::-1]) == everybody
     shuffled = everybody._replace(approvals=everybody.approvals[::-1])
     with pytest.raises(FormError) as refused:
@@ -174,13 +175,13 @@ REFUSED: dict[str, tuple[Code, Callable[[], EpochChange]]] = {
 
 def test_a_change_moves_to_the_next_version_or_stays_and_never_goes_back() -> None:
     to_second = approved(DRAFT._replace(protocol=2))
-    assert check_change(to_second, 0, VALIDATORS, APPROVERS, protocol=1)
-    assert check_change(to_second, 0, VALIDATORS, APPROVERS, protocol=2)
+    assert check_change(to_second, 0, VALIDATORS, APPROVERS, protocol=1, time_ms=NOW_MS)
+    assert check_change(to_second, 0, VALIDATORS, APPROVERS, protocol=2, time_ms=NOW_MS)
     # Whoever knows no version after this one judges and executes the change to it all the same: it closes this epoch.
     beyond = approved(DRAFT._replace(protocol=PROTOCOL_NEWEST + 1))
-    assert check_change(beyond, 0, VALIDATORS, APPROVERS, protocol=PROTOCOL_NEWEST)
+    assert check_change(beyond, 0, VALIDATORS, APPROVERS, protocol=PROTOCOL_NEWEST, time_ms=NOW_MS)
     with pytest.raises(FormError) as refused:
-        check_change(CHANGE, 0, VALIDATORS, APPROVERS, protocol=2)
+        check_change(CHANGE, 0, VALIDATORS, APPROVERS, protocol=2, time_ms=NOW_MS)
     assert refused.value.code is Code.UNSUPPORTED_VERSION
 
 
@@ -199,7 +200,7 @@ def test_what_may_not_close_an_epoch(what: str) -> None:
     code, make = REFUSED[what]
     change = make()
     with pytest.raises(CustodyError) as refused:
-        check_change(change, 0, VALIDATORS, APPROVERS, protocol=1)
+        check_change(change, 0, VALIDATORS, APPROVERS, protocol=1, time_ms=NOW_MS)
     assert refused.value.code == code
 
 
@@ -210,20 +211,22 @@ def test_a_duplicate_approval_is_not_canonical() -> None:
 
 
 def test_without_approvers_nobody_changes_anything() -> None:
-    nobody = Approvers(NETWORK, [one for one in ENTRIES if one.kind == RegistryKind.ORGANISATION])
+    members = [one for one in ENTRIES if one.kind == RegistryKind.ORGANISATION]
+    nobody = Approvers(NETWORK, Registry(NETWORK, members), 0)
     with pytest.raises(CustodyError) as refused:
-        check_change(DRAFT, 0, VALIDATORS, nobody, protocol=1)
+        check_change(DRAFT, 0, VALIDATORS, nobody, protocol=1, time_ms=NOW_MS)
     assert refused.value.code == Code.NOT_APPROVED
 
 
 def test_an_approver_with_two_keys_counts_once() -> None:
     second = SigningKey.from_seed(digest("second key"))
     data = ("org0", int(Use.APPROVER), None, None)
-    approvers = Approvers(NETWORK, [*ENTRIES, entry(RegistryKind.KEY, second.public_key.hex(), data)])
+    entries = [*ENTRIES, entry(RegistryKind.KEY, second.public_key.hex(), data)]
+    approvers = Approvers(NETWORK, Registry(NETWORK, entries), 0)
     assert approvers.quorum == APPROVERS.quorum == 3
     with_second = with_approvals(CHANGE, [approve(second, "org0", NETWORK, DRAFT)])
     assert len(with_second.approvals) == 3
-    assert check_change(with_second, 0, VALIDATORS, approvers, protocol=1)
+    assert check_change(with_second, 0, VALIDATORS, approvers, protocol=1, time_ms=NOW_MS)
 
 
 @pytest.mark.parametrize(
@@ -294,8 +297,63 @@ def test_one_transaction_carries_one_change() -> None:
         change_of(made)
 
 
-def test_the_registry_of_later_epochs_names_the_same_approvers() -> None:
-    late = Entry(
-        int(RegistryKind.KEY), STRANGER.public_key.hex(), (Period(7, None, ("org5", 4, None, None)),)
+# --- who approves at which height
+
+
+def registry_of(*changes: tuple[int, RegistryKind, str, Any]) -> Registry:
+    registry = Registry(NETWORK, ENTRIES)
+    for height, kind, name, data in changes:
+        registry = registry.amended(height, [(int(kind), name, data)])
+    return registry
+
+
+def approvers_at(registry: Registry, height: int) -> Approvers:
+    return Approvers(NETWORK, registry, height)
+
+
+LATE_KEY = ("org5", int(Use.APPROVER), None, None)
+
+
+def test_a_new_approver_counts_from_the_height_after_on_and_every_later_registry_says_so() -> None:
+    registry = registry_of(
+        (6, RegistryKind.APPROVER, "org5", True), (7, RegistryKind.KEY, STRANGER.public_key.hex(), LATE_KEY)
     )
-    assert Approvers(NETWORK, [*ENTRIES, late]).organisation_of(STRANGER.public_key) is None
+    assert len(approvers_at(registry, 6).organisations) == 4
+    assert "org5" in approvers_at(registry, 7).organisations
+    assert approvers_at(registry, 7).organisation_of(STRANGER.public_key, NOW_MS) is None
+    assert approvers_at(registry, 8).organisation_of(STRANGER.public_key, NOW_MS) == "org5"
+    ended = registry.amended(9, [(int(RegistryKind.KEY), STRANGER.public_key.hex(), None)])
+    assert approvers_at(ended, 9).organisation_of(STRANGER.public_key, NOW_MS) == "org5"
+    assert approvers_at(ended, 10).organisation_of(STRANGER.public_key, NOW_MS) is None
+
+
+def test_a_key_without_a_vote_approves_nothing_and_neither_does_a_vote_that_ended() -> None:
+    key_only = registry_of((1, RegistryKind.KEY, STRANGER.public_key.hex(), LATE_KEY))
+    assert approvers_at(key_only, 9).organisation_of(STRANGER.public_key, NOW_MS) is None
+    key = APPROVER_KEYS["org0"].public_key
+    ended = approvers_at(registry_of((1, RegistryKind.APPROVER, "org0", False)), 2)
+    assert ended.organisation_of(key, NOW_MS) is None
+    assert ended.organisations == ("org1", "org2", "org3")
+
+
+@pytest.mark.parametrize(
+    ("until_ms", "is_emergency", "approves"),
+    [(None, False, False), (NOW_MS + 1, False, False), (NOW_MS, False, True), (NOW_MS + 1, True, True)],
+)
+def test_a_suspended_organisation_approves_nothing_but_still_counts(
+    until_ms: int | None, is_emergency: bool, approves: bool
+) -> None:
+    suspended = approvers_at(registry_of((1, RegistryKind.SUSPENSION, "org0", (until_ms, is_emergency))), 2)
+    found = suspended.organisation_of(APPROVER_KEYS["org0"].public_key, NOW_MS)
+    assert found == ("org0" if approves else None)
+    assert len(suspended.organisations) == 4
+
+
+def test_a_key_marked_as_compromised_approves_nothing() -> None:
+    key = APPROVER_KEYS["org0"].public_key
+    marked = registry_of((1, RegistryKind.KEY, key.hex(), ("org0", int(Use.APPROVER), 1, None)))
+    assert approvers_at(marked, 2).organisation_of(key, NOW_MS) is None
+
+
+def test_approvers_of_a_block_stand_sixteen_below_it() -> None:
+    assert [approvers_height(height) for height in (1, 16, 17, 40)] == [0, 0, 1, 24]

@@ -85,13 +85,16 @@ class Bench:
         self.epoch = epoch
         self.approvers = approvers
         key = None if me == FOLLOWER else self.keys[me]
-        self.setup = Setup(self.validators, epoch, key, self.parameters, verifier, others, approvers)
+        self.setup = Setup(self.validators, epoch, key, self.parameters, verifier, others, self._approvers)
         self.now_ms = 1_000
         self.wall_ms = WALL_MS
         self.effects: list[Effect] = []
         self.log: list[Record] = []
         self.machine = Consensus(self.setup, start or Start(GENESIS, ANCHOR_OUTCOME))
         self.give(Begin())
+
+    def _approvers(self, _height: int) -> Approvers | None:
+        return self.approvers
 
     # ---- inputs
 

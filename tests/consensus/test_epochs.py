@@ -46,7 +46,7 @@ from ledger.consensus.messages import (
     Range,
 )
 from ledger.members.members import Use
-from ledger.members.registry import Entry, Period
+from ledger.members.registry import Entry, Period, Registry
 from ledger.members.registry import Kind as RegistryKind
 from tests.consensus.bench import (
     ANCHOR_OUTCOME,
@@ -73,12 +73,24 @@ def entry(kind: RegistryKind, name: str, data: Any) -> Entry:
 
 APPROVERS = Approvers(
     NETWORK,
-    [entry(RegistryKind.ORGANISATION, name, (name, "NL", (), False)) for name in NAMES]
-    + [
-        entry(RegistryKind.KEY, key.public_key.hex(), (name, int(Use.APPROVER), None, None))
-        for name, key in APPROVER_KEYS.items()
-    ],
+    Registry(
+        NETWORK,
+        [entry(RegistryKind.ORGANISATION, name, (name, "NL", (), False)) for name in NAMES]
+        + [
+            entry(RegistryKind.KEY, key.public_key.hex(), (name, int(Use.APPROVER), None, None))
+            for name, key in APPROVER_KEYS.items()
+        ],
+    ),
+    0,
 )
+
+
+FEWER = Approvers(
+    NETWORK,
+    Registry(NETWORK, [entry(RegistryKind.ORGANISATION, name, (name, "NL", (), False)) for name in NAMES]),
+    0,
+)
+"""Of whom nobody has a vote any more."""
 
 
 def change_of(epoch: int = 0, approvals: int = 3) -> EpochChange:
@@ -222,6 +234,33 @@ def test_a_block_that_does_not_close_its_epoch_rightly_is_invalid(
     effects += bench.give(change)
     assert not votes(effects, Kind.NOTARISE)
     assert votes(effects, Kind.NULLIFY), "invalid, not a reason to wait"
+
+
+def test_a_closing_block_waits_until_its_approvers_are_final_here() -> None:
+    bench = ready()
+    bench.approvers = None
+    effects = bench.propose(1, closing(bench))
+    assert not votes(effects, Kind.NOTARISE)
+    assert not votes(effects, Kind.NULLIFY)
+    bench.approvers = APPROVERS
+    assert votes(bench.hold("a"), Kind.NOTARISE)
+
+
+def test_a_pending_change_whose_approvers_lost_their_votes_is_let_go() -> None:
+    bench = Bench(1, approvers=APPROVERS)  # leads view 2
+    bench.give(GOOD)
+    bench.hold("a")
+    bench.approvers = FEWER
+    bench.nullify_view(1)
+    (proposal,) = messages(bench.effects, Proposal)
+    assert (proposal.block.batches, proposal.block.header.closes_epoch) == ((digest("a"),), False)
+    assert digest("change") not in {held.digest for held in bench.machine.held}
+
+
+def test_a_block_of_another_version_than_its_epochs_is_invalid() -> None:
+    bench = ready("a", change=None)
+    assert votes(bench.propose(1, bench.block(1, version=2)), Kind.NULLIFY)
+    assert not votes(bench.effects, Kind.NOTARISE)
 
 
 def test_nothing_but_itself_stands_on_a_notarised_closing_block() -> None:

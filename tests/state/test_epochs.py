@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from ledger.base import limits
 from ledger.base.errors import Code, ConsensusError, CustodyError, FormError, ProofError
 from ledger.chain.block import Header
 from ledger.chain.certificate import Checkpoint, make_certificate
 from ledger.chain.closing import Closing, check_closings
-from ledger.chain.epoch import Approvers, make_change, registry_after
+from ledger.chain.epoch import check_change, make_change, registry_after
 from ledger.chain.evidence import make_evidence
 from ledger.chain.genesis import ALLOW_PERSONS, LEADER_TIMEOUT_MS, Genesis, check_genesis
 from ledger.chain.transaction import Kind, check_protocol
@@ -286,14 +287,29 @@ def test_version_1_has_none_of_the_kinds_of_version_2(kind: Kind) -> None:
     assert refused.value.code is Code.UNSUPPORTED_VERSION
 
 
-# --- approvers of genesis
+# --- approvers
 
 
-def test_approvers_are_those_of_genesis_whatever_the_registry_says_later(world: World) -> None:
-    assert world.state.approvers.organisations == tuple(sorted(FIVE[:4]))
-    assert world.state.approvers.quorum == 3
-    late = Entry(int(RegistryKind.KEY), seed("k").hex(), (Period(9, None, ("rival", 4, None, None)),))
-    assert Approvers(world.network, [*world.genesis.entries, late]).organisations == tuple(sorted(FIVE[:4]))
+def test_without_entries_those_with_a_key_in_genesis_approve(world: World) -> None:
+    approvers = world.state.approvers(1)
+    assert (approvers.organisations, approvers.quorum) == (tuple(sorted(FIVE[:4])), 3)
+
+
+def test_who_lost_its_vote_approves_until_sixteen_blocks_after(world: World) -> None:
+    names = ["forwarder", "carrier", "customs"]
+    change = world.change(FIVE)
+    by_three = change._replace(approvals=tuple(one for one in change.approvals if one.organisation in names))
+    world.state.registry = world.state.registry.amended(
+        world.state.tip.header.height, [(int(RegistryKind.APPROVER), "customs", False)]
+    )
+    ended = world.state.tip.header.height + 1
+    while world.state.tip.header.height + 1 < ended + limits.APPROVERS_BELOW:
+        check_change(by_three, 0, world.validators, world.state.approvers(world.state.tip.header.height + 1),
+                     protocol=2, time_ms=world.now_ms)  # fmt: skip
+        world.commit()
+    with pytest.raises(CustodyError) as refused:
+        world.commit(world.carry(by_three, "carrier"), closes_epoch=True)
+    assert refused.value.code is Code.NOT_ENTITLED
 
 
 def test_a_genesis_lists_no_validators_in_its_registry(world: World) -> None:
