@@ -56,6 +56,7 @@ class Tag(bytes, Enum):
     POSSESSION = b"possession".ljust(16, b"\0")
     APPROVAL = b"approval".ljust(16, b"\0")
     ENROLMENT = b"enrolment".ljust(16, b"\0")
+    CERTIFICATE = b"certificate".ljust(16, b"\0")
     KEY_ID = b"key id".ljust(16, b"\0")
     HYBRID = b"hybrid".ljust(16, b"\0")
     CREDENTIAL = b"credential".ljust(16, b"\0")

@@ -21,7 +21,7 @@ from ledger.base.encoding import (
 )
 from ledger.base.errors import Code, FormError, SignatureError
 from ledger.base.hashing import HASH_BYTES
-from ledger.base.keys import key_id
+from ledger.base.keys import HYBRID_PUBLIC_KEY_BYTES, key_id
 from ledger.members.identity import check_lei
 from ledger.members.policy import take_policy
 from ledger.members.registry import Entry, Kind, Period, Source
@@ -31,8 +31,6 @@ EVERYWHERE: Final = "*"
 PROTOCOL: Final = "protocol_version"
 """The registry parameter that says under which version of the protocol blocks are; absent in version 1."""
 ORGANISATION_CHARACTERS: Final = 32
-ML_DSA_KEY_BYTES: Final = 1_952
-"""Of a public key of ML-DSA-65 (FIPS 204 table 2)."""
 
 
 class Use(IntEnum):
@@ -73,8 +71,8 @@ class Key(NamedTuple):
     validity: Validity | None = None
     certificate_hash: bytes | None = None
     """SHA-256 of the certificate (its fingerprint), if it was enrolled by one."""
-    ml_dsa_key: bytes | None = None
-    """The ML-DSA-65 half of a hybrid key."""
+    hybrid_key: bytes | None = None
+    """The whole public key, both halves, where it is a hybrid one: what its id is the hash of."""
 
     def check_in_force(self, time_ms: int) -> None:
         """Raise unless the key may be used at this block time: SignatureError compromised, not_yet_valid or key_expired."""
@@ -147,6 +145,17 @@ class Members:
         """The registration in force of a key, or of the key with that id; None if there is none."""
         data = self._exact(Kind.KEY, key_id(public_key).hex())
         return None if data is None else key_from_data(data)
+
+    def at(self, height: int) -> Members:
+        """The same registry as seen at another height."""
+        return Members(self._source, height)
+
+    def compromised_since(self, public_key: bytes) -> int | None:
+        """From which height on the key is known to have been compromised, by its latest registration whatever the height."""
+        entry = self._source.exact(Kind.KEY, key_id(public_key).hex())
+        if entry is None or not entry.periods:
+            return None
+        return key_from_data(entry.periods[-1].data).compromised_since
 
     def no_key(self, public_key: bytes) -> SignatureError:
         """Why there is no registration of this key in force: revoked, or never known."""
@@ -261,11 +270,11 @@ def key_from_data(data: Any) -> Key:
     key = Key(organisation, use, compromised, None if delegation is None else Delegation(*delegation))
     if not certified:
         return key
-    validity, certificate_hash, ml_dsa_key = certified
+    validity, certificate_hash, hybrid_key = certified
     return key._replace(
         validity=None if validity is None else Validity(*validity),
         certificate_hash=certificate_hash,
-        ml_dsa_key=ml_dsa_key,
+        hybrid_key=hybrid_key,
     )
 
 
@@ -392,12 +401,12 @@ def _check_key(data: Any) -> None:
         _check_certified(*certified)
 
 
-def _check_certified(validity: Any, certificate_hash: Any, ml_dsa_key: Any) -> None:
+def _check_certified(validity: Any, certificate_hash: Any, hybrid_key: Any) -> None:
     if validity is not None:
         not_before_ms, not_after_ms = take_array(validity, "validity", 2)
         take_int(not_after_ms, "not_after_ms", take_int(not_before_ms, "not_before_ms"))
     take_optional_bytes(certificate_hash, "certificate hash", HASH_BYTES)
-    take_optional_bytes(ml_dsa_key, "ML-DSA key", ML_DSA_KEY_BYTES)
+    take_optional_bytes(hybrid_key, "hybrid key", HYBRID_PUBLIC_KEY_BYTES)
 
 
 _FORMS: Final = {

@@ -1,6 +1,7 @@
 """What an organisation changes of its own: keys, delegates, licences, as items of kind REGISTRATION (GOVERNANCE.md).
 
-    [0, certificate, ML-DSA key | nil, possession]       enrol a key; anybody may carry it, the certificate authorises it
+    [0, certificate, hybrid key | nil, possession, endorsement | nil]
+                                                         enrol a key; anybody may carry it, the certificate authorises it
     [1, key id, reason]                                  revoke a key
     [2, key id, since height]                            mark a key as compromised: what it signed since is flagged
     [3, public key, document, until ms, possession]      list a one-time key for one consignment
@@ -23,7 +24,16 @@ from ledger.base import limits
 from ledger.base.encoding import encode, take_array, take_ascii, take_bytes, take_int
 from ledger.base.errors import Code, EntitlementError, FormError, RuleError, SignatureError
 from ledger.base.hashing import HASH_BYTES, Tag, tagged_hash
-from ledger.base.keys import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, is_signature, is_valid_public_key
+from ledger.base.keys import (
+    HYBRID_PUBLIC_KEY_BYTES,
+    PUBLIC_KEY_BYTES,
+    is_hybrid,
+    is_signature,
+    is_valid_public_key,
+    key_id,
+    take_public_key,
+    take_signature,
+)
 from ledger.members.certificate import Certificate, certificate_from_bytes, fingerprint
 from ledger.members.draft import Author, RegistryDraft
 from ledger.members.members import Key, Members, Use, holder_of, key_from_data, licence_name
@@ -74,46 +84,83 @@ def apply_registration(draft: RegistryDraft, members: Members, author: Author, r
     execute(draft, members, author, *fields)
 
 
-def enrolment_message(network: bytes, organisation: str, key_id: bytes, certificate: bytes | None) -> bytes:
-    """What a key signs to show that it is held: by whom it is enrolled, and the certificate's fingerprint if there is one."""
-    return tagged_hash(Tag.ENROLMENT, network, encode((organisation, key_id, certificate)))
+def enrolment_message(
+    network: bytes, organisation: str, identifier: bytes, certificate: bytes | None
+) -> bytes:
+    """What a key signs to show that it is held: for whom, its key id, and the certificate's fingerprint if there is one."""
+    return tagged_hash(Tag.ENROLMENT, network, encode((organisation, identifier, certificate)))
 
 
 # --- keys
 
 
 def _enrol(
-    draft: RegistryDraft, members: Members, author: Author, data: Any, ml_dsa_key: Any, possession: Any
+    draft: RegistryDraft,
+    members: Members,
+    author: Author,
+    data: Any,
+    hybrid_key: Any,
+    possession: Any,
+    endorsement: Any,
 ) -> None:
     certificate = certificate_from_bytes(take_bytes(data, "certificate", most=limits.CERTIFICATE_BYTES))
-    if ml_dsa_key is not None or certificate.key_id != certificate.public_key:
-        raise FormError(
-            Code.UNSUPPORTED_VERSION, "expected a certificate of an Ed25519 key, got one of another"
-        )
-    if certificate.use not in ENROLLED:
-        raise EntitlementError(
-            Code.WRONG_USE,
-            f"expected a certificate for one of the uses {', '.join(use.name for use in ENROLLED)}, "
-            f"got one for {Use(certificate.use).name}",
-        )
-    if draft.get(Kind.ORGANISATION, certificate.subject) is None:
-        raise EntitlementError(
-            Code.NOT_ENTITLED, f"expected a member's certificate, got one of {certificate.subject!r}"
-        )
-    check_issued(members, certificate, author.time_ms)
+    public_key = _certified_key(certificate, hybrid_key)
+    _check_use(certificate, draft, is_plain=hybrid_key is None)
+    authority = check_issued(members, certificate, author.time_ms)
+    if authority.hybrid_key is not None:
+        message = endorsement_message(author.network, data)
+        if not is_signature(authority.hybrid_key, message, take_signature(endorsement, "endorsement")):
+            raise SignatureError(
+                Code.BAD_SIGNATURE,
+                "expected the authority's hybrid signature over the certificate, it does not hold",
+            )
+    elif endorsement is not None:
+        raise FormError(Code.MALFORMED, "endorsement: expected none by an authority with a plain key")
     certificate_hash = fingerprint(data)
     message = enrolment_message(author.network, certificate.subject, certificate.key_id, certificate_hash)
-    _check_new_key(draft, certificate.public_key, message, possession)
+    _check_new_key(draft, public_key, message, possession)
     validity = (certificate.not_before_ms, certificate.not_after_ms)
     draft.set(
         Kind.KEY,
         certificate.key_id.hex(),
-        (certificate.subject, certificate.use, None, None, validity, certificate_hash, None),
+        (certificate.subject, certificate.use, None, None, validity, certificate_hash, hybrid_key),
     )
 
 
-def check_issued(members: Members, certificate: Certificate, time_ms: int) -> None:
-    """Raise unless the subject's own authority, as registered, issued the certificate, and it is valid at `time_ms`."""
+def _certified_key(certificate: Certificate, hybrid_key: Any) -> bytes:
+    """The public key that a certificate is for: its own, or the hybrid one that comes beside it."""
+    public_key = certificate.public_key
+    if hybrid_key is not None:
+        public_key = take_bytes(hybrid_key, "hybrid key", HYBRID_PUBLIC_KEY_BYTES)
+    if public_key[:PUBLIC_KEY_BYTES] != certificate.public_key or key_id(public_key) != certificate.key_id:
+        raise EntitlementError(
+            Code.BAD_KEY, "expected the key whose id the certificate names, with all its halves, got another"
+        )
+    return public_key
+
+
+def _check_use(certificate: Certificate, draft: RegistryDraft, *, is_plain: bool) -> None:
+    use, who = Use(certificate.use), certificate.subject
+    if use not in ENROLLED:
+        raise EntitlementError(
+            Code.WRONG_USE,
+            f"expected a certificate for one of the uses {', '.join(one.name for one in ENROLLED)}, got one for {use.name}",
+        )
+    if use in (Use.DEVICE, Use.TRANSPORT) and not is_plain:
+        raise EntitlementError(
+            Code.WRONG_USE, f"expected a plain Ed25519 key for {use.name}, got a hybrid one"
+        )
+    if draft.get(Kind.ORGANISATION, who) is None:
+        raise EntitlementError(Code.NOT_ENTITLED, f"expected a member's certificate, got one of {who!r}")
+
+
+def endorsement_message(network: bytes, certificate: bytes) -> bytes:
+    """What an authority whose key is hybrid signs with both halves: its certificate bears the Ed25519 signature only."""
+    return tagged_hash(Tag.CERTIFICATE, network, certificate)
+
+
+def check_issued(members: Members, certificate: Certificate, time_ms: int) -> Key:
+    """The registration of the subject's own authority, if that issued the certificate and it is valid at `time_ms`."""
     who = certificate.subject
     if certificate.authority_key_id == certificate.key_id:
         raise EntitlementError(
@@ -131,7 +178,8 @@ def check_issued(members: Members, certificate: Certificate, time_ms: int) -> No
             f"with key {certificate.authority_key_id.hex()[:16]}, which is not its",
         )
     authority.check_in_force(time_ms)
-    if not is_signature(certificate.authority_key_id, certificate.to_be_signed(), certificate.signature):
+    signer = (authority.hybrid_key or certificate.authority_key_id)[:PUBLIC_KEY_BYTES]
+    if not is_signature(signer, certificate.to_be_signed(), certificate.signature):
         raise SignatureError(
             Code.BAD_SIGNATURE,
             f"expected a certificate that the authority of {who} signed, its signature does not hold",
@@ -146,13 +194,14 @@ def check_issued(members: Members, certificate: Certificate, time_ms: int) -> No
             Code.KEY_EXPIRED,
             f"expected a certificate valid at block time {time_ms}, got one valid until {certificate.not_after_ms}",
         )
+    return authority
 
 
 def _check_new_key(draft: RegistryDraft, public_key: bytes, message: bytes, possession: Any) -> None:
-    name = public_key.hex()
-    take_bytes(possession, "possession", SIGNATURE_BYTES)
+    name = key_id(public_key).hex()
+    take_signature(possession, "possession")
     if not is_valid_public_key(public_key):
-        raise SignatureError(Code.BAD_KEY, f"expected a valid Ed25519 key, got {name[:16]}")
+        raise SignatureError(Code.BAD_KEY, f"expected a valid public key, got {name[:16]}")
     for kind in (Kind.KEY, Kind.VALIDATOR):
         if draft.get(kind, name) is not None or draft.entry(kind, name) is not None:
             raise SignatureError(
@@ -169,10 +218,10 @@ def _revoke(
     draft: RegistryDraft,
     members: Members,  # noqa: ARG001
     author: Author,
-    key_id: Any,
+    named: Any,
     reason: Any,
 ) -> None:
-    name = take_bytes(key_id, "key id", HASH_BYTES).hex()
+    name = take_bytes(named, "key id", HASH_BYTES).hex()
     if take_int(reason, "reason") not in list(Reason):
         raise FormError(
             Code.MALFORMED, f"reason: expected one of {', '.join(map(str, Reason))}, got {reason}"
@@ -181,7 +230,7 @@ def _revoke(
     if data is None:
         raise EntitlementError(Code.UNKNOWN_KEY, f"expected a key in force, got {name[:16]}")
     key = key_from_data(data)
-    own = key_id == author.public_key or (author.use == Use.SIGN and key.use == Use.DELEGATE)
+    own = named == key_id(author.public_key) or (author.use == Use.SIGN and key.use == Use.DELEGATE)
     _check_officer(author, key, own=own)
     draft.set(Kind.KEY, name, None)
 
@@ -190,10 +239,10 @@ def _mark_compromised(
     draft: RegistryDraft,
     members: Members,  # noqa: ARG001
     author: Author,
-    key_id: Any,
+    named: Any,
     since: Any,
 ) -> None:
-    name = take_bytes(key_id, "key id", HASH_BYTES).hex()
+    name = take_bytes(named, "key id", HASH_BYTES).hex()
     take_int(since, "since height", 0, author.height)
     data, entry = draft.get(Kind.KEY, name), draft.entry(Kind.KEY, name)
     if data is None and entry is not None:
@@ -231,15 +280,15 @@ def _delegate(
     until_ms: Any,
     possession: Any,
 ) -> None:
-    take_bytes(public_key, "public key", PUBLIC_KEY_BYTES)
+    take_public_key(public_key, "public key")
     take_ascii(document, "document", limits.IDENTIFIER_BYTES)
     _check_until(author, until_ms, limits.DELEGATION_MAX_MS)
     _check_signs(author)
-    message = enrolment_message(author.network, author.organisation, public_key, None)
+    message = enrolment_message(author.network, author.organisation, key_id(public_key), None)
     _check_new_key(draft, public_key, message, possession)
-    draft.set(
-        Kind.KEY, public_key.hex(), (author.organisation, int(Use.DELEGATE), None, (document, until_ms))
-    )
+    hybrid_key = public_key if is_hybrid(public_key) else None
+    data = (author.organisation, int(Use.DELEGATE), None, (document, until_ms), None, None, hybrid_key)
+    draft.set(Kind.KEY, key_id(public_key).hex(), data)
 
 
 # --- licences
@@ -322,7 +371,7 @@ def _set_policy(
 
 
 _ACTS: Final[dict[int, tuple[Callable[..., None], int]]] = {
-    Act.ENROL: (_enrol, 3),
+    Act.ENROL: (_enrol, 4),
     Act.REVOKE: (_revoke, 2),
     Act.COMPROMISED: (_mark_compromised, 2),
     Act.DELEGATE: (_delegate, 4),

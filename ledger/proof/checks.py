@@ -92,7 +92,7 @@ def origin_check(findings: Findings, proven: Proven, narrator: Narrator) -> Chec
     if proven.transformation is not None:
         return _transformed_origin(findings, proven, narrator)
     if record.origin == Origin.ATTESTED:
-        return Check("origin", "ok", f"made by {narrator.name(record.maker)}, who holds the prefix grant")
+        return Check("origin", "ok", narrator.maker(proven.replayed))
     if record.maker is not None:
         return Check(
             "origin", "gap", f"claimed to be made by {narrator.name(record.maker)}, prefix not granted to it"

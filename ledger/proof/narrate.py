@@ -9,16 +9,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ledger.base.calendar import date_from_days
-from ledger.members.members import Use
+from ledger.members.members import Members, Use
 from ledger.trade.record import Contradiction, Origin, Record, Space, SubjectKey
 from ledger.trade.rules import EXTERNAL, Outcome
 from ledger.trade.rules.outcomes import BOUND_TOO
+from ledger.trade.rules.view import identify
 
 if TYPE_CHECKING:
     from ledger.proof.replay import Replayed, Step
     from ledger.proof.verify import Findings
 
 _MINUTE_MS: Final = 60_000
+_LICENSED: Final = (Outcome.MADE_LICENSED, Outcome.ORIGIN_SET_LICENSED)
 
 SENTENCES: Final[dict[int, str]] = {
     Outcome.CORRECTED: "{who} corrected its earlier statement; the effect is undone",
@@ -27,6 +29,8 @@ SENTENCES: Final[dict[int, str]] = {
     Outcome.MADE: "made by {who}, holder of the prefix grant",
     Outcome.MADE_UNATTESTED: "{who} states to have made it; the prefix is not granted to it",
     Outcome.ORIGIN_SET: "{who}, holder of the prefix grant, states to have made it",
+    Outcome.MADE_LICENSED: "made by {who}, under licence of the holder of the prefix grant",
+    Outcome.ORIGIN_SET_LICENSED: "{who}, under licence of the holder of the prefix grant, states to have made it",
     Outcome.RESTATED: "{who} stated again to have made it",
     Outcome.CONTESTED: "SECOND COMMISSIONING claimed by {who}",
     Outcome.CONSUMED: "consumed by {who} in a transformation",
@@ -113,6 +117,13 @@ def instant(time_ms: int) -> str:
     return f"{year:04d}-{month:02d}-{day:02d} {minute // 60:02d}:{minute % 60:02d} UTC"
 
 
+def licensor_of(members: Members, step: Step) -> str | None:
+    """Under whose licence a step made what it is about: who held the prefix then; None if it made nothing under any."""
+    if step.aside or step.inside or step.link.code % BOUND_TOO not in _LICENSED:
+        return None
+    return members.at(step.opened.entry.height).grantee(identify(step.key.identifier).digits)
+
+
 def display(key: SubjectKey) -> str:
     """An identifier as people know it: item (01)…(21)…, unit (00)…, container CSQU3054383."""
     text = key.identifier
@@ -186,8 +197,29 @@ class Narrator:
             f"{self.name(step.act.organisation)}'s key was compromised before its event of"
             f" {instant(step.opened.entry.time_ms)}"
             for step in replayed.steps
-            if step.signer.compromised_since is not None
-            and step.opened.entry.height >= step.signer.compromised_since
+            if self._is_compromised(step.opened.entry.public_key, step)
+        ) + tuple(
+            f"the device of {self.name(step.act.organisation)} was compromised before it attested the event of"
+            f" {instant(step.opened.entry.time_ms)}"
+            for step in replayed.steps
+            if step.opened.device_key is not None and self._is_compromised(step.opened.device_key, step)
+        )
+
+    def _is_compromised(self, key: bytes, step: Step) -> bool:
+        """Whether, as is known at the checkpoint, the key was compromised when it signed."""
+        since = self._members.compromised_since(key)
+        return since is not None and step.opened.entry.height >= since
+
+    def maker(self, replayed: Replayed) -> str:
+        """Who made it by what right, where that is attested."""
+        said = f"made by {self.name(replayed.record.maker)}"
+        holders = [
+            licensor for step in replayed.steps if (licensor := licensor_of(self._members, step)) is not None
+        ]
+        return (
+            f"{said} under licence of {self.name(holders[-1])}"
+            if holders
+            else f"{said}, who holds the prefix grant"
         )
 
     def contradiction(self, stated: Contradiction, step: Step | None) -> str:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
-from ledger.base.errors import Code, CustodyError, ProofError
+from ledger.base.errors import Code, CustodyError, ProofError, SignatureError
 from ledger.members.acts import check_may, custody_act
 from ledger.members.members import Key, Members, Use
 from ledger.state.approval import ACTIONS, Standing, approval_key, is_approved, standing_of
@@ -465,12 +465,14 @@ def _signer(members: Members, item: Opened) -> Key:
         raise _refused(
             f"expected the key of entry {entry.sequence} to be registered for {entry.organisation} to sign"
         )
+    _check_in_force(signer, entry)
     if item.device_key is not None:
         device = members.key(item.device_key)
         if device is None or (device.organisation, device.use) != (entry.organisation, Use.DEVICE):
             raise _refused(
                 f"expected the device of entry {entry.sequence} to be registered for {entry.organisation}"
             )
+        _check_in_force(device, entry)
     return signer
 
 
@@ -487,6 +489,13 @@ def _approval(evidence: Evidence, members: Members, item: Opened) -> Standing | 
     if not is_approved(record, item.entry):
         raise _refused(f"expected a person's approval of entry {item.entry.sequence}, as its policy demands")
     return standing_of(record)
+
+
+def _check_in_force(key: Key, entry: Entry) -> None:
+    try:
+        key.check_in_force(entry.time_ms)
+    except SignatureError as error:
+        raise _refused(f"entry {entry.sequence}: {error.message}") from None
 
 
 def _check_same(one: Record, other: Record, what: str) -> None:

@@ -28,6 +28,7 @@ from ledger.members.registry import Entry as RegistryEntry
 from ledger.members.registry import verify_registry
 from ledger.proof.anchor import Anchor, check_against
 from ledger.proof.bundle import ASIDE, MAIN, MOVES, Bundle, ShownEntry, ShownPayload, bundle_from_bytes
+from ledger.proof.narrate import licensor_of
 from ledger.proof.replay import PROVABLE, Opened
 from ledger.proof.sources import NestedReplay, replay_with_sources
 from ledger.state.erasure import Erasure, erasure_key, erasure_of
@@ -303,6 +304,8 @@ def describe(evidence: Any, nested: NestedReplay, height: int) -> None:
         for step in replayed.steps:
             if step.opened.device_key is not None:
                 members.key(step.opened.device_key)
+            if (licensor := licensor_of(members, step)) is not None:
+                members.organisation(licensor)
 
 
 def erasures_of(evidence: Any, nested: NestedReplay) -> dict[bytes, Erasure]:

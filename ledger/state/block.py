@@ -374,6 +374,7 @@ def _attestation_records(
             Code.UNKNOWN_KEY,
             f"expected a device key of {entry.organisation}, got {attestation.device_key.hex()[:16]}",
         )
+    device.check_in_force(entry.time_ms)
     extract_digest = extract_hash_of(state.network, item)
     if not is_attested(state.network, entry.organisation, item.event_hash, extract_digest, attestation):
         raise SignatureError(

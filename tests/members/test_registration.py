@@ -7,14 +7,23 @@ from typing import Any
 
 import pytest
 
-from ledger.base.errors import Code
-from ledger.base.keys import SigningKey
+from ledger.base.errors import Code, CustodyError
+from ledger.base.keys import HybridKey, SigningKey, key_id
 from ledger.chain.transaction import Kind, Mode
 from ledger.members.certificate import fingerprint
-from ledger.members.members import Delegation, Key, Use, Validity
-from ledger.members.registration import Act, Reason, enrolment_message
+from ledger.members.draft import Author, RegistryDraft
+from ledger.members.members import Delegation, Key, Members, Use, Validity
+from ledger.members.registration import (
+    Act,
+    Reason,
+    apply_registration,
+    end_licences,
+    endorsement_message,
+    enrolment_message,
+)
 from ledger.members.registry import Kind as Entries
 from ledger.state.block import Execution
+from ledger.trade.rules import Outcome
 from ledger.trade.statement import Action, Role
 from tests.world.certificates import DAY_MS, issued
 from tests.world.world import World, seed, serial
@@ -44,7 +53,7 @@ def enrolment(world: World, key: SigningKey = NEW, who: str = "maker", **named: 
 
 def carried(world: World, key: SigningKey, who: str, data: bytes) -> tuple[Any, ...]:
     message = enrolment_message(world.network, who, key.public_key, fingerprint(data))
-    return (Act.ENROL, data, None, key.sign(message))
+    return (Act.ENROL, data, None, key.sign(message), None)
 
 
 def key_now(world: World, key: SigningKey) -> Key | None:
@@ -233,23 +242,27 @@ def of_anothers_key(world: World) -> tuple[Any, ...]:
 
 
 def without_possession(world: World) -> tuple[Any, ...]:
-    act, data, other, _ = enrolment(world)
-    return (act, data, other, world.keys["maker"].sign(b"x"))
+    act, data, other, _, _ = enrolment(world)
+    return (act, data, other, world.keys["maker"].sign(b"x"), None)
 
 
 def with_possession_for_another_certificate(world: World) -> tuple[Any, ...]:
-    act, data, other, _ = enrolment(world)
-    return (act, data, other, enrolment(world, serial=8)[3])
+    act, data, other, _, _ = enrolment(world)
+    return (act, data, other, enrolment(world, serial=8)[3], None)
 
 
-def with_an_ml_dsa_key_it_does_not_name(world: World) -> tuple[Any, ...]:
-    act, data, _, possession = enrolment(world)
-    return (act, data, bytes(1_952), possession)
+def with_another_half_it_does_not_name(world: World) -> tuple[Any, ...]:
+    act, data, _, possession, _ = enrolment(world)
+    return (act, data, NEW.public_key + bytes(1_952), possession, None)
+
+
+def with_an_endorsement_nobody_needs(world: World) -> tuple[Any, ...]:
+    return (*enrolment(world)[:-1], bytes(3_373))
 
 
 def of_small_order(world: World) -> tuple[Any, ...]:
-    act, data, other, possession = enrolment(world)
-    return (act, data.replace(NEW.public_key, b"\1" + bytes(31)), other, possession)
+    act, data, other, possession, _ = enrolment(world)
+    return (act, data.replace(NEW.public_key, b"\1" + bytes(31)), other, possession, None)
 
 
 REFUSED: list[tuple[Callable[[World], tuple[Any, ...]], Code]] = [
@@ -260,7 +273,7 @@ REFUSED: list[tuple[Callable[[World], tuple[Any, ...]], Code]] = [
     (of_a_validator, Code.WRONG_USE), (of_a_delegate, Code.WRONG_USE), (of_a_key_in_use, Code.BAD_KEY),
     (of_anothers_key, Code.BAD_KEY), (without_possession, Code.BAD_SIGNATURE),
     (with_possession_for_another_certificate, Code.BAD_SIGNATURE),
-    (with_an_ml_dsa_key_it_does_not_name, Code.UNSUPPORTED_VERSION), (of_small_order, Code.BAD_SIGNATURE),
+    (with_another_half_it_does_not_name, Code.BAD_KEY), (with_an_endorsement_nobody_needs, Code.MALFORMED), (of_small_order, Code.BAD_SIGNATURE),
 ]  # fmt: skip
 
 
@@ -301,8 +314,8 @@ def test_possession_on_one_network_is_none_on_another(world: World) -> None:
 @pytest.mark.parametrize(
     "item",
     [
-        (), 5, None, (None,), (99, b""), (True, b"", None, bytes(64)), (0,), (0, b"", None), (0, "x", None, bytes(64)),
-        (0, b"", None, bytes(64)), (0, bytes(1_025), None, bytes(64)), (1, bytes(32)), (1, bytes(31), 0), (2, bytes(32), -1),
+        (), 5, None, (None,), (99, b""), (True, b"", None, bytes(64), None), (0,), (0, b"", None, bytes(64)), (0, "x", None, bytes(64), None),
+        (0, b"", None, bytes(64), None), (0, bytes(1_025), None, bytes(64), None), (1, bytes(32)), (1, bytes(31), 0), (2, bytes(32), -1),
         (3, bytes(32), "d", 1), (5, "952", "x"), (6, "952"), (4, b""),
     ],
     ids=repr,
@@ -364,3 +377,130 @@ def test_validity_of_a_key_includes_both_ends() -> None:
     key = Key("maker", Use.SIGN, None, None, Validity(5, 7))
     for time_ms in (5, 6, 7):
         key.check_in_force(time_ms)
+
+
+# --- hybrid keys
+
+
+def hybrid(world: World, key: HybridKey, authority: SigningKey | HybridKey, **named: Any) -> tuple[Any, ...]:
+    """An enrolment of a hybrid key; where the authority's is one too, with its endorsement."""
+    data = issued(authority, key, "maker", now_ms=world.now_ms, **named)
+    message = enrolment_message(world.network, "maker", key_id(key.public_key), fingerprint(data))
+    endorsed = (
+        authority.sign(endorsement_message(world.network, data)) if isinstance(authority, HybridKey) else None
+    )
+    return (Act.ENROL, data, key.public_key, key.sign(message), endorsed)
+
+
+BOTH = HybridKey.from_seed(seed("classical") + seed("lattice"))
+
+
+def test_a_hybrid_key_is_enrolled_with_both_halves(world: World) -> None:
+    made = hybrid(world, BOTH, world.authorities["maker"])
+    half = world.authorities["maker"].sign(b"x")
+    wrong = [
+        (*made[:3], BOTH.classical.sign(b"x"), None),
+        (*made[:2], made[2][:-1] + b"\0", *made[3:]),
+        (*made[:2], None, *made[3:]),
+        (*made[:4], half),
+    ]
+    assert refusals(register(world, *wrong)) == ["bad_signature", "bad_key", "bad_key", "malformed"]
+    assert refusals(register(world, hybrid(world, BOTH, world.authorities["maker"], use=Use.DEVICE))) == [
+        "wrong_use"
+    ]
+    assert refusals(register(world, made)) == [""]
+    found = world.state.members(world.state.tip.header.height + 1).key(BOTH.public_key)
+    assert found is not None
+    assert found.hybrid_key == BOTH.public_key
+    assert refusals(register(world, made)) == ["bad_key"]
+
+
+def test_an_authority_with_a_hybrid_key_signs_certificates_with_both_halves() -> None:
+    authority = HybridKey.from_seed(seed("authority") + seed("authority, lattice"))
+    world = World(certifying=True)
+    height = world.state.tip.header.height + 1
+    data = ("maker", int(Use.AUTHORITY), None, None, None, None, authority.public_key)
+    registry = world.state.registry.amended(
+        height - 1, [(Entries.KEY, key_id(authority.public_key).hex(), data)]
+    )
+    members = Members(registry, height)
+    author = Author(
+        world.network, "carrier", world.keys["carrier"].public_key, Use.SIGN, height, world.now_ms
+    )
+    made = (int(Act.ENROL), *hybrid(world, BOTH, authority)[1:])
+    classical = authority.classical.sign(endorsement_message(world.network, made[1]))
+    for endorsed in (None, bytes(3_373), classical, classical + bytes(3_309)):
+        with pytest.raises(CustodyError, match="endorsement|hybrid signature"):
+            apply_registration(RegistryDraft(registry, height), members, author, (*made[:4], endorsed))
+    draft = RegistryDraft(registry, height)
+    apply_registration(draft, members, author, made)
+    assert [change[1] for change in draft.changes] == [key_id(BOTH.public_key).hex()]
+
+
+# --- licences
+
+LICENCE = ("9521234", "carrier", None)
+
+
+def made_by(world: World, who: str, number: int) -> Outcome:
+    (outcome,) = world.do(who, Action.MAKE, [(Role.OBJECT, serial("9521234", 1, number))])
+    return Outcome(outcome)
+
+
+def test_a_licensee_makes_under_the_holders_prefix_until_the_licence_ends(world: World) -> None:
+    assert made_by(world, "carrier", 1) == Outcome.MADE_UNATTESTED
+    license_ = (Act.LICENSE, *LICENCE)
+    assert refusals(register(world, license_, key=world.keys["maker"])) == [""]
+    assert made_by(world, "carrier", 2) == Outcome.MADE_LICENSED
+    assert made_by(world, "carrier", 1) == Outcome.ORIGIN_SET_LICENSED  # late, as a holder may
+    assert made_by(world, "maker", 3) == Outcome.MADE
+    assert made_by(world, "forwarder", 4) == Outcome.MADE_UNATTESTED
+    assert refusals(register(world, (Act.END_LICENCE, *LICENCE[:2]), key=world.keys["maker"])) == [""]
+    assert made_by(world, "carrier", 5) == Outcome.MADE_UNATTESTED
+    assert refusals(register(world, (Act.END_LICENCE, *LICENCE[:2]), key=world.keys["maker"])) == [
+        "not_entitled"
+    ]
+
+
+def test_a_licence_lapses_at_its_time(world: World) -> None:
+    end = world.now_ms + 3_000
+    register(world, (Act.LICENSE, "9521234", "carrier", end), key=world.keys["maker"])
+    assert made_by(world, "carrier", 1) == Outcome.MADE_LICENSED
+    assert world.now_ms + 1_000 == end
+    assert made_by(world, "carrier", 2) == Outcome.MADE_LICENSED
+    assert made_by(world, "carrier", 3) == Outcome.MADE_UNATTESTED
+
+
+def test_a_licence_holds_only_of_who_holds_the_prefix(world: World) -> None:
+    register(world, (Act.LICENSE, *LICENCE), key=world.keys["maker"])
+    registry, height = world.state.registry, world.state.tip.header.height
+    members = Members(registry, height + 1)
+    assert members.is_licensed("9521234000013", "carrier", world.now_ms)
+    assert not members.is_licensed("9521234000013", "forwarder", world.now_ms)
+    assert not members.is_licensed("952", "carrier", world.now_ms)
+    moved = registry.amended(height, [(Entries.GRANT, "9521234", ("forwarder", True))])
+    assert not Members(moved, height + 1).is_licensed("9521234000013", "carrier", world.now_ms)
+    draft = RegistryDraft(registry, height + 1)
+    end_licences(draft, "9521234")
+    assert draft.changes == ((Entries.LICENCE, "9521234|carrier", None),)
+
+
+@pytest.mark.parametrize(
+    ("by", "use", "item", "code"),
+    [
+        ("carrier", "keys", (Act.LICENSE, *LICENCE), "not_entitled"),
+        ("maker", "authorities", (Act.LICENSE, *LICENCE), "wrong_use"),
+        ("maker", "keys", (Act.LICENSE, "9521234", "maker", None), "not_entitled"),
+        ("maker", "keys", (Act.LICENSE, "9521234", "stranger", None), "not_entitled"),
+        ("maker", "keys", (Act.LICENSE, "952", "carrier", None), "not_entitled"),
+        ("maker", "keys", (Act.LICENSE, "9521234", "carrier", 1), "expired"),
+        ("carrier", "keys", (Act.END_LICENCE, *LICENCE[:2]), "not_entitled"),
+    ],
+    ids=repr,
+)
+def test_what_is_refused_of_licences(
+    world: World, by: str, use: str, item: tuple[Any, ...], code: str
+) -> None:
+    before = world.state.registry.root
+    assert refusals(register(world, item, by=by, key=getattr(world, use)[by])) == [code]
+    assert world.state.registry.root == before

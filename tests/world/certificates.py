@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from ledger.base.keys import SigningKey
+from ledger.base.keys import HybridKey, SigningKey, key_id
 from ledger.members.certificate import USE_ARC
 from ledger.members.members import Use
 
@@ -62,21 +62,23 @@ def builder(
     return made
 
 
-def signed(made: x509.CertificateBuilder, authority: SigningKey) -> bytes:
-    return made.sign(Ed25519PrivateKey.from_private_bytes(authority.seed), None).public_bytes(Encoding.DER)
+def signed(made: x509.CertificateBuilder, authority: SigningKey | HybridKey) -> bytes:
+    return made.sign(Ed25519PrivateKey.from_private_bytes(authority.seed[:32]), None).public_bytes(
+        Encoding.DER
+    )
 
 
 def issued(
-    authority: SigningKey, key: SigningKey, organisation: str, *, use: int = Use.SIGN, now_ms: int,
+    authority: SigningKey | HybridKey, key: SigningKey | HybridKey, organisation: str, *, use: int = Use.SIGN, now_ms: int,
     since_ms: int | None = None, until_ms: int | None = None, issuer: str | None = None, label: str = "a key",
     serial: int = 7, signer: SigningKey | None = None,
 ) -> bytes:  # fmt: skip
     """A certificate of the profile, by default valid now and for a year, made by the other library."""
     now_ms -= now_ms % 1_000
     made = builder(
-        issuer=issuer or organisation, subject=organisation, label=label, public_key=key.public_key, serial=serial,
+        issuer=issuer or organisation, subject=organisation, label=label, public_key=key.public_key[:32], serial=serial,
         since_ms=now_ms - DAY_MS if since_ms is None else since_ms,
         until_ms=now_ms + 365 * DAY_MS if until_ms is None else until_ms,
-        carried=extensions(authority.public_key, key.public_key, int(use)),
+        carried=extensions(key_id(authority.public_key), key_id(key.public_key), int(use)),
     )  # fmt: skip
     return signed(made, signer or authority)

@@ -25,7 +25,7 @@ from ledger.trade.rules.balances import (
 from ledger.trade.rules.documents import bound, unbind
 from ledger.trade.rules.endings import transformation_source
 from ledger.trade.rules.handover import TAKEN_OVER
-from ledger.trade.rules.making import is_granted
+from ledger.trade.rules.making import may_make
 from ledger.trade.rules.outcomes import Outcome
 from ledger.trade.rules.packing import PARENT_APPLIED
 from ledger.trade.rules.standing import breach, effect, is_held_by_another, note
@@ -165,7 +165,7 @@ def emptied_legs(act: Act, container: SubjectKey, view: View) -> list[Leg]:
 def make_lot(act: Act, leg: Leg, view: View) -> Decision:
     """Row 2 for a lot: born once; a grantee's later make adds and sets the origin; another's is a note."""
     at = situation(view, leg.key)
-    record, granted = born(at.own), is_granted(act, leg.identifier, view)
+    record, granted = born(at.own), may_make(act, leg.identifier, view)
     if record.maker not in (None, act.organisation) and not granted:
         return note(act, at, view, Outcome.MADE_UNATTESTED)
     source = transformation_source(act) if act.statement.action == Action.TRANSFORM else None
@@ -285,7 +285,7 @@ def _make(one: Transfer, stated: Stated) -> Decision:
     if one.source is not None:
         moved = debit(one.record(one.source).quantity, stated)
         return one.settle(moved, Outcome.LOT_REDUCED, Outcome.LOT_MOVED_IN)
-    moved = made(stated, attested=is_granted(act, one.leg.identifier, one.view))
+    moved = made(stated, attested=may_make(act, one.leg.identifier, one.view))
     row = _ROWS.get(act.statement.action, 0)
     return one.settle(moved, Outcome.LOT_REDUCED, Outcome.LOT_MADE, row)
 

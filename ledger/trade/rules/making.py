@@ -10,7 +10,7 @@ from ledger.trade.statement import Role
 
 
 def make(act: Act, leg: Leg, view: View) -> Decision:
-    """Row 2 for a thing: born attested by the grantee, unattested by anyone; a grantee's late make sets the origin."""
+    """Row 2 for a thing: born attested by the grantee or under its licence, unattested by anyone; a grantee's late make sets the origin."""
     lot = view.named(Role.LOT)
     return made(act, leg, view, source=None if lot is None else f"|{lot.identifier}")
 
@@ -20,17 +20,28 @@ def is_granted(act: Act, identifier: str, view: View) -> bool:
     return view.members.grantee(identify(identifier).digits) == act.organisation
 
 
+def may_make(act: Act, identifier: str, view: View) -> bool:
+    """Whether what the signer makes is attested: it holds the prefix in `identifier`, or a licence of who does."""
+    digits = identify(identifier).digits
+    return is_granted(act, identifier, view) or view.members.is_licensed(
+        digits, act.organisation, act.time_ms
+    )
+
+
 def made(act: Act, leg: Leg, view: View, *, source: str | None) -> Decision:
     """Rows 2 and 3, for what comes from `source`: a lot or a transformation (`Record.source`), if from any."""
     at = situation(view, leg.key)
-    own, granted = at.own, is_granted(act, leg.identifier, view)
+    own, attested = at.own, may_make(act, leg.identifier, view)
+    licensed = attested and not is_granted(act, leg.identifier, view)
     if not is_born(own):
-        return _born(act, at, source, Outcome.MADE if granted else Outcome.MADE_UNATTESTED)
-    if own.origin == Origin.UNATTESTED and granted:
+        outcome = Outcome.MADE_LICENSED if licensed else Outcome.MADE
+        return _born(act, at, source, outcome if attested else Outcome.MADE_UNATTESTED)
+    if own.origin == Origin.UNATTESTED and attested:
         record = own._replace(origin=Origin.ATTESTED, maker=act.organisation, source=own.source or source)
         if at.custodian is None and own.status == Status.LIVE and not at.ancestors:
             record = record._replace(custodian=act.organisation, passed=act.sequence)
-        return Decision(Outcome.ORIGIN_SET, record._replace(last=_last_effect(act, own, source)))
+        outcome = Outcome.ORIGIN_SET_LICENSED if licensed else Outcome.ORIGIN_SET
+        return Decision(outcome, record._replace(last=_last_effect(act, own, source)))
     if own.maker == act.organisation and not _is_shipped(act, at):
         return note(act, at, view, Outcome.RESTATED)
     return contradict(act, at, view, Outcome.CONTESTED)
@@ -39,7 +50,7 @@ def made(act: Act, leg: Leg, view: View, *, source: str | None) -> Decision:
 def _born(act: Act, at: Situation, source: str | None, outcome: Outcome) -> Decision:
     record = at.own._replace(
         status=Status.LIVE,
-        origin=Origin.ATTESTED if outcome == Outcome.MADE else Origin.UNATTESTED,
+        origin=Origin.UNATTESTED if outcome == Outcome.MADE_UNATTESTED else Origin.ATTESTED,
         maker=act.organisation,
         custodian=act.organisation,
         passed=act.sequence,

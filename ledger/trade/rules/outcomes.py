@@ -20,6 +20,8 @@ class Outcome(IntEnum):
     MADE = 20
     MADE_UNATTESTED = 21
     ORIGIN_SET = 22  # made by the grantee after having been seen
+    MADE_LICENSED = 23  # made under a licence of the grantee
+    ORIGIN_SET_LICENSED = 24
     RESTATED = 30
     CONTESTED = 31
     CONSUMED = 50

@@ -44,7 +44,7 @@ class Row(NamedTuple):
 
 ROWS: Final = (
     Row(1, "any event with an errorDeclaration", "the original's author", "its original is undone, subject by subject, if nothing has moved since"),
-    Row(2, "Object ADD; commissioning, creating_class_instance or no step", "holder of the prefix grant", "born, attested; by others unattested; a grantee's late make sets the origin"),
+    Row(2, "Object ADD; commissioning, creating_class_instance or no step", "holder of the prefix grant, or of its licence", "born, attested; by others unattested; a grantee's late make sets the origin"),
     Row(3, "made again", "anyone", "by the maker before the first offer: restated; else contested"),
     Row(4, "Object ADD, any other step", "as that step's row", "never makes; the origin stays unattested"),
     Row(5, "Transformation", "custodian of the inputs", "inputs consumed, outputs born, the transformation counts both"),

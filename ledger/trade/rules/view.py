@@ -52,6 +52,9 @@ class Members(Protocol):
     def grantee(self, digits: str) -> str | None:
         """Who holds the prefix that `digits` begin with."""
 
+    def is_licensed(self, digits: str, organisation: str, time_ms: int) -> bool:
+        """Whether the holder of the prefix that `digits` begin with licensed `organisation` at this block time."""
+
     def issuer(self, part: str) -> str | None:
         """The organisation that owns documents with this issuer part."""
 
