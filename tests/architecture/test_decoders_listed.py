@@ -26,6 +26,8 @@ FILES = "reads a file and gives its bytes to a decoder that is listed"
 VALUES = "makes a value from values that were read already"
 ELSEWHERE = {
     # --- ledger
+    "ledger.base.calendar:date_from_days": VALUES,
+    "ledger.base.calendar:days_from_date": VALUES,
     "ledger.base.encoding:decode": "what all the others stand on: reached through each of them, and tests/base",
     "ledger.base.keyfile:_parse": INNER,
     "ledger.base.merkle:root_from_inclusion": "takes hashes; forged paths are tests/fuzz/forge",

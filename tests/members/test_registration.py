@@ -430,7 +430,7 @@ def test_an_authority_with_a_hybrid_key_signs_certificates_with_both_halves() ->
     made = (int(Act.ENROL), *hybrid(world, BOTH, authority)[1:])
     classical = authority.classical.sign(endorsement_message(world.network, made[1]))
     for endorsed in (None, bytes(3_373), classical, classical + bytes(3_309)):
-        with pytest.raises(CustodyError, match="endorsement|hybrid signature"):
+        with pytest.raises(CustodyError, match=r"endorsement|hybrid signature"):
             apply_registration(RegistryDraft(registry, height), members, author, (*made[:4], endorsed))
     draft = RegistryDraft(registry, height)
     apply_registration(draft, members, author, made)

@@ -61,7 +61,9 @@ def test_events_since_a_key_was_compromised_are_flagged_and_those_before_are_not
 def test_a_mark_is_read_of_a_key_that_was_revoked_before() -> None:
     world = World(certifying=True)
     world.do("maker", Action.MAKE, [(Role.OBJECT, ITEM)])
-    register(world, (Act.REVOKE, world.keys["maker"].public_key, Reason.SUPERSEDED), world.authorities["maker"])
+    register(
+        world, (Act.REVOKE, world.keys["maker"].public_key, Reason.SUPERSEDED), world.authorities["maker"]
+    )
     assert said(judged(world), "keys") == []
     register(world, (Act.COMPROMISED, world.keys["maker"].public_key, 1), world.authorities["maker"])
     assert len(said(judged(world), "keys")) == 1
