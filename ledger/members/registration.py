@@ -35,6 +35,7 @@ from ledger.base.keys import (
     take_signature,
 )
 from ledger.members.certificate import Certificate, certificate_from_bytes, fingerprint
+from ledger.members.constitution import electorate_of
 from ledger.members.draft import Author, RegistryDraft
 from ledger.members.members import Key, Members, Use, holder_of, key_from_data, licence_name
 from ledger.members.policy import POLICY_ITEM, set_policy
@@ -42,8 +43,6 @@ from ledger.members.registry import Kind
 
 ENROLLED: Final = (Use.SIGN, Use.DEVICE, Use.CAPTURE, Use.APPROVER, Use.TRANSPORT)
 """Uses of keys that certificates enrol; validators' keys are delivered for an epoch, an authority's is voted in."""
-OFFICERS: Final = (Use.AUTHORITY, Use.APPROVER)
-"""Keys of these uses revoke and mark the other keys of their organisation."""
 
 
 class Act(IntEnum):
@@ -105,7 +104,7 @@ def _enrol(
 ) -> None:
     certificate = certificate_from_bytes(take_bytes(data, "certificate", most=limits.CERTIFICATE_BYTES))
     public_key = _certified_key(certificate, hybrid_key)
-    _check_use(certificate, draft, is_plain=hybrid_key is None)
+    _check_use(certificate, draft, author, is_plain=hybrid_key is None)
     authority = check_issued(members, certificate, author.time_ms)
     if authority.hybrid_key is not None:
         message = endorsement_message(author.network, data)
@@ -139,7 +138,7 @@ def _certified_key(certificate: Certificate, hybrid_key: Any) -> bytes:
     return public_key
 
 
-def _check_use(certificate: Certificate, draft: RegistryDraft, *, is_plain: bool) -> None:
+def _check_use(certificate: Certificate, draft: RegistryDraft, author: Author, *, is_plain: bool) -> None:
     use, who = Use(certificate.use), certificate.subject
     if use not in ENROLLED:
         raise EntitlementError(
@@ -152,6 +151,11 @@ def _check_use(certificate: Certificate, draft: RegistryDraft, *, is_plain: bool
         )
     if draft.get(Kind.ORGANISATION, who) is None:
         raise EntitlementError(Code.NOT_ENTITLED, f"expected a member's certificate, got one of {who!r}")
+    if use == Use.APPROVER and who not in electorate_of(draft, len(author.seats)).organisations:
+        raise EntitlementError(
+            Code.NOT_ENTITLED,
+            f"expected an organisation with a vote to have an approver's key, {who} has none",
+        )
 
 
 def endorsement_message(network: bytes, certificate: bytes) -> bytes:
@@ -230,8 +234,12 @@ def _revoke(
     if data is None:
         raise EntitlementError(Code.UNKNOWN_KEY, f"expected a key in force, got {name[:16]}")
     key = key_from_data(data)
-    own = named == key_id(author.public_key) or (author.use == Use.SIGN and key.use == Use.DELEGATE)
-    _check_officer(author, key, own=own)
+    _check_own(author, key)
+    if author.use == Use.SIGN and named != key_id(author.public_key) and key.use != Use.DELEGATE:
+        raise EntitlementError(
+            Code.NOT_ENTITLED,
+            "expected a signing key to revoke itself or a delegate's, got another; the authority's or an approver's may",
+        )
     draft.set(Kind.KEY, name, None)
 
 
@@ -250,7 +258,7 @@ def _mark_compromised(
     if data is None:
         raise EntitlementError(Code.UNKNOWN_KEY, f"expected a key that is or was registered, got {name[:16]}")
     key = key_from_data(data)
-    _check_officer(author, key, own=False)
+    _check_own(author, key)
     if key.compromised_since is not None and key.compromised_since <= since:
         raise RuleError(
             Code.REPEATED,
@@ -259,15 +267,10 @@ def _mark_compromised(
     draft.set(Kind.KEY, name, (*data[:2], since, *data[3:]))
 
 
-def _check_officer(author: Author, key: Key, *, own: bool) -> None:
+def _check_own(author: Author, key: Key) -> None:
     if key.organisation != author.organisation:
         raise EntitlementError(
             Code.NOT_ENTITLED, f"expected a key of {author.organisation}, got one of {key.organisation}"
-        )
-    if author.use not in OFFICERS and not own:
-        raise EntitlementError(
-            Code.WRONG_USE,
-            f"expected the organisation's authority or approver key to sign this, got a {Use(author.use).name} key",
         )
 
 
@@ -283,7 +286,6 @@ def _delegate(
     take_public_key(public_key, "public key")
     take_ascii(document, "document", limits.IDENTIFIER_BYTES)
     _check_until(author, until_ms, limits.DELEGATION_MAX_MS)
-    _check_signs(author)
     message = enrolment_message(author.network, author.organisation, key_id(public_key), None)
     _check_new_key(draft, public_key, message, possession)
     hybrid_key = public_key if is_hybrid(public_key) else None
@@ -332,19 +334,11 @@ def _end_licence(
 
 
 def _check_holder(draft: RegistryDraft, author: Author, prefix: Any) -> None:
-    _check_signs(author)
     grant = draft.get(Kind.GRANT, take_ascii(prefix, "prefix", limits.IDENTIFIER_BYTES))
     if holder_of(grant) != author.organisation:
         raise EntitlementError(
             Code.NOT_ENTITLED,
             f"expected the holder of the prefix {prefix} to sign this, got {author.organisation}",
-        )
-
-
-def _check_signs(author: Author) -> None:
-    if author.use != Use.SIGN:
-        raise EntitlementError(
-            Code.WRONG_USE, f"expected the organisation's signing key, got a {Use(author.use).name} key"
         )
 
 
