@@ -19,7 +19,7 @@ from ledger.chain.transaction import NONCE_BYTES, Kind, Mode, Transaction, sign_
 
 if TYPE_CHECKING:
     from client.protocol import Standing
-    from ledger.base.keys import SigningKey
+    from ledger.base.keys import Signer
 
 FINAL: Final = "final"
 
@@ -32,7 +32,7 @@ class Gate(Protocol):
 
 
 def sign_acts(
-    key: SigningKey,
+    key: Signer,
     network: bytes,
     organisation: str,
     kind: Kind,

@@ -34,7 +34,7 @@ SUFFIX: Final = ".key"
 PASSPHRASE_VARIABLE: Final = "CUSTODY_PASSPHRASE"  # noqa: S105  # the name of a variable, no passphrase
 SIGN: Final = "sign"
 DEVICE: Final = "device"
-USES: Final = (SIGN, DEVICE, "delegate", "approver", "capture")
+USES: Final = (SIGN, DEVICE, "delegate", "approver", "capture", "authority")
 _PASSPHRASE_BYTES: Final = 4_096
 
 Ask = Callable[[str], str]

@@ -21,6 +21,7 @@ INTERRUPTED: Final = 130
 
 OWN: Final = {
     "keys": ("client.cli.keys", "make, list and show keys"),
+    "authority": ("client.cli.authority", "enrol and revoke keys on the ledger, delegates, licences"),
     "record": ("client.cli.record", "build a custody event, show it, sign it, submit it"),
     "submit": ("client.cli.submit", "submit signed or prepared events, or EPCIS documents"),
     "scan": ("client.cli.scan", "what a barcode, tag or number names, and what to record next"),
