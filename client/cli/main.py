@@ -27,6 +27,7 @@ OWN: Final = {
     "scan": ("client.cli.scan", "what a barcode, tag or number names, and what to record next"),
     "show": ("client.cli.show", "what the ledger holds of a subject now"),
     "trace": ("client.cli.trace", "the history of a subject"),
+    "erase": ("client.cli.erase", "take back the bytes of own events, everywhere, for good"),
     "follow": ("client.cli.follow", "blocks as they become final"),
     "prove": ("client.cli.prove", "a file that proves the history of subjects"),
     "verify": ("client.cli.verify", "check such a file, without a network"),

@@ -29,7 +29,7 @@ def trace(
     """Show every event that names a subject: when, by whom, what came of it, and the event's hash."""
     text = subject(identifier).text
     with gateway(settings(), gateways) as client:
-        links = list(_links(client, text, aside=aside))
+        links = list(links_of(client, text, aside=aside))
     if as_json:
         json_data(links)
         return
@@ -43,7 +43,7 @@ def trace(
     note("this is what a gateway says; custody prove gives what can be checked")
 
 
-def _links(client: Gateway, identifier: str, *, aside: bool) -> Iterator[dict[str, Any]]:
+def links_of(client: Gateway, identifier: str, *, aside: bool) -> Iterator[dict[str, Any]]:
     """All links, page by page."""
     position: int | None = None
     while True:

@@ -32,7 +32,7 @@ from ledger.consensus.interface import FOLLOWER
 from ledger.members.acts import OFFICIAL, check_may, custody_act
 from ledger.members.members import Key, Members
 from ledger.state.block import Receipt, act_of, check_admissible
-from ledger.state.erasure import erasure_key
+from ledger.state.erasure import apply_erasure, erasure_key, tombstone_from_wire
 from ledger.state.links import Entry
 from ledger.trade.extract import extract
 from ledger.trade.record import EMPTY
@@ -161,6 +161,8 @@ class Mempool:
             _check_official(transaction, header, members, key)
         if transaction.header.kind == Kind.MISMATCH:
             self._check_published(transaction)
+        if transaction.header.kind == Kind.ERASURE:
+            self._check_tombstones(transaction)
         events = self._events_of(transaction, submission)
         shown = tuple(events[event] for event, _ in open_items(transaction))
         hidden = tuple(found for found in events.values() if found.payload.readers is not None)
@@ -176,6 +178,21 @@ class Mempool:
             check_change(
                 change, state.epoch, state.sets[-1], approvers, protocol=state.protocol, time_ms=time_ms
             )
+
+    def _check_tombstones(self, transaction: Transaction) -> None:
+        """Refuse at once, with its sentence, a tombstone that would make the whole transaction fail."""
+        signed = transaction.header
+        is_whole = signed.item_count == 1 or signed.mode == Mode.ALL_OR_NOTHING
+        if not is_whole or self._executor.tables.lacks_history:
+            return
+        entry = Entry(
+            0, ZERO_HASH, transaction.id, 0, 0, 0, signed.organisation, signed.public_key, ZERO_HASH
+        )
+        for raw in transaction.items:
+            tombstone = tombstone_from_wire(raw)
+            is_place = tombstone.sequence < self._executor.final_outcome.event_log_size
+            row = self._executor.state.entry_row(tombstone.sequence) if is_place else None
+            apply_erasure(self._network, self._executor.state, tombstone, row, entry)
 
     def _check_published(self, transaction: Transaction) -> None:
         """Refuse a mismatch of an erased event: execution would, but its bytes would stand in a block by then."""

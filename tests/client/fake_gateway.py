@@ -84,7 +84,11 @@ class FakeGateway:
                     "position": position,
                     "outcome": {"name": Outcome(link.code).name.lower()},
                     "custodian": link.custodian,
-                    "entry": {"time": "2026", "organisation": row.entry.organisation},
+                    "entry": {
+                        "time": "2026",
+                        "organisation": row.entry.organisation,
+                        "sequence": row.entry.sequence,
+                    },
                     "event": "" if row.item is None else row.item.event_hash.hex(),
                 }
             )
