@@ -30,6 +30,7 @@ from node.local.protocol import (
     Request,
     StoredPayload,
     Submission,
+    ToldErasure,
     TransactionStatus,
     WaitFor,
 )
@@ -138,6 +139,16 @@ class LocalClient:
     async def prove(self, keys: Iterable[SubjectKey], *, payloads: bool = False) -> bytes:
         """A bundle over the subjects named; `payloads`: with the bytes of open events."""
         return protocol.parse_bytes(await self._ask(protocol.Prove(tuple(keys), payloads)))
+
+    async def erasures(self) -> tuple[ToldErasure, ...]:
+        """Every tombstone of the chain, in order, and what became of the bytes on this node."""
+        found: list[ToldErasure] = []
+        while True:
+            first = found[-1].tombstone + 1 if found else 0
+            came = protocol.parse_erasures(await self._ask(protocol.GetErasures(first, protocol.ERASURES)))
+            found += came
+            if len(came) < protocol.ERASURES:
+                return tuple(found)
 
     async def registry(self) -> bytes:
         """The registry file: every member, key, grant and vote there ever was, proven."""

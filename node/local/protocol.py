@@ -49,6 +49,8 @@ REQUEST_CAPS: Final = {REQUEST: REQUEST_BYTES, CANCEL: 64}
 ANSWER_CAPS: Final = {ANSWER: ANSWER_BYTES, PART: ANSWER_BYTES, FAULT: 100_000}
 TRANSACTIONS_PER_REQUEST: Final = 1_000
 SUBJECTS_PER_PROOF: Final = 1_000
+ERASURES: Final = 1_000
+_COUNT_MAX: Final = (1 << 40) - 1
 HISTORY_ROWS: Final = 1_000
 HASHES_PER_REQUEST: Final = 1_000
 SALT_BYTES_MAX: Final = 64
@@ -145,6 +147,19 @@ class RecordAt(NamedTuple):
     record: Record
     height: int
     time_ms: int
+
+
+class ToldErasure(NamedTuple):
+    """A tombstone (`ledger.state.erasure.Erasure`), and whether this node keeps nothing of the event's bytes."""
+
+    event_hash: bytes
+    organisation: str
+    reason: int
+    erased: int
+    tombstone: int
+    time_ms: int
+    is_gone: bool
+    """False: its past is not complete yet, or another organisation put that hash on the ledger first."""
 
 
 class HistoryRow(NamedTuple):
@@ -305,6 +320,13 @@ class Reload(NamedTuple):
     """Read the peers of node.toml again. Answer: what changed, sentences. Faults as `load_config`; then all stays as it was."""
 
 
+class GetErasures(NamedTuple):
+    """Answer: up to `most` ToldErasures, of tombstones from a place in the event log on."""
+
+    first: int
+    most: int
+
+
 Request = (
     Submit
     | GetTransactions
@@ -320,6 +342,7 @@ Request = (
     | GetMetrics
     | GetRegistry
     | Reload
+    | GetErasures
 )
 
 
@@ -403,6 +426,11 @@ def _prove(value: Any) -> Prove:
     return Prove(_tuple_of(_key, keys, "subjects", SUBJECTS_PER_PROOF), take_bool(payloads, "payloads"))
 
 
+def _get_erasures(value: Any) -> GetErasures:
+    first, most = take_array(value, "erasures wanted", 2)
+    return GetErasures(take_int(first, "first", 0, _COUNT_MAX), take_int(most, "most", 1, ERASURES))
+
+
 _REQUESTS: Final[tuple[tuple[type[Any], Callable[[Any], Any]], ...]] = (
     (Submit, _submit),
     (GetTransactions, lambda value: GetTransactions(_hashes(_one(value, "transactions wanted"), "id"))),
@@ -418,6 +446,7 @@ _REQUESTS: Final[tuple[tuple[type[Any], Callable[[Any], Any]], ...]] = (
     (GetMetrics, lambda value: GetMetrics(*take_array(value, "metrics wanted", 0))),
     (GetRegistry, lambda value: GetRegistry(*take_array(value, "registry wanted", 0))),
     (Reload, lambda value: Reload(*take_array(value, "reload", 0))),
+    (GetErasures, _get_erasures),
 )
 _OPERATIONS: Final = {kind: number for number, (kind, _) in enumerate(_REQUESTS, 1)}
 
@@ -560,6 +589,24 @@ def _stored_payload(value: Any) -> StoredPayload:
 def parse_payloads(value: Any) -> tuple[StoredPayload, ...]:
     """StoredPayloads from an array of them."""
     return _tuple_of(_stored_payload, value, "payloads", HASHES_PER_REQUEST)
+
+
+def _told_erasure(value: Any) -> ToldErasure:
+    event_hash, organisation, reason, erased, tombstone, time_ms, is_gone = take_array(value, "erasure", 7)
+    return ToldErasure(
+        take_bytes(event_hash, "event hash", HASH_BYTES),
+        _text(organisation, "organisation"),
+        take_int(reason, "reason"),
+        take_int(erased, "erased"),
+        take_int(tombstone, "tombstone"),
+        take_int(time_ms, "time_ms"),
+        take_bool(is_gone, "is gone"),
+    )
+
+
+def parse_erasures(value: Any) -> tuple[ToldErasure, ...]:
+    """ToldErasures from an array of them."""
+    return _tuple_of(_told_erasure, value, "erasures", ERASURES)
 
 
 def parse_bytes(value: Any) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -124,6 +125,7 @@ class Service:
             protocol.GetMetrics: self._metrics,
             protocol.GetRegistry: self._registry,
             protocol.Reload: self._reload,
+            protocol.GetErasures: self._erasures,
         }
 
     async def start(self) -> None:
@@ -286,6 +288,12 @@ class Service:
 
     async def _registry(self, _request: protocol.GetRegistry) -> bytes:
         return await self._prover.prove_registry()
+
+    async def _erasures(self, request: protocol.GetErasures) -> Any:
+        size = self._executor.final_outcome.event_log_size
+        every = self._executor.tables.read_erasures(request.first)
+        final = (one for one in every if one.tombstone < size)
+        return [(*one, self._payload.is_erased(one.event_hash)) for one in islice(final, request.most)]
 
     # ---- the node
 

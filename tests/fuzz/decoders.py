@@ -529,6 +529,8 @@ DECODERS: tuple[Decoder, ...] = (
     Decoder("history", ("node.local.protocol:parse_history",), _value(local.parse_history), samples.histories, "msgpack", 8_000_000),
     Decoder("payloads", ("node.local.protocol:parse_payloads",), _value(local.parse_payloads), samples.payload_answers,
             "msgpack", 8_000_000),
+    Decoder("erasures", ("node.local.protocol:parse_erasures",), _value(local.parse_erasures),
+            lambda: (encode(((bytes(32), "maker", 1, 2, 3, 4, True),)),), "msgpack", 8_000_000),
     Decoder("bytes answered", ("node.local.protocol:parse_bytes",), _value(local.parse_bytes), lambda: (encode(b"abc"),),
             "msgpack", 8_000_000),
     Decoder("node status", ("node.local.protocol:parse_status",), _value(local.parse_status), samples.node_statuses,

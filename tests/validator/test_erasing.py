@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from ledger.base.encoding import decode, encode
 from ledger.chain.transaction import Kind, event_hash, sign_transaction
 from ledger.proof.anchor import anchor_from_genesis
 from ledger.proof.verify import verify
 from ledger.state.erasure import Reason
+from node.cli import app
 from node.local.client import LocalClient
 from node.local.protocol import OpenBytes, State, Submission, TransactionStatus
 from node.storage.payload_store import PayloadStore
@@ -63,6 +67,13 @@ async def erase(network: Network, *items: tuple[int, bytes], name: str = "maker"
     return [receipt.refusal for receipt in status.receipts]
 
 
+def listed(folder: Path) -> list[tuple[str, bool]]:
+    """What `custody node erasures` says."""
+    done = CliRunner().invoke(app, ["erasures", "--folder", str(folder), "--json"])
+    assert done.exit_code == 0, done.output
+    return [(one["event"], one["gone"]) for one in json.loads(done.stdout)]
+
+
 def is_on_disk(folder: Path) -> bool:
     """Whether the secret stands in any file of a node, wherever it keeps what."""
     files = [file for file in folder.rglob("*") if file.is_file()]
@@ -87,7 +98,13 @@ def test_erased_bytes_are_on_no_disk_and_the_proof_says_so(tmp_path: Path) -> No
         )
         assert [one.event_hash for one in findings.erasures.values()] == [hashed]
         assert len(findings.payloads) == 1
-        assert await erase(network, (sequence, hashed)) == ["erased"]
+        told = await network.clients["carrier"].erasures()
+        assert [(one.event_hash, one.organisation, one.erased, one.is_gone) for one in told] == [
+            (hashed, "maker", sequence, True)
+        ]
+        assert await asyncio.to_thread(listed, network.made.folders["carrier"]) == [(hashed.hex(), True)]
+        (status,) = await network.clients["maker"].submit((tombstones(network, [(sequence, hashed)]),))
+        assert (status.state, status.code) == (State.REFUSED, "erased")
 
     with_network(tmp_path, scenario)
 
@@ -175,7 +192,10 @@ def test_who_puts_a_hash_on_the_ledger_again_cannot_have_its_authors_bytes_erase
         payload = OpenBytes(shown.salt, None, shown.event)
         assert event_hash(network.network, shown.salt, None, shown.event) == hashed
         await done(network.clients["carrier"], Submission(same.to_bytes(), (), (payload,)))
-        assert await erase(network, (sequence, hashed), name="carrier") == ["not_entitled"]
+        (status,) = await network.clients["carrier"].submit(
+            (tombstones(network, [(sequence, hashed)], "carrier"),)
+        )
+        assert (status.state, status.code) == (State.REFUSED, "not_entitled")
         assert await erase(network, (sequence + 1, hashed), name="carrier") == [""]
         await network.same_height()
         for validator in network.running.values():
