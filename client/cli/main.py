@@ -33,6 +33,7 @@ OWN: Final = {
     "verify": ("client.cli.verify", "check such a file, without a network"),
     "audit": ("client.cli.audit", "execute a whole chain again, a node's own or a gateway's"),
     "epcis": ("client.cli.epcis", "EPCIS documents by themselves: check them, hash their events"),
+    "govern": ("client.cli.govern", "propose changes of the network, vote, see every vote"),
     "anchor": ("client.cli.anchor", "what is trusted: add, list, show, export"),
 }
 FROM_NODE: Final = {

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from demonstration import cast, documents
+from demonstration import cast, consortium, documents
 from demonstration.attacks import Attempt, Loot, attempts, equivocation, play_false_events
 from demonstration.border import Checked, check
 from demonstration.foreign import foreign_bundle
@@ -40,6 +40,12 @@ def main() -> int:
     parser.add_argument(
         "--as", dest="organisation", choices=cast.ORGANISATIONS, help="who signs your documents"
     )
+    parser.add_argument(
+        "--chapter",
+        choices=("shipment", "consortium"),
+        default="shipment",
+        help="which story; the first without it",
+    )
     parser.add_argument("--output", type=Path, default=OUTPUT, help=f"where files are left ({OUTPUT})")
     options = parser.parse_args()
     teller = Teller(as_json=options.json)
@@ -48,6 +54,8 @@ def main() -> int:
     try:
         if options.input:
             good = _documents(teller, options.output, options.input, options.organisation)
+        elif options.chapter == "consortium":
+            good = consortium.play(teller, options.output)
         else:
             good = _story(teller, options.output)
     except CustodyError as error:

@@ -34,6 +34,7 @@ from node.storage.keystore import Keystore
 
 STARTING_S: Final = 90
 _STOPPING_S: Final = 15
+_COMMAND_S: Final = 120
 _DAY_MS: Final = 86_400_000
 
 
@@ -64,12 +65,12 @@ def plans(parties: dict[str, str] | None) -> tuple[OrganisationPlan, ...]:
 def free_port_base() -> int:
     """A base such that validators (base + i) and gateways (base + 1000 + i) find their ports free now."""
     for base in range(17_100, 60_000, 100):
-        ports = [base + offset + place for offset in (0, 1_000) for place in range(len(cast.ORGANISATIONS))]
+        ports = [
+            base + offset + place for offset in (0, 1_000) for place in range(len(cast.ORGANISATIONS) + 1)
+        ]
         if all(_is_free(port) for port in ports):
             return base
-    raise UnavailableError(
-        Code.PORT_IN_USE, "expected eight free ports on the loopback interface, found none"
-    )
+    raise UnavailableError(Code.PORT_IN_USE, "expected ten free ports on the loopback interface, found none")
 
 
 def _is_free(port: int) -> bool:
@@ -128,15 +129,48 @@ class NetworkStage:
         """Start all processes and wait until every gateway is ready."""
         for role, organisations in (("validator", cast.ORGANISATIONS), ("gateway", self._running)):
             for who in organisations:
-                folder = self._made.folders[who]
-                log = (self.root / f"{who}-{role}.log").open("wb")
-                command = [sys.executable, "-c", _RUN, "node", "run", "--folder", str(folder), "--role", role]
-                self._processes[f"{who} {role}"] = subprocess.Popen(
-                    command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
-                )
-                log.close()
+                self._start(who, role)
         for who in self._running:
             self._wait_until_ready(who)
+
+    def _start(self, who: str, role: str) -> None:
+        folder = self._made.folders[who]
+        log = (self.root / f"{who}-{role}.log").open("wb")
+        command = [sys.executable, "-c", _RUN, "node", "run", "--folder", str(folder), "--role", role]
+        self._processes[f"{who} {role}"] = subprocess.Popen(
+            command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+        )
+        log.close()
+
+    def join(self, who: str) -> None:
+        """Start the two processes of a newcomer, whose folder was made beside the others', and wait until it is ready."""
+        for role in ("validator", "gateway"):
+            self._start(who, role)
+        self._wait_until_ready(who)
+
+    def folder(self, who: str) -> Path:
+        """An organisation's folder."""
+        return self._made.folders[who]
+
+    def expect(self, who: str) -> tuple[Path, str, str]:
+        """(folder, address of the validator, address of the gateway) that a newcomer is to have. Its id sorts last."""
+        self._made.folders[who] = self.root / who
+        place = sorted(self._made.folders).index(who)
+        return self.root / who, f"127.0.0.1:{self._base + place}", f"127.0.0.1:{self._base + 1_000 + place}"
+
+    def custody(self, who: str, *words: str | Path) -> str:
+        """What the `custody` command prints for an organisation, in its folder. CustodyError where it ends otherwise than well."""
+        folder = self._made.folders[who]
+        command = [sys.executable, "-c", _RUN, "--config", str(folder / "custody.toml"), *map(str, words)]
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=_COMMAND_S, cwd=folder
+        )
+        if done.returncode:
+            raise UnavailableError(
+                Code.UNAVAILABLE,
+                f"expected custody {' '.join(map(str, words[:3]))} of {who} to do it: {done.stderr.strip()[-600:]}",
+            )
+        return done.stdout
 
     def _wait_until_ready(self, who: str) -> None:
         url = f"{self.url(who)}/readyz"

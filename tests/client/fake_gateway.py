@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from client.prepare import payload_from_wire
 from ledger.base.encoding import decode, encode
 from ledger.chain.transaction import item_from_wire, transaction_from_bytes
+from ledger.proof.registry import build_registry_file
 from ledger.trade.record import EMPTY, Space, SubjectKey
 from ledger.trade.rules.outcomes import Outcome, is_applied
 from tests.client.ledger_files import Ledger
@@ -62,6 +63,8 @@ class FakeGateway:
         world = self.ledger.world
         if path == "/v1/bundle":
             return self.ledger.bundle(*query["id"], payloads="payloads" in query)
+        if path == "/v1/registry":
+            return build_registry_file(Past(world))
         if path == "/v1/checkpoint":
             return encode(world.checkpoints[-1])
         if path not in ("/v1/subjects", "/v1/subjects/history"):
