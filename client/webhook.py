@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from ledger.base.errors import Code, EntitlementError, FormError
+from ledger.base.keys import PUBLIC_KEY_BYTES
 from ledger.epcis.message_signature import DELIVERY, SUBSCRIPTION, check_message
 from ledger.members.members import Use, key_from_data
 from ledger.members.registry import Entry, Kind
@@ -59,12 +60,12 @@ def check_delivery(
 
 def _organisation_of(entries: Iterable[Entry], public_key: bytes, height: int) -> str:
     for entry in entries:
-        if entry.kind == Kind.KEY and entry.name == public_key.hex():
-            data = entry.at(height)
-            if data is not None:
-                key = key_from_data(data)
-                if key.use == Use.CAPTURE and key.compromised_since is None:
-                    return key.organisation
+        data = entry.at(height) if entry.kind == Kind.KEY else None
+        if data is not None:
+            key = key_from_data(data)
+            is_it = entry.name == public_key.hex() or (key.hybrid_key or b"")[:PUBLIC_KEY_BYTES] == public_key
+            if is_it and key.use == Use.CAPTURE and key.compromised_since is None:
+                return key.organisation
     raise EntitlementError(
         Code.UNKNOWN_KEY,
         f"expected a key that an organisation captures with, {public_key.hex()[:16]} is none that is known here",

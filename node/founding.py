@@ -43,6 +43,10 @@ def init(
         Path | None, typer.Option(help="File whose first line seals all keys.")
     ] = None,
     unsealed: Annotated[bool, typer.Option("--unsealed", help="Leave keys unencrypted, for trials.")] = False,
+    hybrid: Annotated[
+        bool,
+        typer.Option("--hybrid", help="Sign with Ed25519 and ML-DSA-65 together, against quantum computers."),
+    ] = False,
 ) -> None:
     """Make keys, a genesis and a folder for each organisation. Hand each folder to its organisation; keep none."""
     try:
@@ -50,7 +54,9 @@ def init(
             raise FormError(Code.USAGE, "expected either --passphrase-file or, for trials, --unsealed")
         plans = DEMONSTRATION if plan is None else read_plan(plan)
         passphrase = None if passphrase_file is None else read_passphrase(passphrase_file)
-        made = create_network(root, plans, name=name, port_base=port_base, passphrase=passphrase)
+        made = create_network(
+            root, plans, name=name, port_base=port_base, passphrase=passphrase, hybrid=hybrid
+        )
     except CustodyError as error:
         raise ended(error) from None
     typer.echo(f"network {made.genesis.name}, id {made.genesis.network.hex()}")

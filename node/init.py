@@ -18,10 +18,19 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from ledger.base.errors import Code, StorageError
-from ledger.base.keys import SigningKey
+from ledger.base.keyfile import key_of_seed
+from ledger.base.keys import HYBRID_SEED_BYTES, SEED_BYTES, HybridKey, SigningKey, key_id
 from ledger.chain.block import PROTOCOL_NEWEST
-from ledger.chain.genesis import ALLOW_PERSONS, HEARTBEAT_MS, LEADER_TIMEOUT_MS, Genesis, Seat, check_genesis
-from ledger.members.members import PROTOCOL, Use
+from ledger.chain.genesis import (
+    ALLOW_PERSONS,
+    HEARTBEAT_MS,
+    LEADER_TIMEOUT_MS,
+    SIGNATURE_SUITE,
+    Genesis,
+    Seat,
+    check_genesis,
+)
+from ledger.members.members import PROTOCOL, Use, key_data
 from ledger.members.registry import Entry, Kind, Period
 from node.config import FILE, GENESIS_FILE, transport_pin
 from node.storage.filesystem import RealFileSystem, write_atomically
@@ -122,13 +131,14 @@ def create_network(
     heartbeat_ms: int = 30_000,
     protocol: int = PROTOCOL_NEWEST,
     passphrase: bytes | None = None,
+    hybrid: bool = False,
     time_ms: int | None = None,
     random_bytes: Callable[[int], bytes] = os.urandom,
 ) -> MadeNetwork:
     """Make the folders of a network under `root`, one per organisation, named by its id.
 
     Validator number i (in order of id) listens on `port_base` + i, its gateway `GATEWAY_PORTS` above. Keys are sealed unless
-    `passphrase` is None. Raises StorageError usage if a folder is already there, FormError for plans that contradict.
+    `passphrase` is None; `hybrid`: of Ed25519 and ML-DSA-65 together, for all uses that may have such. Raises StorageError usage if a folder is already there, FormError for plans that contradict.
     """
     for plan in plans:
         if (root / plan.identifier).exists():
@@ -136,7 +146,7 @@ def create_network(
                 Code.USAGE,
                 f"expected no folder at {root / plan.identifier}, there is one; choose another place",
             )
-    keys = {plan.identifier: _draw_keys(plan, random_bytes) for plan in plans}
+    keys = {plan.identifier: _draw_keys(plan, random_bytes, hybrid=hybrid) for plan in plans}
     genesis = make_genesis(
         plans,
         {who: {called: key.public_key for called, key in drawn.items()} for who, drawn in keys.items()},
@@ -148,6 +158,7 @@ def create_network(
             LEADER_TIMEOUT_MS: leader_timeout_ms,
             HEARTBEAT_MS: heartbeat_ms,
             PROTOCOL: protocol,
+            **({SIGNATURE_SUITE: 1} if hybrid else {}),
         },
     )
     folders = {}
@@ -200,12 +211,14 @@ def _entries_of(plan: OrganisationPlan, known: dict[str, bytes]) -> list[tuple[K
         (Kind.ORGANISATION, who, (plan.name, plan.country, plan.roles, plan.is_simulated))
     ]
     entries += [
-        (Kind.KEY, known[name].hex(), (who, int(use), None, None))
+        (Kind.KEY, key_id(known[name]).hex(), key_data(who, use, known[name]))
         for name, use in _USES.items()
         if name in known
     ]
     if plan.is_validator:
-        entries.append((Kind.KEY, known["approver"].hex(), (who, int(Use.APPROVER), None, None)))
+        entries.append(
+            (Kind.KEY, key_id(known["approver"]).hex(), key_data(who, Use.APPROVER, known["approver"]))
+        )
     entries += [
         (Kind.KEY, known[one.name].hex(), (who, int(Use.DELEGATE), None, (one.document, one.until_ms)))
         for one in plan.delegates
@@ -221,11 +234,16 @@ def _entries_of(plan: OrganisationPlan, known: dict[str, bytes]) -> list[tuple[K
     return entries
 
 
-def _draw_keys(plan: OrganisationPlan, random_bytes: Callable[[int], bytes]) -> dict[str, SigningKey]:
+def _draw_keys(
+    plan: OrganisationPlan, random_bytes: Callable[[int], bytes], *, hybrid: bool
+) -> dict[str, SigningKey | HybridKey]:
+    """One for each use; hybrid ones for all uses that may have such where asked for."""
     uses = [*_USES, *(one.name for one in plan.delegates)]
     if plan.is_validator:
         uses += ["validator", "transport", "approver"]
-    return {use: SigningKey.from_seed(random_bytes(32)) for use in uses}
+    plain = {"device", "transport", *(one.name for one in plan.delegates)}
+    sizes = {use: HYBRID_SEED_BYTES if hybrid and use not in plain else SEED_BYTES for use in uses}
+    return {use: key_of_seed(random_bytes(size)) for use, size in sizes.items()}
 
 
 def _client_settings(plan: OrganisationPlan, transport: dict[str, bytes], host: str, port_base: int) -> str:

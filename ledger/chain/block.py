@@ -23,6 +23,8 @@ from ledger.base.limits import BATCHES_PER_BLOCK, VALIDATORS_MAX
 PROTOCOL_OLDEST: Final = 1
 PROTOCOL_NEWEST: Final = 2
 """The protocol versions that this software knows: 2 added governance, registration, erasure and approval by persons."""
+HYBRID_SINCE: Final = 2
+"""The protocol version from which on keys may be hybrid."""
 COUNTER_MAX: Final = 2**63 - 1  # epochs, views, heights, times: fits a signed 64-bit integer everywhere
 
 

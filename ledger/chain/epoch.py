@@ -36,11 +36,11 @@ from ledger.base import limits
 from ledger.base.encoding import encode, take_array, take_ascii, take_bytes, take_int
 from ledger.base.errors import Code, EntitlementError, FormError, RuleError, SignatureError
 from ledger.base.hashing import HASH_BYTES, Tag, signing_message
-from ledger.base.keys import Signer, is_signature, key_id, take_public_key, take_signature
+from ledger.base.keys import Signer, is_hybrid, is_signature, key_id, take_public_key, take_signature
 from ledger.base.quorum import quorum
-from ledger.chain.block import COUNTER_MAX, PROTOCOL_OLDEST, Header
+from ledger.chain.block import COUNTER_MAX, HYBRID_SINCE, PROTOCOL_OLDEST, Header
 from ledger.chain.certificate import Verifier
-from ledger.chain.genesis import ALLOW_PERSONS, HEARTBEAT_MS, LEADER_TIMEOUT_MS, Seat
+from ledger.chain.genesis import ALLOW_PERSONS, HEARTBEAT_MS, LEADER_TIMEOUT_MS, SIGNATURE_SUITE, Seat
 from ledger.chain.transaction import Kind, Transaction, check_expiry
 from ledger.chain.validators import Validator, ValidatorSet
 from ledger.members.constitution import voting
@@ -55,6 +55,7 @@ _PARAMETERS: Final = {
     ALLOW_PERSONS: None,  # a boolean
     HEARTBEAT_MS: (0, _HEARTBEAT_MOST_MS),
     LEADER_TIMEOUT_MS: (1, _LEADER_TIMEOUT_MOST_MS),
+    SIGNATURE_SUITE: (0, 1),
 }
 """What a change may set, and from where to where."""
 
@@ -359,7 +360,39 @@ def check_draft(
     following = change.next_validators(network)
     for seat, possession in zip(change.seats, change.possessions, strict=True):
         _check_seat(seat, possession, change, validators, company, verifier)
+    _check_suite(change, validators, following, protocol)
     return following
+
+
+def _check_suite(
+    change: EpochChange, validators: ValidatorSet, following: ValidatorSet, protocol: int
+) -> None:
+    """Raise SignatureError bad_key unless all next seats are hybrid exactly if the next epoch's suite is.
+
+    So the suite is a constant of the epoch, nobody leaves it unawares, and who approves a change to it or under it shows by
+    that very approval to have a hybrid key: a quorum can still sign afterwards.
+    """
+    setting = dict(change.parameters).get(SIGNATURE_SUITE)
+    keys = [*(seat.public_key for seat in change.seats), *(one.public_key for one in change.approvals)]
+    if protocol < HYBRID_SINCE and (setting is not None or any(is_hybrid(key) for key in keys)):
+        raise FormError(
+            Code.MALFORMED,
+            f"expected plain keys in the change that closes an epoch of a protocol version before {HYBRID_SINCE}, whose nodes "
+            "know no others; move the network to that version first",
+        )
+    is_asked = validators.is_hybrid if setting is None else setting == 1
+    if following.is_hybrid != is_asked:
+        raise SignatureError(
+            Code.BAD_KEY,
+            f"expected all next seats with hybrid keys exactly where {SIGNATURE_SUITE} is 1, it is {int(is_asked)}: "
+            "deliver other keys, or set it",
+        )
+    for approval in change.approvals if is_asked or validators.is_hybrid else ():
+        if not is_hybrid(approval.public_key):
+            raise SignatureError(
+                Code.BAD_KEY,
+                f"expected {approval.organisation} to approve with a hybrid key, as {SIGNATURE_SUITE} asks, got a plain one",
+            )
 
 
 def _check_seat(

@@ -14,10 +14,12 @@ from ledger.base import buckets, limits
 from ledger.base.encoding import decode, encode, take_array, take_ascii, take_bytes, take_int
 from ledger.base.errors import Code, FormError
 from ledger.base.hashing import HASH_BYTES, ZERO_HASH, Tag, tagged_hash
-from ledger.base.keys import KEY_ID_BYTES, is_valid_public_key, take_public_key
-from ledger.chain.block import check_version
+from ledger.base.keys import KEY_ID_BYTES, is_hybrid, is_valid_public_key, key_id, take_public_key
+from ledger.chain.block import HYBRID_SINCE, PROTOCOL_OLDEST, check_version
 from ledger.members.members import (
+    PLAIN_USES,
     PROTOCOL,
+    Key,
     Use,
     check_organisation_id,
     entry_from_wire,
@@ -32,6 +34,8 @@ GENESIS_BYTES: Final = 16_000_000
 # Registry parameters that execution and consensus read.
 ALLOW_PERSONS: Final = "allow_persons"  # whether GSRN (person identifiers) are accepted
 LEADER_TIMEOUT_MS: Final = "leader_timeout_ms"
+SIGNATURE_SUITE: Final = "signature_suite"
+"""1: keys of organisations and validators are hybrid, and all seats are exactly then; 0 or absent: they need not be."""
 HEARTBEAT_MS: Final = (
     "heartbeat_ms"  # an idle chain gets an empty block this long after the last one; 0: never
 )
@@ -135,7 +139,32 @@ def check_genesis(genesis: Genesis) -> None:
     for entry in genesis.entries:
         _check_entry(entry, members)
     _check_approvers(genesis.entries)
+    _check_suite(genesis)
     genesis.registry()  # unique names, prefix-free grants
+
+
+def _check_suite(genesis: Genesis) -> None:
+    """All seats are hybrid exactly where the network asks for it; then organisations' keys are too."""
+    suite = genesis.parameter(SIGNATURE_SUITE)
+    if suite not in (None, 0, 1) or type(suite) is bool:
+        raise FormError(Code.MALFORMED, f"{SIGNATURE_SUITE}: expected 0 or 1")
+    if (suite == 1) != all(is_hybrid(seat.public_key) for seat in genesis.validators):
+        raise FormError(
+            Code.BAD_KEY, f"validators: expected hybrid keys of all exactly where {SIGNATURE_SUITE} is 1"
+        )
+    keys = [key_from_data(entry.at(0)) for entry in genesis.entries if entry.kind == Kind.KEY and entry.at(0)]
+    is_met = any(is_hybrid(seat.public_key) for seat in genesis.validators) or any(
+        key.hybrid_key for key in keys
+    )
+    if (is_met or suite is not None) and (genesis.parameter(PROTOCOL) or PROTOCOL_OLDEST) < HYBRID_SINCE:
+        raise FormError(Code.MALFORMED, f"keys: expected plain ones before protocol version {HYBRID_SINCE}")
+    for entry in genesis.entries if suite == 1 else ():
+        data = entry.at(0) if entry.kind == Kind.KEY else None
+        if data is not None and (key := key_from_data(data)).hybrid_key is None and key.use not in PLAIN_USES:
+            raise FormError(
+                Code.BAD_KEY,
+                f"keys: expected hybrid ones, got a plain one of {key.organisation} for {Use(key.use).name}",
+            )
 
 
 def _check_approvers(entries: tuple[Entry, ...]) -> None:
@@ -151,14 +180,13 @@ def _check_approvers(entries: tuple[Entry, ...]) -> None:
 def _check_entry(entry: Entry, members: set[str]) -> None:
     if entry.kind == Kind.VALIDATOR:
         raise FormError(Code.MALFORMED, "registry: expected validators in the list of validators only")
-    if entry.kind == Kind.KEY:
-        _check_key_name(entry.name)
     for period in entry.periods:
         data = period.data
         if entry.kind == Kind.PARAMETER and entry.name == PROTOCOL:
             check_version(take_int(data, PROTOCOL))
         if entry.kind == Kind.KEY:
             key = key_from_data(data)
+            _check_key(entry.name, key)
             if key.use == Use.VALIDATOR:
                 raise FormError(
                     Code.MALFORMED, "keys: expected validator keys in the list of validators only"
@@ -172,14 +200,20 @@ def _check_entry(entry: Entry, members: set[str]) -> None:
             _check_member(data, members)
 
 
-def _check_key_name(name: str) -> None:
-    """A key is looked up by its lower-case hexadecimal, so it is named by nothing else."""
+def _check_key(name: str, key: Key) -> None:
+    """A key is looked up by its id in lower-case hexadecimal, so it is named by nothing else."""
     if len(name) != 2 * KEY_ID_BYTES or any(character not in "0123456789abcdef" for character in name):
         raise FormError(
-            Code.MALFORMED, f"keys: expected the 64 lower-case hexadecimal digits of a key, got {name[:80]}"
+            Code.MALFORMED,
+            f"keys: expected the 64 lower-case hexadecimal digits of a key id, got {name[:80]}",
         )
-    if not is_valid_public_key(bytes.fromhex(name)):
-        raise FormError(Code.BAD_KEY, f"keys: expected a valid Ed25519 key, got {name}")
+    public_key = bytes.fromhex(name) if key.hybrid_key is None else key.hybrid_key
+    if not is_valid_public_key(public_key) or key_id(public_key).hex() != name:
+        raise FormError(Code.BAD_KEY, f"keys: expected a valid key under its own id, got {name}")
+    if key.hybrid_key is not None and key.use in (Use.DEVICE, Use.TRANSPORT):
+        raise FormError(
+            Code.BAD_KEY, f"keys: expected a plain key for use {Use(key.use).name}, got a hybrid one"
+        )
 
 
 def _check_member(organisation: str, members: set[str]) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from ledger.base.encoding import encode, take_array, take_ascii
 from ledger.base.errors import Code, FormError, SignatureError
 from ledger.base.hashing import Tag, tagged_hash
-from ledger.base.keys import is_valid_public_key, take_public_key
+from ledger.base.keys import is_hybrid, is_valid_public_key, take_public_key
 from ledger.base.limits import IDENTIFIER_BYTES, VALIDATORS_MAX, VALIDATORS_MIN
 from ledger.base.quorum import max_faulty, quorum
 
@@ -37,7 +37,7 @@ class Validator(NamedTuple):
 class ValidatorSet:
     """An immutable, sorted set of 4 .. 31 validators of one network; equal iff network and members are."""
 
-    __slots__ = ("_positions", "faulty", "hash", "members", "network", "quorum")
+    __slots__ = ("_positions", "faulty", "hash", "is_hybrid", "members", "network", "quorum")
 
     def __init__(self, network: bytes, members: Iterable[Validator]) -> None:
         """Sort and check `members`. Raises FormError (size, a repeated organisation or key) or SignatureError (bad key)."""
@@ -59,6 +59,8 @@ class ValidatorSet:
         for member in self.members:
             if not is_valid_public_key(member.public_key):
                 raise SignatureError(Code.BAD_KEY, f"expected a valid public key of {member.organisation}")
+        self.is_hybrid = all(is_hybrid(member.public_key) for member in self.members)
+        """Whether every seat has a hybrid key: exactly then the epoch's `signature_suite` is 1."""
         self.faulty = max_faulty(count)
         self.quorum = quorum(count)
         self.hash = tagged_hash(Tag.VALIDATORS, network, encode(self.members))

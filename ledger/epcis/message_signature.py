@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from ledger.base.errors import Code, SignatureError
-from ledger.base.keys import Signer, check_signature
+from ledger.base.keys import HybridKey, Signer, check_signature
 
 LABEL: Final = "custody"
 TAG: Final = "custody-webhook"
@@ -45,7 +45,12 @@ def content_digest(body: bytes) -> str:
 def signature_fields(
     key: Signer, method: str, target_uri: str, fields: Mapping[str, str], created_s: int
 ) -> dict[str, str]:
-    """The header fields that sign a message; `fields` are its own, by lower-case name, `FIELDS` among them."""
+    """The header fields that sign a message; `fields` are its own, by lower-case name, `FIELDS` among them.
+
+    RFC 9421 registers no lattice signatures: of a hybrid key the Ed25519 half signs, and is named.
+    """
+    if isinstance(key, HybridKey):
+        key = key.classical
     parameters = (
         f'({_COMPONENTS});created={created_s};keyid="{key.public_key.hex()}";alg="ed25519";tag="{TAG}"'
     )

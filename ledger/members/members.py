@@ -21,7 +21,7 @@ from ledger.base.encoding import (
 )
 from ledger.base.errors import Code, FormError, SignatureError
 from ledger.base.hashing import HASH_BYTES
-from ledger.base.keys import HYBRID_PUBLIC_KEY_BYTES, key_id
+from ledger.base.keys import HYBRID_PUBLIC_KEY_BYTES, is_hybrid, key_id
 from ledger.members.identity import check_lei
 from ledger.members.policy import take_policy
 from ledger.members.registry import Entry, Kind, Period, Source
@@ -44,6 +44,10 @@ class Use(IntEnum):
     VALIDATOR = 5
     AUTHORITY = 6  # sign the organisation's certificates
     TRANSPORT = 7  # speak as the organisation's node
+
+
+PLAIN_USES: Final = (Use.DEVICE, Use.DELEGATE, Use.TRANSPORT)
+"""For which a plain key will do in a network of hybrid ones: devices and TLS know no other, a delegate's time is short."""
 
 
 class Delegation(NamedTuple):
@@ -262,6 +266,15 @@ def check_organisation_id(identifier: str) -> None:
                 Code.MALFORMED,
                 f'organisation id: expected letters, digits, "-", "_" or ".", got {character!a}',
             )
+
+
+def key_data(
+    organisation: str, use: int, public_key: bytes, delegation: tuple[str, int] | None = None
+) -> tuple[Any, ...]:
+    """The data of a key that genesis lists, with no certificate: four fields of a plain key, as they always were."""
+    if not is_hybrid(public_key):
+        return (organisation, int(use), None, delegation)
+    return (organisation, int(use), None, delegation, None, None, public_key)
 
 
 def key_from_data(data: Any) -> Key:

@@ -23,11 +23,11 @@ from ledger.base.errors import (
     SignatureError,
 )
 from ledger.base.hashing import ZERO_HASH, Tag, tagged_hash
-from ledger.base.keys import key_id
+from ledger.base.keys import is_hybrid, key_id
 from ledger.chain import evidence
-from ledger.chain.block import Header, Outcome
+from ledger.chain.block import HYBRID_SINCE, Header, Outcome
 from ledger.chain.epoch import amendments_of, check_closing_block
-from ledger.chain.genesis import ALLOW_PERSONS
+from ledger.chain.genesis import ALLOW_PERSONS, SIGNATURE_SUITE
 from ledger.chain.proposed import ProposedValidators
 from ledger.chain.transaction import Header as TransactionHeader
 from ledger.chain.transaction import (
@@ -54,7 +54,7 @@ from ledger.members.acts import (
 )
 from ledger.members.draft import Author, Change, RegistryDraft
 from ledger.members.governance import apply_governance
-from ledger.members.members import Key, Members, Suspension, Use
+from ledger.members.members import PLAIN_USES, Key, Members, Suspension, Use
 from ledger.members.registration import apply_registration
 from ledger.state.approval import apply_approval, policy_name, use_approval
 from ledger.state.erasure import apply_erasure, is_erased, tombstone_from_wire
@@ -259,6 +259,11 @@ def check_standing(
     is_barred = suspension is not None and not (suspension.is_emergency and signed.kind in VOTES)
     if suspension is not None and is_barred and signed.kind != Kind.EVIDENCE:  # which proves itself
         raise EntitlementError(Code.SUSPENDED, _suspended(signed.organisation, suspension))
+    is_weak = not is_hybrid(signed.public_key) and key.use not in PLAIN_USES
+    if is_weak and seat is None and members.parameter(SIGNATURE_SUITE) == 1:
+        raise SignatureError(
+            Code.BAD_KEY, "expected a hybrid key, as this network asks for (signature_suite), got a plain one"
+        )
     return key
 
 
@@ -300,7 +305,9 @@ def _apply_item(
     if signed.kind == Kind.MISMATCH:
         return _apply_mismatch(state, block, pending, members, key, raw, entry)
     if signed.kind == Kind.EVIDENCE:
-        check_evidence_of(state.sets, evidence.parse_evidence(raw, knows_hybrid=header.version > 1))
+        check_evidence_of(
+            state.sets, evidence.parse_evidence(raw, knows_hybrid=header.version >= HYBRID_SINCE)
+        )
     if signed.kind == Kind.ERASURE:
         tombstone = tombstone_from_wire(raw)
         original = _row(state, block, pending, tombstone.sequence)

@@ -21,6 +21,7 @@ from ledger.base.keys import (
     take_public_key,
     take_signature,
 )
+from ledger.epcis.message_signature import FIELDS, check_message, content_digest, signature_fields
 
 KEY = HybridKey.from_seed(bytes(range(64)))
 OTHER = HybridKey.from_seed(bytes(range(1, 65)))
@@ -123,3 +124,10 @@ def test_a_network_of_plain_keys_never_loads_what_hybrid_ones_need() -> None:
         "assert len(HybridKey.from_seed(bytes(64)).public_key) == 1984; assert 'cryptography' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_an_http_message_is_signed_by_the_classical_half_of_a_hybrid_key() -> None:
+    fields = {**dict.fromkeys(FIELDS, "1"), "content-digest": content_digest(b"body")}
+    signed = signature_fields(KEY, "POST", "https://example.org/hook", fields, 1)
+    found = check_message("POST", "https://example.org/hook", {**fields, **signed}, b"body")
+    assert found.public_key == KEY.public_key[:32]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ledger.base.errors import Code, CustodyError
-from ledger.base.keys import HybridKey, SigningKey, key_id
+from ledger.base.keys import HybridKey, Signer, SigningKey, key_id
 from ledger.chain.transaction import Kind, Mode
 from ledger.members.certificate import fingerprint
 from ledger.members.draft import Author, RegistryDraft
@@ -36,7 +36,7 @@ def world() -> World:
     return World(certifying=True)
 
 
-def register(world: World, *items: Any, by: str = "maker", key: SigningKey | None = None) -> Execution:
+def register(world: World, *items: Any, by: str = "maker", key: Signer | None = None) -> Execution:
     return world.commit(world.sign(by, *items, kind=Kind.REGISTRATION, key=key or world.authorities[by]))
 
 
@@ -44,22 +44,22 @@ def refusals(execution: Execution) -> list[str]:
     return [receipt.refusal for receipt in execution.receipts]
 
 
-def enrolment(world: World, key: SigningKey = NEW, who: str = "maker", **named: Any) -> tuple[Any, ...]:
+def enrolment(world: World, key: Signer = NEW, who: str = "maker", **named: Any) -> tuple[Any, ...]:
     named.setdefault("authority", world.authorities[who])
     data = issued(named.pop("authority"), key, who, now_ms=world.now_ms, **named)
     return carried(world, key, who, data)
 
 
-def carried(world: World, key: SigningKey, who: str, data: bytes) -> tuple[Any, ...]:
+def carried(world: World, key: Signer, who: str, data: bytes) -> tuple[Any, ...]:
     message = enrolment_message(world.network, who, key.public_key, fingerprint(data))
     return (Act.ENROL, data, None, key.sign(message), None)
 
 
-def key_now(world: World, key: SigningKey) -> Key | None:
+def key_now(world: World, key: Signer) -> Key | None:
     return world.state.members(world.state.tip.header.height + 1).key(key.public_key)
 
 
-def makes(world: World, key: SigningKey, number: int = 1, who: str = "maker") -> str:
+def makes(world: World, key: Signer, number: int = 1, who: str = "maker") -> str:
     """Let the key sign an event; its refusal, "" if it got an entry."""
     item = world.item(Action.MAKE, [(Role.OBJECT, serial("9521234", 1, number))])
     return refusals(world.commit(world.sign(who, item, key=key)))[0]

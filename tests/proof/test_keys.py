@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ledger.base.errors import ProofError
-from ledger.base.keys import SigningKey
+from ledger.base.keys import Signer
 from ledger.chain.transaction import Kind
 from ledger.members.members import Key
 from ledger.members.registration import Act, Reason
@@ -28,7 +28,7 @@ def said(verdict: SubjectVerdict, name: str) -> list[tuple[str, str]]:
     return [(check.state, check.sentence) for check in verdict.checks if check.name == name]
 
 
-def register(world: World, item: tuple[object, ...], key: SigningKey, by: str = "maker") -> None:
+def register(world: World, item: tuple[object, ...], key: Signer, by: str = "maker") -> None:
     (receipt,) = world.commit(world.sign(by, item, kind=Kind.REGISTRATION, key=key)).receipts
     assert receipt.refusal == ""
 

@@ -44,10 +44,12 @@ def free_port_base() -> int:
 class Network:
     """A network on disk whose validators run here as they are asked to."""
 
-    def __init__(self, root: Path, plans: Sequence[OrganisationPlan] = DEMONSTRATION) -> None:
+    def __init__(
+        self, root: Path, plans: Sequence[OrganisationPlan] = DEMONSTRATION, *, hybrid: bool = False
+    ) -> None:
         self.port_base = free_port_base()
         self.made: MadeNetwork = create_network(
-            root / "net", plans, port_base=self.port_base, state_depth=8, heartbeat_ms=0
+            root / "net", plans, port_base=self.port_base, state_depth=8, heartbeat_ms=0, hybrid=hybrid
         )
         self.network = self.made.genesis.network
         self.names = tuple(sorted(self.made.folders))

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from ledger.base.keys import HybridKey, SigningKey, key_id
+from ledger.base.keys import HybridKey, Signer, SigningKey, key_id
 from ledger.members.certificate import USE_ARC
 from ledger.members.members import Use
 
@@ -69,7 +69,7 @@ def signed(made: x509.CertificateBuilder, authority: SigningKey | HybridKey) -> 
 
 
 def issued(
-    authority: SigningKey | HybridKey, key: SigningKey | HybridKey, organisation: str, *, use: int = Use.SIGN, now_ms: int,
+    authority: SigningKey | HybridKey, key: Signer, organisation: str, *, use: int = Use.SIGN, now_ms: int,
     since_ms: int | None = None, until_ms: int | None = None, issuer: str | None = None, label: str = "a key",
     serial: int = 7, signer: SigningKey | None = None,
 ) -> bytes:  # fmt: skip

@@ -7,7 +7,7 @@ of that epoch's keys can do.
 
 from __future__ import annotations
 
-from ledger.base.keys import SigningKey
+from ledger.base.keys import Signer, SigningKey
 from ledger.proof.anchor import Anchor, anchor_from_genesis, pinned
 from ledger.proof.build import build
 from ledger.trade.record import Space, SubjectKey
@@ -49,7 +49,7 @@ class ChangingWorld(World):
         """A bundle about the item on the last block."""
         return build(Past(self), [ITEM_KEY], from_epoch=from_epoch)
 
-    def epoch_key(self, organisation: str, epoch: int) -> SigningKey:
+    def epoch_key(self, organisation: str, epoch: int) -> Signer:
         if self._thief_from is not None and epoch >= self._thief_from:
             return SigningKey(seed(f"thief {organisation} {epoch}"))
         return super().epoch_key(organisation, epoch)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from ledger.base.encoding import decode, encode
-from ledger.base.keys import SigningKey
+from ledger.base.keys import HybridKey, Signer, SigningKey, key_id
 from ledger.chain.batch import Batch
 from ledger.chain.block import (
     PROTOCOL_NEWEST,
@@ -24,7 +24,7 @@ from ledger.chain.block import (
 from ledger.chain.certificate import Checkpoint, make_certificate
 from ledger.chain.closing import Closing
 from ledger.chain.epoch import EpochChange, approve, make_change, prove_possession, with_approvals
-from ledger.chain.genesis import ALLOW_PERSONS, Genesis, Seat, check_genesis
+from ledger.chain.genesis import ALLOW_PERSONS, SIGNATURE_SUITE, Genesis, Seat, check_genesis
 from ledger.chain.transaction import (
     Attestation,
     Item,
@@ -38,7 +38,7 @@ from ledger.chain.transaction import (
 )
 from ledger.chain.validators import Validator, ValidatorSet
 from ledger.chain.votes import finalise
-from ledger.members.members import PROTOCOL, Use
+from ledger.members.members import PROTOCOL, Use, key_data
 from ledger.members.registry import Entry as RegistryEntry
 from ledger.members.registry import Kind as RegistryKind
 from ledger.members.registry import Period
@@ -108,7 +108,8 @@ def seed(name: str) -> bytes:
 class World:
     """The ledger. `organisations` in order get party numbers 1, 2, ...; the first four validate.
 
-    `certifying`: each has an authority key in genesis, which signs certificates.
+    `certifying`: each has an authority key in genesis, which signs certificates. `hybrid`: how the names of those
+    keys begin that are, "" for all that may be (and the network asks for them).
     """
 
     def __init__(
@@ -125,24 +126,28 @@ class World:
         parties: dict[str, str] | None = None,
         persons: bool = False,
         certifying: bool = False,
+        hybrid: tuple[str, ...] = (),
         depth: int = 8,
         name: str = "test",
         protocol: int = PROTOCOL_NEWEST,
     ) -> None:
         self.organisations = tuple(organisations)
         self.grants = {"9521234": "maker"} if grants is None else grants
-        self.keys = {organisation: SigningKey(seed(f"sign {organisation}")) for organisation in organisations}
+        self.hybrid = hybrid
+        self.keys = {organisation: self.key(f"sign {organisation}") for organisation in organisations}
         self.devices = {
             organisation: SigningKey(seed(f"device {organisation}")) for organisation in organisations
         }
-        self.approvers = {o: SigningKey(seed(f"approver {o}")) for o in self.organisations[:4]}
+        self.approvers = {o: self.key(f"approver {o}") for o in self.organisations[:4]}
         self.delegates = {name: SigningKey(seed(f"delegate {name}")) for name in delegates or {}}
-        self.gateways = {o: SigningKey(seed(f"capture {o}")) for o in gateways}
+        self.gateways = {o: self.key(f"capture {o}") for o in gateways}
         self.authorities = {o: SigningKey(seed(f"authority {o}")) for o in organisations if certifying}
-        seats = [(o, SigningKey(seed(f"validator {o}"))) for o in self.organisations[:4]]
+        seats = [(o, self.key(f"validator {o}")) for o in self.organisations[:4]]
         entries: list[tuple[int, str, Any]] = [(RegistryKind.PARAMETER, ALLOW_PERSONS, persons)]
         if protocol != PROTOCOL_OLDEST:  # which no parameter says
             entries.append((RegistryKind.PARAMETER, PROTOCOL, protocol))
+        if "" in hybrid:
+            entries.append((RegistryKind.PARAMETER, SIGNATURE_SUITE, 1))
         for number, organisation in enumerate(self.organisations, 1):
             roles = ("customs",) if organisation in authorities else ("logistics",)
             entries += [
@@ -153,8 +158,8 @@ class World:
                 ),
                 (
                     RegistryKind.KEY,
-                    self.keys[organisation].public_key.hex(),
-                    (organisation, int(Use.SIGN), None, None),
+                    key_id(self.keys[organisation].public_key).hex(),
+                    key_data(organisation, Use.SIGN, self.keys[organisation].public_key),
                 ),
                 (
                     RegistryKind.KEY,
@@ -176,11 +181,11 @@ class World:
         ]
         entries += [(RegistryKind.SUCCESSOR, old, new) for old, new in (successors or {}).items()]
         entries += [
-            (RegistryKind.KEY, key.public_key.hex(), (o, int(Use.APPROVER), None, None))
+            (RegistryKind.KEY, key_id(key.public_key).hex(), key_data(o, Use.APPROVER, key.public_key))
             for o, key in self.approvers.items()
         ]
         entries += [
-            (RegistryKind.KEY, key.public_key.hex(), (o, int(Use.CAPTURE), None, None))
+            (RegistryKind.KEY, key_id(key.public_key).hex(), key_data(o, Use.CAPTURE, key.public_key))
             for o, key in self.gateways.items()
         ]
         entries += [
@@ -208,7 +213,7 @@ class World:
         self.network = self.genesis.network
         self.validators = ValidatorSet(self.network, [Validator(o, key.public_key) for o, key in seats])
         by_key = {key.public_key: key for _, key in seats}
-        self.validator_keys = [by_key[member.public_key] for member in self.validators]
+        self.validator_keys: list[Signer] = [by_key[member.public_key] for member in self.validators]
         self.blobs: dict[bytes, bytes] = {}
         self.rows: list[Row] = []
         self.state = genesis_state(self.genesis, self, self.validators)
@@ -287,7 +292,7 @@ class World:
 
     def sign(
         self, organisation: str, *items: Any, mode: Mode = Mode.EACH_ON_ITS_OWN, kind: Kind = Kind.EVENTS,
-        key: SigningKey | None = None, expiry_ms: int | None = None,
+        key: Signer | None = None, expiry_ms: int | None = None,
     ) -> Transaction:  # fmt: skip
         wire = decode(encode(items), max_bytes=10_000_000)
         made = sign_transaction(
@@ -359,9 +364,17 @@ class World:
         approvals = [approve(key, name, self.network, draft) for name, key in self.approvers.items()]
         return with_approvals(draft, approvals)
 
-    def epoch_key(self, organisation: str, epoch: int) -> SigningKey:
+    def key(self, name: str) -> SigningKey | HybridKey:
+        """The key of that name, of the kind that this ledger has."""
+        return (
+            HybridKey.from_seed(seed(name) + seed(f"lattice {name}"))
+            if name.startswith(self.hybrid)
+            else SigningKey(seed(name))
+        )
+
+    def epoch_key(self, organisation: str, epoch: int) -> Signer:
         """The validator key of an organisation for one epoch."""
-        return SigningKey(seed(f"validator {organisation}" + (f" {epoch}" if epoch else "")))
+        return self.key(f"validator {organisation}" + (f" {epoch}" if epoch else ""))
 
     def carry(self, change: EpochChange, by: str | None = None) -> Transaction:
         """The transaction of an approver that carries a change."""

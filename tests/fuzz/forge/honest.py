@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from ledger.base.encoding import encode
 from ledger.base.hashing import Tag, tagged_hash
-from ledger.base.keys import SigningKey
+from ledger.base.keys import Signer
 from ledger.proof.anchor import Anchor, anchor_from_genesis
 from ledger.proof.build import build
 from ledger.proof.bundle import Bundle, bundle_from_bytes
@@ -38,9 +38,9 @@ class Scene(NamedTuple):
     """From the earliest height to the latest."""
     twins: tuple[Bundle, ...]
     world: World
-    member_keys: tuple[SigningKey, ...]
+    member_keys: tuple[Signer, ...]
     """Of organisations and devices: what thieves may have. None validates."""
-    corrupt: tuple[int, SigningKey]
+    corrupt: tuple[int, Signer]
     """The one validator that may lie (f = 1): its place in the set, and its key."""
     known: frozenset[bytes]
     """`core_of` every honest proof."""
