@@ -119,7 +119,7 @@ def test_what_may_not_be_is_refused_and_changes_nothing(
         (("propose", "recover", "carrier", "00"), 2, "64 hexadecimal digits"),
         (("propose", "parameter", "allow_persons", "maybe"), 2, "expected a number, true or false"),
         (("propose", "add", "sign.key"), 2, "expected an application in TOML"),
-        (("vote", made, "yes", "--key", "sign.key"), 2, "approver"),
+        (("vote", made, "yes", "--key", "sign.key"), 1, "wrong_use"),
         (("show", "--registry", "sign.key"), 2, ""),
     ):
         done = maker("govern", *words, code=code)
