@@ -23,7 +23,7 @@ from typing import Annotated, Final
 import typer
 
 from ledger.base.errors import CustodyError
-from node import change_commands, erasures
+from node import change_commands, erasures, peer_commands
 from node.config import load_config
 from node.index import cli as index_cli
 from node.terminal import FOLDER_OPTION, ended, read_passphrase
@@ -31,6 +31,7 @@ from node.terminal import FOLDER_OPTION, ended, read_passphrase
 app = typer.Typer(add_completion=False, help="Run a node and ask how it is doing.", no_args_is_help=True)
 app.add_typer(change_commands.app)
 app.add_typer(erasures.app)
+app.add_typer(peer_commands.app)
 app.add_typer(index_cli.app, name="index")
 
 _END_S: Final = 10
@@ -131,12 +132,13 @@ def _run_validator(folder: Path, passphrase: bytes | None, log_level: str, *, wi
         return set_up_logs(log_level, node=member.config.organisation, role="validator")
 
     async def serve() -> None:
-        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        loop, stop, reload = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+        loop.add_signal_handler(signal.SIGHUP, reload.set)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         if with_parent:
             _when_parent_ends(partial(loop.call_soon_threadsafe, stop.set))
-        await run_validator(lambda: open_member(folder, passphrase), log_of, stop)
+        await run_validator(lambda: open_member(folder, passphrase), log_of, stop, reload=reload)
 
     _collect_rarely()
     asyncio.run(serve())
@@ -175,7 +177,12 @@ def _run_both(folder: Path, passphrase_file: Path | None, log_level: str) -> int
     def stop(_number: int, _frame: object) -> None:
         ended.set()
 
+    def reload(_number: int, _frame: object) -> None:
+        if children:
+            children[0].send_signal(signal.SIGHUP)  # the validator's process: it has the peers
+
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, reload)
     try:
         for role in (Role.VALIDATOR, Role.GATEWAY):
             command = [sys.executable, "-m", "node.cli", "run", "--folder", str(folder), "--role", role.value]

@@ -48,6 +48,10 @@ class Pins:
         pin = transport_pin(key)
         return self._seated.get(organisation) == pin and pin not in self._standing.ended
 
+    def listed(self, organisation: str) -> tuple[bytes, ...]:
+        """The transport keys of an organisation that the registry lists."""
+        return self._standing.listed.get(organisation, ())
+
     def has_pins(self, organisation: str) -> bool:
         """Whether any key at all speaks for it."""
         seated = self._seated.get(organisation)
@@ -156,8 +160,8 @@ def _warnings(epoch: Epoch, config: NodeConfig, pins: Pins) -> tuple[str, ...]:
         )
     if old:
         said.append(
-            f"peers: expected the transport keys that the ledger lists, got others of {', '.join(old)}; "
-            "`custody node peers` on a node that is up to date shows them"
+            f"peers: expected the transport keys that the ledger lists, got others of {', '.join(old)}; write those of its "
+            f"registry into node.toml: {', '.join(key.hex() for name in old for key in pins.listed(name))}"
         )
     said += _strangers(config, pins)
     return tuple(said)

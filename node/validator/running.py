@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from node.logs import Log
+from node.validator.company import reload_and_tell
 from node.validator.host import REAL, Host
 from node.validator.joining import is_joining, join
 from node.validator.validator import Member, Validator
@@ -20,10 +21,12 @@ async def run_validator(
     make_log: Callable[[Member], Log],
     stop: asyncio.Event,
     host: Host = REAL,
+    *,
+    reload: asyncio.Event | None = None,
 ) -> None:
     """Run until `stop` is set or the validator fails; raises the CustodyError it failed with.
 
-    `open_member` opens the folder, which is given up again in the end.
+    `open_member` opens the folder, which is given up again in the end. Whenever `reload` is set, peers are read again.
     """
     join_after_s = 0.0
     wants_to_join = False
@@ -40,7 +43,7 @@ async def run_validator(
         except BaseException:
             member.folder.close()
             raise
-        wants_to_join = await _take_part(validator, stop)
+        wants_to_join = await _take_part(validator, stop, reload or asyncio.Event())
 
 
 async def _join(member: Member, log: Log, stop: asyncio.Event, host: Host) -> bool:
@@ -56,16 +59,26 @@ async def _join(member: Member, log: Log, stop: asyncio.Event, host: Host) -> bo
         await asyncio.gather(joining, stopping, return_exceptions=True)
 
 
-async def _take_part(validator: Validator, stop: asyncio.Event) -> bool:
+async def _reload(validator: Validator, reload: asyncio.Event) -> None:
+    while True:
+        await reload.wait()
+        reload.clear()
+        reload_and_tell(validator.reload, validator.log)
+
+
+async def _take_part(validator: Validator, stop: asyncio.Event, reload: asyncio.Event) -> bool:
     """Run one validator; whether it ended because it must join at a snapshot."""
     stopping = asyncio.create_task(stop.wait(), name="stopping")
     ended = asyncio.create_task(validator.stopped.wait(), name="ended")
+    reloading: asyncio.Task[None] | None = None
     try:
         await validator.start()
+        reloading = asyncio.create_task(_reload(validator, reload), name="reload")
         await asyncio.wait((stopping, ended), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in (stopping, ended):
-            task.cancel()
+        for task in (stopping, ended, reloading):
+            if task is not None:
+                task.cancel()
         await validator.close()
     if validator.failure is not None:
         raise validator.failure
