@@ -8,12 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
 
 from ledger.base.errors import CustodyError
 from ledger.base.keys import Signer
-from node.init import DEMONSTRATION, GATEWAY_PORTS, MadeNetwork, create_network
+from node.init import DEMONSTRATION, GATEWAY_PORTS, MadeNetwork, OrganisationPlan, create_network
 from node.local.client import LocalClient
 from node.storage.keystore import Keystore
 
@@ -45,15 +46,17 @@ def free_port_base(count: int = 4, *, gateways: bool = False) -> int:
 class Validators:
     """The processes of one network; an async context manager."""
 
-    def __init__(self, root: Path, *, state_depth: int, gateways: bool = False) -> None:
-        """`gateways`: their ports have to be free too."""
+    def __init__(
+        self, root: Path, *, state_depth: int, gateways: bool = False, more: Sequence[OrganisationPlan] = ()
+    ) -> None:
+        """`gateways`: their ports have to be free too. `more`: organisations whose nodes are to come, with a port for each."""
         self.root = root
-        self.port_base = free_port_base(gateways=gateways)
+        self.port_base = free_port_base(4 + len(more), gateways=gateways)
         self.made: MadeNetwork = create_network(
-            root, DEMONSTRATION, port_base=self.port_base, state_depth=state_depth
+            root, (*DEMONSTRATION, *more), port_base=self.port_base, state_depth=state_depth
         )
         self.network = self.made.genesis.network
-        self.names = tuple(sorted(self.made.folders))
+        self.names = tuple(seat.organisation for seat in self.made.genesis.validators)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     async def __aenter__(self) -> Self:
