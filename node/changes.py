@@ -33,9 +33,9 @@ from ledger.chain.genesis import Genesis, Seat
 from ledger.chain.transaction import Kind, Transaction, sign_transaction
 from node.config import transport_pin
 from node.storage.keystore import Keystore, validator_key_name
+from node.validator.transport_keys import COMING, TRANSPORT
 
 APPROVER: Final = "approver"
-TRANSPORT: Final = "transport"
 EXPIRY_MS: Final = 600_000
 """How long a change that was sent may take to be ordered."""
 _FILE_BYTES: Final = 1_000_000
@@ -68,12 +68,13 @@ def deliver_key(
 ) -> Delivered:
     """Make the validator key of a coming epoch, and a transport key where there is none; what is to be handed out.
 
-    A key that is there already is shown again. Raises StorageError, SignatureError (wrong passphrase).
+    A key that is there already is shown again; where the next transport key was made, the seat pins that one. Raises StorageError, SignatureError (wrong passphrase).
     """
     if epoch < 1:
         raise FormError(Code.USAGE, "expected a coming epoch, 1 or later: the keys of epoch 0 are in genesis")
     key = _load_or_make(keystore, validator_key_name(epoch), "validator", passphrase)
-    transport = _load_or_make(keystore, TRANSPORT, TRANSPORT, passphrase).public_key
+    pinned = COMING if COMING in keystore.names() else TRANSPORT
+    transport = _load_or_make(keystore, pinned, TRANSPORT, passphrase).public_key
     seat = Seat(organisation, key.public_key, transport_pin(transport))
     return Delivered(epoch, seat, transport, prove_possession(key, network, epoch - 1, seat))
 
