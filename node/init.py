@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -30,6 +30,7 @@ from ledger.chain.genesis import (
     Seat,
     check_genesis,
 )
+from ledger.members.constitution import CONSTITUTION, DEFAULT_RULES
 from ledger.members.members import PROTOCOL, Use, key_data
 from ledger.members.registry import Entry, Kind, Period
 from node.config import FILE, GENESIS_FILE, transport_pin
@@ -183,7 +184,7 @@ def create_network(
 
 
 def make_genesis(
-    plans: Iterable[OrganisationPlan],
+    plans: Sequence[OrganisationPlan],
     public_keys: dict[str, dict[str, bytes]],
     *,
     name: str,
@@ -191,8 +192,16 @@ def make_genesis(
     state_depth: int,
     parameters: dict[str, Any],
 ) -> Genesis:
-    """The genesis of these organisations with their public keys by use; checked, FormError."""
-    entries = [(Kind.PARAMETER, parameter, value) for parameter, value in parameters.items()]
+    """The genesis of these organisations with their public keys by use; checked, FormError.
+
+    Those that validate have a vote, by the default rules unless `parameters` hold others, where there are votes at all.
+    """
+    settings = dict(parameters)
+    if settings.get(PROTOCOL, 1) > 1:
+        settings.setdefault(CONSTITUTION, DEFAULT_RULES)
+    entries = [(Kind.PARAMETER, parameter, value) for parameter, value in settings.items()]
+    if CONSTITUTION in settings:
+        entries += [(Kind.APPROVER, plan.identifier, True) for plan in plans if plan.is_validator]
     seats = []
     for plan in sorted(plans, key=lambda plan: plan.identifier):
         known = public_keys[plan.identifier]

@@ -16,6 +16,14 @@ from ledger.base.errors import Code, FormError
 from ledger.base.hashing import HASH_BYTES, ZERO_HASH, Tag, tagged_hash
 from ledger.base.keys import KEY_ID_BYTES, is_hybrid, is_valid_public_key, key_id, take_public_key
 from ledger.chain.block import HYBRID_SINCE, PROTOCOL_OLDEST, check_version
+from ledger.members.constitution import (
+    APPROVERS_LEAST,
+    CONSTITUTION,
+    check_rules,
+    electorate_of,
+    take_rules,
+)
+from ledger.members.draft import RegistryDraft
 from ledger.members.members import (
     PLAIN_USES,
     PROTOCOL,
@@ -140,7 +148,7 @@ def check_genesis(genesis: Genesis) -> None:
         _check_entry(entry, members)
     _check_approvers(genesis.entries)
     _check_suite(genesis)
-    genesis.registry()  # unique names, prefix-free grants
+    _check_constitution(genesis.registry(), len(genesis.validators))  # unique names, prefix-free grants
 
 
 def _check_suite(genesis: Genesis) -> None:
@@ -177,7 +185,23 @@ def _check_approvers(entries: tuple[Entry, ...]) -> None:
         )
 
 
+def _check_constitution(registry: Registry, seats: int) -> None:
+    """Where genesis says who has a vote, one of them may fail, and none alone decides."""
+    draft = RegistryDraft(registry, 0)
+    electorate = electorate_of(draft, seats)
+    if registry.of_kind(Kind.APPROVER) and electorate.size < APPROVERS_LEAST:
+        raise FormError(
+            Code.MALFORMED,
+            f"registry: expected at least {APPROVERS_LEAST} organisations with a vote, got {electorate.size}",
+        )
+    stated = draft.get(Kind.PARAMETER, CONSTITUTION)
+    if stated is not None:
+        check_rules(take_rules(stated), electorate)
+
+
 def _check_entry(entry: Entry, members: set[str]) -> None:
+    if entry.kind in (Kind.PROPOSAL, Kind.BALLOT, Kind.SUSPENSION):
+        raise FormError(Code.MALFORMED, "registry: expected no votes before there is a ledger")
     if entry.kind == Kind.VALIDATOR:
         raise FormError(Code.MALFORMED, "registry: expected validators in the list of validators only")
     for period in entry.periods:
@@ -194,7 +218,7 @@ def _check_entry(entry: Entry, members: set[str]) -> None:
             data = key.organisation
         elif entry.kind == Kind.GRANT:
             data = holder_of(data)
-        if entry.kind in (Kind.JURISDICTION, Kind.SUCCESSOR):
+        if entry.kind in (Kind.JURISDICTION, Kind.SUCCESSOR, Kind.APPROVER):
             _check_member(entry.name, members)
         if entry.kind in (Kind.KEY, Kind.GRANT, Kind.PARTY, Kind.ISSUER, Kind.SUCCESSOR):
             _check_member(data, members)

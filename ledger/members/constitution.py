@@ -60,8 +60,8 @@ class Share(NamedTuple):
 
 
 Rules = tuple[tuple[int, int, int], ...]
-_OF_CONSTITUTION: Final = Share(4, 5)
-"""What changing the constitution needs where it does not say."""
+DEFAULT_RULES: Final[Rules] = ((int(ChangeKind.CONSTITUTION), 4, 5),)
+"""What holds where nothing is stated, and is stated in a genesis that says nothing else."""
 
 
 class Electorate(NamedTuple):
@@ -87,10 +87,10 @@ class Electorate(NamedTuple):
 
     def stated(self, kind: int) -> int:
         """So many votes the rules ask for."""
-        for stated, numerator, denominator in self.rules:
+        for stated, numerator, denominator in (*self.rules, *DEFAULT_RULES):
             if stated == kind:
                 return Share(numerator, denominator).of(self.size)
-        return _OF_CONSTITUTION.of(self.size) if kind == ChangeKind.CONSTITUTION else 0
+        return 0
 
     def needed(self, kind: int) -> int:
         """How many yes votes a change of this kind needs."""

@@ -12,6 +12,7 @@ from ledger.base.errors import CustodyError, ProofError
 from ledger.base.keys import SigningKey
 from ledger.base.limits import EXPIRY_AHEAD_MS
 from ledger.chain.closing import Closing
+from ledger.members.constitution import ChangeKind
 from ledger.state import backfill, snapshot
 from ledger.state.backfill import check_entries, check_item, check_links, is_episode
 from ledger.state.snapshot import (
@@ -27,6 +28,7 @@ from ledger.state.snapshot import (
 from ledger.trade.record import Space, SubjectKey, record_from_wire, state_key
 from ledger.trade.statement import Action, Role
 from tests.proof.histories import history
+from tests.world.council import Council, add
 from tests.world.snapshots import Taken, plain
 from tests.world.world import World, seed, serial
 
@@ -113,6 +115,29 @@ def test_a_snapshot_of_a_later_epoch_leads_there_from_genesis() -> None:
     for wrong in (changes[1:], changes[::-1], ((changes[0][0] + 1, changes[0][1]), *changes[1:])):
         with pytest.raises(ProofError):
             check_registry_part(world.genesis, made.manifest, snapshot.registry_part(registry, wrong))
+
+
+def test_the_registry_of_a_snapshot_holds_what_votes_set_and_binds_what_closed_each_epoch() -> None:
+    council = Council()
+    world = council.world
+    council.pass_(add())
+    world.close_epoch(parameters=[("heartbeat_ms", 5_000)])
+    council.pass_((int(ChangeKind.EMERGENCY), "carrier"), ("maker", "forwarder"))
+    refused = world.sign("carrier", world.item(Action.MAKE, [(Role.OBJECT, serial("9521234", 1, 1))]))
+    assert world.commit(refused).receipts[0].refusal == "suspended"
+    made = Taken(world)
+    registry, changes = check_registry_part(world.genesis, made.manifest, made.registry)
+    assert registry.entries == world.state.registry.entries
+    now_ms = made.manifest.checkpoint.header.time_ms
+    assert dict(remembered_ids(made.window(), registry, world.state.sets, now_ms)) == world.state.remembered
+    assert refused.id not in world.state.remembered
+    height, change = changes[0]
+    pins = change._replace(seats=tuple(seat._replace(tls_pin=bytes(32)) for seat in change.seats))
+    for wrong in (pins, change._replace(parameters=()), change._replace(parameters=(("heartbeat_ms", 1),))):
+        with pytest.raises(ProofError):
+            check_registry_part(
+                world.genesis, made.manifest, snapshot.registry_part(registry, ((height, wrong),))
+            )
 
 
 # ---- what does not hold

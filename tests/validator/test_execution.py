@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from client.acts import sign_acts
+from ledger.base.encoding import encode
 from ledger.base.errors import Code, ConsensusError, StorageError
+from ledger.base.keys import SigningKey
 from ledger.chain.batch import Batch
 from ledger.chain.block import Block, Header, batches_hash, transactions_root
 from ledger.chain.certificate import Certificate, make_certificate
+from ledger.chain.transaction import Kind
 from ledger.chain.validators import Validator, ValidatorSet
 from ledger.chain.votes import finalise
+from ledger.members.governance import proposal_id
+from ledger.members.registry import Kind as RegistryKind
 from ledger.trade.record import EMPTY
 from node.init import MadeNetwork, create_network
-from node.local.protocol import State
+from node.local.protocol import State, Submission
 from node.storage.folder import NodeFolder
 from node.storage.keystore import Keystore
 from node.storage.stores import Stores, open_stores
 from node.validator.clock import Clock
 from node.validator.execution import Executor, FinalBlockData, stored_block
 from node.validator.mempool import Mempool
-from node.validator.tables import TABLES
+from node.validator.tables import TABLES, registry_key
 from tests.bench.load import Author
 from tests.validator.network import item
+from tests.world.world import seed
 
 
 @dataclass
@@ -62,6 +70,17 @@ class Node:
 
     def batch(self, *numbers: int, is_first: bool = True) -> Batch:
         status = self.mempool.submit(self.author().submission(numbers, is_first=is_first))
+        assert status.state is State.PENDING, status
+        made = self.mempool.next_batch()
+        assert made is not None
+        return made[0]
+
+    def acts(self, who: str, *items: tuple[object, ...]) -> Batch:
+        """A batch with one transaction of acts of governance by an organisation's approver."""
+        key = Keystore(self.made.folders[who] / "keys").load_plain("approver")
+        now_ms = time.time_ns() // 1_000_000
+        signed = sign_acts(key, self.made.genesis.network, who, Kind.GOVERNANCE, items, now_ms=now_ms)
+        status = self.mempool.submit(Submission(signed.to_bytes()))
         assert status.state is State.PENDING, status
         made = self.mempool.next_batch()
         assert made is not None
@@ -292,3 +311,79 @@ def test_small_submissions_share_a_batch_and_a_large_one_goes_alone(node: Node) 
     assert len(batch.transactions) == len(events) == 5
     assert node.mempool.next_batch() is None
     assert not node.mempool.has_queued
+
+
+def govern(node: Node, name: str, voters: Sequence[str]) -> None:
+    """A proposal that adds an organisation, and ballots for it, each in a block of its own."""
+    header = node.executor.final_header
+    change = (
+        0,
+        name,
+        name.title(),
+        "NL",
+        ("logistics",),
+        False,
+        (),
+        None,
+        SigningKey(seed(name)).public_key,
+        False,
+    )
+    item = (0, change, header.time_ms + 1_000_000, "")
+    batch = node.acts("maker", item)
+    node.commit(node.block(header, batch), batch)
+    proposal = proposal_id(node.made.genesis.network, "maker", item)
+    for who in voters:
+        batch = node.acts(who, (1, proposal, True, None))
+        node.commit(node.block(node.executor.final_header, batch), batch)
+
+
+def test_what_votes_set_is_there_after_a_restart_whether_it_was_flushed_or_is_redone(
+    made: MadeNetwork, node: Node
+) -> None:
+    govern(node, "broker", ("maker", "forwarder", "carrier"))
+    node.stores.blocks.sync()
+    node.stores.state.flush(node.stores.blocks.synced_height)
+    govern(node, "agent", ("maker", "forwarder"))
+    node.stores.blocks.sync()
+    registry, expected = node.executor.state.registry, state_of(node)
+    assert registry.root != made.genesis.registry().root
+    node.close()
+    again = Node.open(made)
+    assert again.executor.state.registry.root == again.executor.state.tip.outcome.registry_root
+    assert again.executor.state.registry.exact(RegistryKind.ORGANISATION, "broker") is not None
+    again.executor.redo()
+    assert state_of(again) == expected
+    assert again.executor.state.registry.entries == registry.entries
+    govern(again, "agent2", ("maker", "forwarder", "customs"))
+    assert again.executor.state.registry.exact(RegistryKind.ORGANISATION, "agent2") is not None
+    again.close()
+
+
+def test_an_undone_vote_leaves_nothing_and_the_final_registry_is_that_of_the_final_block(node: Node) -> None:
+    before = node.executor.state.registry
+    change = (0, "broker", "Broker", "NL", (), False, (), None, SigningKey(seed("b")).public_key, False)
+    batch = node.acts("maker", (0, change, node.executor.final_header.time_ms + 1_000_000, ""))
+    node.execute(node.block(node.executor.final_header, batch), batch)
+    assert node.executor.final_registry is before
+    assert node.executor.state.registry.root != before.root
+    other = node.batch(1)
+    node.execute(node.block(node.executor.final_header, other), other)
+    assert node.executor.state.registry is before
+    assert not node.executor.tables.read_registry()
+
+
+def test_a_registry_on_disk_that_is_not_the_certified_one_is_refused(made: MadeNetwork, node: Node) -> None:
+    govern(node, "broker", ("maker", "forwarder", "carrier"))
+    executor = node.executor
+    batch = node.batch(1)
+    block = node.block(executor.final_header, batch)
+    node.execute(block, batch)
+    entry = executor.state.registry.exact(RegistryKind.ORGANISATION, "broker")
+    assert entry is not None
+    executor.tables.registry.put(registry_key(entry), encode(entry._replace(periods=())))
+    node.commit(block, batch)
+    node.stores.blocks.sync()
+    node.stores.state.flush(node.stores.blocks.synced_height)
+    node.close()
+    with pytest.raises(StorageError, match="registry of block 5"):
+        Node.open(made)
