@@ -240,7 +240,7 @@ def _suspend(setting: Setting, fields: tuple[Any, ...]) -> list[Change]:
 def _reinstate(setting: Setting, fields: tuple[Any, ...]) -> list[Change]:
     who = _member(setting, fields[1])
     if setting.draft.get(Kind.SUSPENSION, who) is None:
-        raise RuleError(Code.NOT_FOUND, f"expected an organisation that was suspended, {who} is not")
+        raise RuleError(Code.NOT_APPLICABLE, f"expected an organisation that was suspended, {who} is not")
     return [(int(Kind.SUSPENSION), who, None)]
 
 

@@ -22,6 +22,7 @@ class Author(NamedTuple):
     network: bytes
     organisation: str
     public_key: bytes
+    """The whole key; the registry knows a hybrid one by its id."""
     use: int
     """What the key is registered for (`members.Use`)."""
     height: int

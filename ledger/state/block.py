@@ -317,22 +317,50 @@ def _apply_item(
     if signed.kind == Kind.APPROVAL:
         return apply_approval(state.network, pending, entry, raw)
     if signed.kind in (Kind.GOVERNANCE, Kind.REGISTRATION):
-        check_may(act_name(Kind(signed.kind), raw), key.use)
-        author = Author(
-            state.network, entry.organisation, entry.public_key, key.use, entry.height, entry.time_ms,
-            tuple(one.organisation for one in state.sets[header.epoch]),
-        )  # fmt: skip
-        if signed.kind == Kind.GOVERNANCE:
-            apply_governance(
-                draft,
-                members,
-                author,
-                raw,
-                ProposedValidators(header.epoch, state.sets[header.epoch], header.version),
-            )
-        else:
-            apply_registration(draft, members, author, raw)
+        _amend(state, header, members, draft, key, signed, raw)
     return subjectless_changes(state.network, entry)._replace(records=used)
+
+
+def _amend(
+    state: LedgerState,
+    header: Header,
+    members: Members,
+    draft: RegistryDraft,
+    key: Key,
+    signed: TransactionHeader,
+    raw: Any,
+) -> None:
+    """Let one item of governance or registration set what it sets in the registry; a CustodyError refuses it."""
+    check_may(act_name(Kind(signed.kind), raw), key.use)
+    seats = tuple(one.organisation for one in state.sets[header.epoch])
+    author = Author(
+        state.network,
+        signed.organisation,
+        signed.public_key,
+        key.use,
+        header.height,
+        header.time_ms,
+        seats,
+    )
+    if signed.kind == Kind.GOVERNANCE:
+        proposed = ProposedValidators(header.epoch, state.sets[header.epoch], header.version)
+        apply_governance(draft, members, author, raw, proposed)
+    else:
+        apply_registration(draft, members, author, raw)
+
+
+def check_amending(
+    state: LedgerState, header: Header, members: Members, key: Key, transaction: Transaction
+) -> None:
+    """Raise what would refuse acts that amend the registry, in the block with this header; nothing is changed.
+
+    Only of all-or-nothing transactions: of others every item has a receipt of its own.
+    """
+    signed = transaction.header
+    if signed.kind in (Kind.GOVERNANCE, Kind.REGISTRATION) and signed.mode == Mode.ALL_OR_NOTHING:
+        draft = RegistryDraft(state.registry, header.height)
+        for raw in transaction.items:
+            _amend(state, header, members, draft, key, signed, raw)
 
 
 def act_name(kind: Kind, raw: Any) -> str:

@@ -31,7 +31,7 @@ from ledger.chain.transaction import (
 from ledger.consensus.interface import FOLLOWER
 from ledger.members.acts import OFFICIAL, check_may, custody_act
 from ledger.members.members import Key, Members
-from ledger.state.block import Receipt, act_of, check_admissible
+from ledger.state.block import Receipt, act_of, check_admissible, check_amending
 from ledger.state.erasure import apply_erasure, erasure_key, tombstone_from_wire
 from ledger.state.links import Entry
 from ledger.trade.extract import extract
@@ -157,6 +157,7 @@ class Mempool:
             self._check_change(transaction, header.time_ms)
             return Queued(transaction, submission.transaction, (), ())
         key = check_admissible(state, header, members, transaction, {})
+        self._check_amending(transaction, header, members, key)
         if transaction.header.kind == Kind.EVENTS:
             _check_official(transaction, header, members, key)
         if transaction.header.kind == Kind.MISMATCH:
@@ -193,6 +194,17 @@ class Mempool:
             is_place = tombstone.sequence < self._executor.final_outcome.event_log_size
             row = self._executor.state.entry_row(tombstone.sequence) if is_place else None
             apply_erasure(self._network, self._executor.state, tombstone, row, entry)
+
+    def _check_amending(self, transaction: Transaction, header: Header, members: Members, key: Key) -> None:
+        """Refuse at once, in its whole sentence, an act that execution would refuse.
+
+        But not one that names what is not there: that may be on its way, as a proposal is when a ballot follows it closely.
+        """
+        try:
+            check_amending(self._executor.state, header, members, key, transaction)
+        except CustodyError as error:
+            if error.code is not Code.NOT_FOUND:
+                raise
 
     def _check_published(self, transaction: Transaction) -> None:
         """Refuse a mismatch of an erased event: execution would, but its bytes would stand in a block by then."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ledger.base import limits
 from ledger.base.errors import Code
 from ledger.chain.transaction import Kind as TransactionKind
 from ledger.members.constitution import ChangeKind
-from ledger.members.governance import Act, Status, proposal_id
-from ledger.members.registry import Kind
-from tests.world.council import DAY_MS, FOUR, Council, add, authority
+from ledger.members.governance import Act, Status, ballot_name, proposal_id
+from ledger.members.registry import Kind, verify_registry
+from tests.world.council import DAY_MS, FIVE, FOUR, Council, add, authority
 from tests.world.world import gln
 
 
@@ -113,3 +115,164 @@ def test_an_ordinary_suspension_bars_ballots_until_it_lapses_and_not_so_many_tha
     assert council.refused((int(ChangeKind.SUSPEND), "customs", None)) == Code.LIMIT
     council.world.commit(advance_ms=DAY_MS)
     assert council.vote(proposal, "carrier") == ""
+
+
+def test_an_organisation_that_lost_its_vote_neither_proposes_nor_votes() -> None:
+    council = Council(FIVE)
+    council.pass_((int(ChangeKind.APPROVER), "broker", True))
+    council.pass_((int(ChangeKind.APPROVER), "carrier", False), FOUR)
+    proposal = council.propose(add("agent", parties=()))
+    assert council.vote(proposal, "carrier") == Code.NOT_ENTITLED
+    assert council.refused(add("agent", parties=()), by="carrier") == Code.NOT_ENTITLED
+    assert council.vote(proposal, "maker") == ""
+
+
+def test_the_constitution_changes_by_its_own_threshold_alone() -> None:
+    council = Council()
+    kind = int(ChangeKind.CONSTITUTION)
+    stricter = (kind, ((int(ChangeKind.ADD_ORGANISATION), 1, 1), (kind, 1, 1)))
+    proposal = council.pass_(stricter)
+    assert council.status(proposal) == Status.OPEN, "three of four are less than four fifths"
+    assert council.vote(proposal, "customs") == ""
+    assert council.status(proposal) == Status.ENACTED
+    other = council.pass_(add())
+    assert council.status(other) == Status.OPEN
+    assert council.refused((kind, ((int(ChangeKind.GRANT), 1, 2),))) == Code.LIMIT
+    assert council.refused((kind, ((int(ChangeKind.GRANT), 1, 1), (kind, 3, 4)))) == Code.LIMIT
+    assert council.refused((kind, ((kind, 4, 3),))) == Code.TOO_LARGE or council.refused(
+        (kind, ((kind, 4, 3),))
+    )
+
+
+def test_votes_and_seats_that_must_remain() -> None:
+    council = Council(FIVE)
+    assert council.refused((int(ChangeKind.APPROVER), "carrier", False)) == Code.LIMIT
+    assert council.refused((int(ChangeKind.REMOVE_ORGANISATION), "maker"), by="maker") == Code.LIMIT
+    assert council.refused((int(ChangeKind.REMOVE_ORGANISATION), "maker"), by="carrier") == Code.LIMIT
+    council.pass_((int(ChangeKind.APPROVER), "broker", True))
+    assert council.refused((int(ChangeKind.REMOVE_ORGANISATION), "carrier")) == Code.LIMIT, "it validates"
+    assert council.refused((int(ChangeKind.APPROVER), "broker", False)) == ""
+    council.pass_((int(ChangeKind.REMOVE_ORGANISATION), "broker"), FOUR)
+    world = council.world
+    assert council.data(Kind.KEY, world.keys["broker"].public_key.hex()) is None
+    assert council.data(Kind.PARTY, world.party_of("broker")) is None
+    assert council.data(Kind.APPROVER, "broker") is False
+    assert world.commit(world.sign("broker", world.item(0, []))).receipts[0].refusal == Code.REVOKED
+    assert council.refused(add("broker")) == Code.NOT_APPLICABLE, "an id is never used twice"
+
+
+LEI = "529900T8BM49AURSDO55"
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ((), Code.MALFORMED),
+        ((99,), Code.MALFORMED),
+        ((int(ChangeKind.SUSPEND), "maker"), Code.MALFORMED),
+        (add("maker"), Code.NOT_APPLICABLE),
+        (add("a b"), Code.MALFORMED),
+        (add(country="nl"), Code.MALFORMED),
+        (add(roles=("pirate",)), Code.MALFORMED),
+        (add(roles=("logistics", "customs")), Code.NOT_CANONICAL),
+        (add(parties=(gln(77)[:-1] + "0",)), Code.BAD_CHECK_DIGIT),
+        (add(parties=("https://id.gs1.org/417/123",)), Code.BAD_IDENTIFIER),
+        (add(parties=("https://id.gs1.org/417/" + gln(1),)), Code.NOT_APPLICABLE),
+        (add(lei=LEI[:-1] + "6"), Code.BAD_CHECK_DIGIT),
+        (add(lei="short"), Code.BAD_IDENTIFIER),
+        (add(key=bytes(32)), Code.BAD_KEY),
+        ((int(ChangeKind.REMOVE_ORGANISATION), "nobody"), Code.NOT_FOUND),
+        ((int(ChangeKind.SUSPEND), "maker", 1), Code.EXPIRED),
+        ((int(ChangeKind.REINSTATE), "maker"), Code.NOT_APPLICABLE),
+        ((int(ChangeKind.EMERGENCY), "nobody"), Code.NOT_FOUND),
+        ((int(ChangeKind.GRANT), "95212345", "maker"), Code.NOT_APPLICABLE),
+        ((int(ChangeKind.GRANT), "9521", "maker"), Code.NOT_APPLICABLE),
+        ((int(ChangeKind.GRANT), "9521234", "maker"), Code.NOT_APPLICABLE),
+        ((int(ChangeKind.GRANT), "95x9", "maker"), Code.BAD_IDENTIFIER),
+        ((int(ChangeKind.GRANT), "7777777", None), Code.NOT_APPLICABLE),
+        ((int(ChangeKind.PARTY), gln(77), "nobody"), Code.NOT_FOUND),
+        ((int(ChangeKind.ISSUER), "part", None), Code.NOT_APPLICABLE),
+        ((int(ChangeKind.JURISDICTION), "customs", ("b", "a")), Code.NOT_CANONICAL),
+        ((int(ChangeKind.SUCCESSOR), "customs", "customs"), Code.MALFORMED),
+        ((int(ChangeKind.SUCCESSOR), "nobody", "customs"), Code.NOT_FOUND),
+        ((int(ChangeKind.PARAMETER), "heartbeat_ms", 1), Code.MALFORMED),
+        ((int(ChangeKind.APPROVER), "maker", True), Code.NOT_APPLICABLE),
+        ((int(ChangeKind.VALIDATORS), ()), Code.MALFORMED),
+    ],
+)
+def test_changes_that_do_not_fit_are_refused(council: Council, change: tuple[Any, ...], code: Code) -> None:
+    assert council.refused(change) == code
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "name", "data"),
+    [
+        (add(lei=LEI), Kind.ORGANISATION, "broker", ("Broker", "NL", ("logistics",), False, LEI)),
+        (add(approver=True), Kind.APPROVER, "broker", True),
+        ((int(ChangeKind.SUSPEND), "carrier", None), Kind.SUSPENSION, "carrier", (None, False)),
+        ((int(ChangeKind.GRANT), "7777777", "carrier"), Kind.GRANT, "7777777", "carrier"),
+        ((int(ChangeKind.GRANT), "9521234", None), Kind.GRANT, "9521234", None),
+        ((int(ChangeKind.PARTY), gln(77), "carrier"), Kind.PARTY, gln(77), "carrier"),
+        ((int(ChangeKind.ISSUER), "part", "carrier"), Kind.ISSUER, "part", "carrier"),
+        ((int(ChangeKind.JURISDICTION), "carrier", ("a", "b")), Kind.JURISDICTION, "carrier", ("a", "b")),
+        ((int(ChangeKind.SUCCESSOR), "customs", "carrier"), Kind.SUCCESSOR, "customs", "carrier"),
+        ((int(ChangeKind.PARAMETER), "allow_persons", True), Kind.PARAMETER, "allow_persons", True),
+        ((int(ChangeKind.RECOVER), "carrier", authority("new"), True), Kind.KEY, authority("new").hex(), ("carrier", 6, None, None)),
+    ],
+)  # fmt: skip
+def test_changes_that_pass_are_in_force_from_the_next_height(
+    council: Council, change: tuple[Any, ...], kind: Kind, name: str, data: object
+) -> None:
+    proposal = council.pass_(change)
+    assert council.status(proposal) == Status.ENACTED
+    entry = council.world.state.registry.exact(kind, name)
+    height = council.world.state.tip.header.height
+    assert entry is not None
+    assert entry.at(height + 1) == data
+    assert entry.at(height) != data
+
+
+def test_recovering_ends_all_keys_that_a_lost_authority_may_have_signed(council: Council) -> None:
+    council.pass_((int(ChangeKind.RECOVER), "carrier", authority("new"), True))
+    world = council.world
+    for key in (world.keys["carrier"], world.devices["carrier"], world.approvers["carrier"]):
+        assert council.data(Kind.KEY, key.public_key.hex()) is None
+    assert council.data(Kind.KEY, world.keys["maker"].public_key.hex()) is not None
+
+
+def test_proposals_are_bounded(council: Council) -> None:
+    now_ms = council.world.now_ms
+    far = (int(Act.PROPOSE), add(), now_ms + limits.PROPOSAL_AHEAD_MS + 10_000, "")
+    assert council.act("maker", far) == Code.EXPIRY_TOO_FAR
+    assert council.act("maker", (int(Act.PROPOSE), add(), now_ms, "")) == Code.EXPIRED
+    assert council.act("maker", (int(Act.PROPOSE), add(), now_ms + DAY_MS, "x" * 257)) == Code.MALFORMED
+    large = (int(ChangeKind.JURISDICTION), "customs", tuple(f"{n:0500d}" for n in range(200)))
+    assert council.refused(large) == Code.TOO_LARGE
+    item = (int(Act.PROPOSE), add(), council.world.now_ms + DAY_MS, "")
+    assert [council.act("maker", item), council.act("maker", item)] == ["", Code.NOT_APPLICABLE]
+    for number in range(limits.OPEN_PROPOSALS - 1):
+        council.propose(add(), reason=str(number), days=2)
+    assert council.refused(add()) == Code.LIMIT
+    council.world.commit(advance_ms=3 * DAY_MS)
+    assert council.refused(add()) == ""
+
+
+def test_the_whole_history_of_a_vote_is_proven_by_the_registry_root(council: Council) -> None:
+    proposal = council.pass_(add())
+    world = council.world
+    root = world.checkpoints[-1].outcome.registry_root
+    shown = {}
+    for kind, name in [
+        (Kind.PROPOSAL, proposal.hex()),
+        *((Kind.BALLOT, ballot_name(proposal, who)) for who in FOUR),
+    ]:
+        proof = world.state.registry.prove_exact(kind, name)
+        shown[kind, name] = verify_registry(world.network, root, proof, kind, name, prefix=False)
+    history = shown[Kind.PROPOSAL, proposal.hex()]
+    assert history is not None
+    assert [(period.since, period.data[4]) for period in history.periods] == [
+        (2, Status.OPEN),
+        (5, Status.ENACTED),
+    ]
+    ballots = [shown[Kind.BALLOT, ballot_name(proposal, who)] for who in FOUR]
+    assert [ballot is not None for ballot in ballots] == [True, True, True, False]

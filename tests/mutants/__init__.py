@@ -10,7 +10,7 @@ To add one, put a `Mutant` into its area:
         "quorum-off-by-one",                        a name for the report
         "One vote too few ...: two blocks ...",      what it does, and what attack or accident gets through
         "CONSENSUS 1",                              the rule it breaks
-        "ledger/chain/validators.py",               where
+        "ledger/base/quorum.py",                    where
         "// 2 + 1",                                 what stands there, exactly once
         "// 2",                                     what the mutant puts in its place
         "tests/chain/test_validators.py::test_...",  the test that has to fail

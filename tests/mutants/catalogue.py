@@ -9,6 +9,7 @@ from tests.mutants import (
     entitlement,
     epcis,
     epochs,
+    governance,
     joining,
     proofs,
     proposals,
@@ -31,6 +32,7 @@ AREAS: Final[dict[str, tuple[Mutant, ...]]] = {
     "entitlement": entitlement.MUTANTS,
     "transport": transport.MUTANTS,
     "epochs": epochs.MUTANTS,
+    "governance": governance.MUTANTS,
     "joining": joining.MUTANTS,
     "epcis": epcis.MUTANTS,
 }

@@ -6,7 +6,7 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-_VALIDATORS: Final = "ledger/chain/validators.py"
+_QUORUM: Final = "ledger/base/quorum.py"
 _CERTIFICATE: Final = "ledger/chain/certificate.py"
 _VOTES: Final = "ledger/chain/votes.py"
 _EVIDENCE: Final = "ledger/chain/evidence.py"
@@ -23,7 +23,7 @@ MUTANTS: Final = (
         "quorum-off-by-one",
         "A quorum is one vote short, so two blocks can both be certified with f liars and no honest validator in common.",
         "CONSENSUS 1",
-        _VALIDATORS,
+        _QUORUM,
         "return (count + max_faulty(count)) // 2 + 1",
         "return (count + max_faulty(count)) // 2",
         "tests/chain/test_validators.py::test_two_quorums_share_an_honest_validator_and_the_honest_are_a_quorum",
@@ -32,7 +32,7 @@ MUTANTS: Final = (
         "quorum-two-f-plus-one",
         "The textbook quorum, unsafe wherever n is not 3f + 1: at n = 6, two disjoint sets of three certify two blocks.",
         "CONSENSUS 1",
-        _VALIDATORS,
+        _QUORUM,
         "return (count + max_faulty(count)) // 2 + 1",
         "return 2 * max_faulty(count) + 1",
         "tests/chain/test_validators.py::test_two_quorums_share_an_honest_validator_and_the_honest_are_a_quorum",

@@ -6,7 +6,8 @@ from typing import Any
 
 from ledger.base.keys import SigningKey
 from ledger.chain.transaction import Kind as TransactionKind
-from ledger.members.constitution import ChangeKind
+from ledger.members.constitution import ChangeKind, Electorate, electorate_of
+from ledger.members.draft import RegistryDraft
 from ledger.members.governance import Act, Proposal, Status, proposal_id
 from ledger.members.registry import Kind
 from tests.world.world import World, gln, seed
@@ -61,6 +62,14 @@ class Council:
         for who in voters:
             assert self.vote(proposal, who) == ""
         return proposal
+
+    def proposal_of(self, who: str, item: tuple[Any, ...]) -> bytes:
+        return proposal_id(self.world.network, who, item)
+
+    @property
+    def electorate(self) -> Electorate:
+        state = self.world.state
+        return electorate_of(RegistryDraft(state.registry, state.tip.header.height + 1), len(state.sets[-1]))
 
     def status(self, proposal: bytes) -> Status:
         return Status(Proposal(*self.data(Kind.PROPOSAL, proposal.hex())).status)
