@@ -18,7 +18,14 @@ from typing import Any, Final, NamedTuple
 
 from ledger.base.encoding import decode, encode
 from ledger.base.errors import Code, CustodyError, FormError, SignatureError
-from ledger.base.keys import HYBRID_PUBLIC_KEY_BYTES, PUBLIC_KEY_BYTES, Signer, is_signature, key_id
+from ledger.base.keys import (
+    HYBRID_PUBLIC_KEY_BYTES,
+    PUBLIC_KEY_BYTES,
+    Signer,
+    is_hybrid,
+    is_signature,
+    key_id,
+)
 from ledger.chain.epoch import (
     Approvers,
     EpochChange,
@@ -82,7 +89,9 @@ def deliver_key(
 def _load_or_make(keystore: Keystore, name: str, use: str, passphrase: bytes | None) -> Signer:
     if name in keystore.names():
         return keystore.load(name, passphrase, use=use)
-    return keystore.generate(name, use, passphrase)
+    # Of the kind that this organisation approves with: a network that asks for hybrid keys takes no other.
+    is_ours = APPROVER in keystore.names() and is_hybrid(keystore.inspect(APPROVER).public_key)
+    return keystore.generate(name, use, passphrase, hybrid=is_ours and use != TRANSPORT)
 
 
 def read_seat(path: Path, network: bytes) -> Delivered:

@@ -23,13 +23,14 @@ from typing import Annotated, Final
 import typer
 
 from ledger.base.errors import CustodyError
-from node import change_commands, erasures, peer_commands
+from node import change_commands, erasures, peer_commands, token_commands
 from node.config import load_config
 from node.index import cli as index_cli
 from node.terminal import FOLDER_OPTION, ended, read_passphrase
 
 app = typer.Typer(add_completion=False, help="Run a node and ask how it is doing.", no_args_is_help=True)
 app.add_typer(change_commands.app)
+app.add_typer(token_commands.app)
 app.add_typer(erasures.app)
 app.add_typer(peer_commands.app)
 app.add_typer(index_cli.app, name="index")

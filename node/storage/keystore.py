@@ -29,8 +29,10 @@ from ledger.base.keyfile import (
 from ledger.base.keys import HYBRID_SEED_BYTES, SEED_BYTES, HybridKey, Signer, SigningKey
 from ledger.base.limits import KEY_FILE_BYTES
 from node.storage.filesystem import FileSystem, Lock, RealFileSystem, storage_error, write_atomically
+from node.storage.token import destroy_token_key, open_token_key
 
 SUFFIX = ".key"
+_SECRET = (SUFFIX, ".token")
 _VALIDATOR = "validator-"
 
 
@@ -112,6 +114,24 @@ class Keystore:
             raise storage_error(error, f"making {self.folder}") from error
         write_atomically(RealFileSystem(self.folder), path.name, data)
 
+    def check(self) -> None:
+        """Raise StorageError bad_key unless the folder and all that is secret in it are this user's and nobody else's to write or read.
+
+        Asked at every start, of keys that this run will not open too: a key that leaked is one that leaked unnoticed.
+        """
+        if not self.folder.is_dir():
+            return
+        secret = sorted(path for ending in _SECRET for path in self.folder.glob(f"*{ending}"))
+        for path, forbidden in ((self.folder, 0o022), *((path, 0o077) for path in secret)):
+            status = path.stat()
+            mode = stat.S_IMODE(status.st_mode)
+            if status.st_uid != os.geteuid() or mode & forbidden:
+                raise StorageError(
+                    Code.BAD_KEY,
+                    f"expected {path} to be this user's and closed to others, it is of user {status.st_uid} with mode "
+                    f"{mode:04o}; if nobody else can have used it, run chown and chmod on it, else replace the keys",
+                )
+
     def _read(self, name: str) -> bytes:
         path = self.path(name)
         try:
@@ -133,11 +153,19 @@ class Keystore:
                 )
             return file.read(KEY_FILE_BYTES + 1)
 
-    def destroy(self, name: str) -> None:
-        """Overwrite a stored key and remove it, durably; nothing if there is none. StorageError.
+    def destroy(self, name: str, passphrase: bytes | None = None) -> None:
+        """Overwrite a stored key and remove it, durably, in its token first; nothing if there is none. StorageError.
 
-        After a power cut in between, what is left is no key, and the next call removes it.
+        After a power cut in between, what is left is no key, and the next call removes it. The passphrase is for keys in a token.
         """
+        try:
+            is_elsewhere = self.inspect(name).token is not None
+        except (StorageError, FormError):  # there is none, or what is left of one
+            is_elsewhere = False
+        if is_elsewhere:
+            key = self._open(name, passphrase, None)
+            if isinstance(key, TokenKey):
+                destroy_token_key(key)
         overwrite(RealFileSystem(self.folder), self.path(name).name)
 
     def rename(self, name: str, to: str) -> None:
@@ -175,11 +203,7 @@ class Keystore:
         SignatureError (bad_key, wrong_use); all name the file, none shows a secret.
         """
         key = self._open(name, passphrase, use)
-        if isinstance(key, TokenKey):
-            raise SignatureError(
-                Code.BAD_KEY, f"expected a key in the file {self.path(name)}, it is in a token"
-            )
-        return key
+        return open_token_key(key) if isinstance(key, TokenKey) else key
 
     def load_plain(self, name: str, passphrase: bytes | None = None, *, use: str | None = None) -> SigningKey:
         """As `load`, of a key whose seed is needed, as TLS does; SignatureError bad_key for any other."""

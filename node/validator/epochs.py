@@ -72,7 +72,7 @@ class StoredKeys:
         for name in self._keystore.names():
             found = epoch_of_key(name)
             if found is not None and found < epoch:
-                self._keystore.destroy(name)
+                self._keystore.destroy(name, self._passphrase)
 
     def close(self) -> None:
         """Give the lock up."""

@@ -107,6 +107,7 @@ def open_member(path: Path, passphrase: bytes | None = None) -> Member:
     folder = NodeFolder.open(path, genesis.network)
     try:
         keystore = Keystore(folder.keys)
+        keystore.check()
         transport = TransportKeys.stored(keystore, passphrase)
     except BaseException:
         folder.close()

@@ -9,6 +9,7 @@ import pytest
 
 from tests.interop.npm_packages import has_node, installed
 from tests.interop.postgresql import Server, programs
+from tests.interop.softhsm import LABEL, Token, configure, initialise, library
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +34,14 @@ def npm() -> Path:
     if not has_node():
         pytest.skip("no node and npm: apt-get install nodejs npm; as root in CI this is done by itself")
     return installed()
+
+
+@pytest.fixture(scope="session")
+def softhsm(tmp_path_factory: pytest.TempPathFactory) -> Token:
+    """A PKCS#11 token of its own."""
+    found = library()
+    if found is None:
+        pytest.skip("no SoftHSM: apt-get install softhsm2; as root in CI this is done by itself")
+    configure(tmp_path_factory.mktemp("softhsm"))
+    initialise(LABEL)
+    return Token(found, LABEL)

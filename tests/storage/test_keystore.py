@@ -4,9 +4,20 @@ from pathlib import Path
 
 import pytest
 
+from ledger.base.encoding import decode, encode
 from ledger.base.errors import Code, CustodyError, FormError, SignatureError, StorageError
-from ledger.base.keyfile import Cost, KeyFile, inspect_key, open_key, seal_key, write_unsealed_key
-from ledger.base.keys import SigningKey
+from ledger.base.keyfile import (
+    Cost,
+    KeyFile,
+    TokenKey,
+    TokenPlace,
+    inspect_key,
+    open_key,
+    seal_key,
+    write_unsealed_key,
+)
+from ledger.base.keys import SigningKey, is_signature
+from ledger.base.mldsa import LatticeKey
 from node.storage.filesystem import write_atomically
 from node.storage.keystore import Keystore, epoch_of_key, overwrite, validator_key_name
 from tests.storage.memory_files import MemoryFileSystem
@@ -197,3 +208,73 @@ def test_the_epoch_of_a_key_is_in_its_name() -> None:
         0, 12, None, None, None,
     ]  # fmt: skip
     assert epoch_of_key(validator_key_name(7)) == 7
+
+
+def test_a_start_looks_at_every_secret_and_at_the_folder(tmp_path: Path) -> None:
+    store = Keystore(tmp_path / "keys")
+    store.check()
+    store.generate("sign", "sign", PASSPHRASE, cost=QUICK)
+    store.generate("approver", "approver", PASSPHRASE, cost=QUICK, hybrid=True)
+    (store.folder / "reader.token").write_text("secret")
+    (store.folder / "reader.token").chmod(0o600)
+    (store.folder / "ca.pem").write_text("public")
+    store.check()
+    for name, mode, closed in (
+        ("approver.key", 0o640, 0o600),
+        ("reader.token", 0o604, 0o600),
+        (".", 0o770, 0o700),
+    ):
+        path = store.folder / name
+        path.chmod(mode)
+        with pytest.raises(StorageError, match="closed to others") as caught:
+            store.check()
+        assert caught.value.code is Code.BAD_KEY
+        path.chmod(closed)
+    store.check()
+
+
+@pytest.mark.parametrize("passphrase", [None, PASSPHRASE])
+def test_a_hybrid_key_is_stored_and_opens_again(tmp_path: Path, passphrase: bytes | None) -> None:
+    store = Keystore(tmp_path / "keys")
+    made = store.generate("approver", "approver", passphrase, cost=QUICK, hybrid=True)
+    data = store.path("approver").read_bytes()
+    assert (made.seed in data) == (passphrase is None)
+    assert inspect_key(data) == KeyFile("approver", made.public_key, is_sealed=passphrase is not None)
+    found = store.load("approver", passphrase, use="approver")
+    assert is_signature(made.public_key, b"message", found.sign(b"message"))
+    with pytest.raises(SignatureError, match="expected an Ed25519 key in the file"):
+        store.load_plain("approver", passphrase)
+    for index in (*range(20), 30, 200, 1_990, len(data) - 1) if passphrase else (30, 200, len(data) - 1):
+        altered = bytearray(data)
+        altered[index] ^= 1
+        with pytest.raises((FormError, SignatureError)):
+            open_key(bytes(altered), passphrase)
+
+
+def test_a_plain_key_has_one_form_only() -> None:
+    fields = list(decode(write_unsealed_key(KEY, "sign"), max_bytes=4_096))
+    with pytest.raises(FormError, match="of version 1"):
+        inspect_key(encode([*fields[:1], 2, *fields[2:4], None, *fields[4:]]))
+
+
+def test_the_file_of_a_key_in_a_token_says_where_and_hides_the_pin() -> None:
+    lattice = LatticeKey(bytes(32))
+    place = TokenPlace("/usr/lib/token.so", "custody", b"0123456789abcdef")
+    for key in (
+        TokenKey(KEY.public_key, place, b"secret PIN"),
+        TokenKey(KEY.public_key + lattice.public_key, place, b"secret PIN", bytes(32)),
+    ):
+        data = seal_key(key, "validator", PASSPHRASE, salt=bytes(16), nonce=bytes(24), cost=QUICK)
+        assert b"secret PIN" not in data
+        assert "secret PIN" not in repr(key)
+        assert inspect_key(data) == KeyFile("validator", key.public_key, is_sealed=True, token=place)
+        use, found = open_key(data, PASSPHRASE)
+        assert isinstance(found, TokenKey)
+        assert (use, found.place, found.pin, found.lattice_seed) == (
+            "validator",
+            place,
+            b"secret PIN",
+            key.lattice_seed,
+        )
+    with pytest.raises(SignatureError, match="expected the lattice seed"):
+        TokenKey(KEY.public_key + lattice.public_key, place, b"secret PIN", bytes(31) + b"1")

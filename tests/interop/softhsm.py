@@ -1,0 +1,65 @@
+"""A PKCS#11 token in software (SoftHSM 2 of the distribution), in a folder of the test's own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+PIN = b"5678"
+LABEL = "custody"
+_LIBRARIES = (
+    "/usr/lib/softhsm/libsofthsm2.so",
+    "/usr/lib64/softhsm/libsofthsm.so",
+    "/usr/lib64/libsofthsm2.so",
+)
+
+
+class Token(NamedTuple):
+    library: str
+    label: str
+
+
+def library() -> str | None:
+    """The library; installed with the distribution's package where CI runs as root without it."""
+    found = _found()
+    if found is None and os.environ.get("CI") and os.geteuid() == 0 and shutil.which("apt-get"):
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for command in ("update", "install --yes --no-install-recommends softhsm2"):
+            subprocess.run(
+                ["apt-get", "-q", *command.split()], env=environment, stdout=sys.stderr, check=True
+            )
+        found = _found()
+    return found
+
+
+def _found() -> str | None:
+    return next((path for path in _LIBRARIES if Path(path).exists()), None)
+
+
+def configure(folder: Path) -> None:
+    """Tell this process and those it starts where tokens are: the library reads it once, when it is loaded."""
+    (folder / "tokens").mkdir()
+    (folder / "softhsm2.conf").write_text(
+        f"directories.tokendir = {folder}/tokens\nobjectstore.backend = file\nlog.level = ERROR\n"
+    )
+    os.environ["SOFTHSM2_CONF"] = str(folder / "softhsm2.conf")
+
+
+def initialise(label: str) -> None:
+    """A new token."""
+    command = [
+        "softhsm2-util",
+        "--init-token",
+        "--free",
+        "--label",
+        label,
+        "--so-pin",
+        "12345678",
+        "--pin",
+        PIN.decode(),
+    ]
+    subprocess.run(command, check=True, capture_output=True)
