@@ -23,7 +23,7 @@ from ledger.chain.epoch import (
 from ledger.chain.validators import ValidatorSet
 from ledger.members.constitution import ChangeKind
 from ledger.members.draft import Author
-from ledger.members.governance import Proposal, Status, ballot_name
+from ledger.members.governance import SAID, Proposal, Status, ballot_name
 from ledger.members.members import Members
 from ledger.members.registry import Kind, Registry
 
@@ -83,8 +83,8 @@ def collect(network: bytes, registry: Registry, height: int, proposal: bytes, ti
     if found.kind != ChangeKind.VALIDATORS:
         raise RuleError(Code.NOT_APPLICABLE, "expected a proposal that changes validators, got another")
     if found.status != Status.ENACTED:
-        said = Status(found.status).name.lower()
-        raise RuleError(Code.NOT_OPEN, f"expected a proposal that passed, {proposal.hex()[:16]} is {said}")
+        said = SAID[Status(found.status)]
+        raise RuleError(Code.NOT_OPEN, f"expected a proposal that passed, {proposal.hex()[:16]} {said}")
     approvers = Approvers(network, registry, height)
     approvals = []
     for organisation in approvers.organisations:

@@ -70,7 +70,8 @@ def _add(setting: Setting, fields: tuple[Any, ...]) -> list[Change]:
     if draft.get(Kind.ORGANISATION, who) is not None or draft.entry(Kind.ORGANISATION, who) is not None:
         raise RuleError(Code.NOT_APPLICABLE, f"expected an organisation id that was never used, got {who}")
     take_text(name, "name")
-    if len(take_ascii(country, "country", 2, least=2)) and not (country.isalpha() and country.isupper()):
+    country = take_ascii(country, "country", 2, least=2)
+    if any(not "A" <= one <= "Z" for one in country):
         raise FormError(Code.MALFORMED, f"country: expected two capital letters, got {country!a}")
     _check_roles(roles)
     take_bool(is_simulated, "is_simulated")

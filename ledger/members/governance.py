@@ -12,7 +12,7 @@ Everything stays in the registry with the heights at which it changed: the histo
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from ledger.base import limits
 from ledger.base.encoding import encode, take_array, take_bool, take_bytes, take_int
@@ -41,6 +41,16 @@ class Status(IntEnum):
     REJECTED = 2  # it cannot pass any more
     WITHDRAWN = 3
     FAILED = 4  # it passed, and no longer applied
+
+
+SAID: Final = {
+    Status.OPEN: "is open",
+    Status.ENACTED: "is enacted",
+    Status.REJECTED: "is rejected",
+    Status.WITHDRAWN: "is withdrawn",
+    Status.FAILED: "has failed",
+}
+"""In a sentence about it."""
 
 
 class Proposal(NamedTuple):
