@@ -416,7 +416,12 @@ class Validator:
         if kind == ANSWER_FRAME:
             self.sync.answer_came(key, body)
             return
-        message = decode_message(body)
+        try:
+            message = decode_message(body)
+        except FormError as error:
+            if error.code is not Code.UNSUPPORTED_VERSION:
+                raise
+            return  # of a peer that is in a later epoch, of a version that this software does not know: not its fault
         if isinstance(message, Proposal) and self._is_of_its_proposer(peer, message):
             self.clock.saw(peer, message.block.header.time_ms)
             self._warn_of_clock()

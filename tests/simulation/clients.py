@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ledger.base.errors import Code
+from ledger.chain.block import PROTOCOL_OLDEST
 from ledger.trade.record import SubjectKey
 from node.local import protocol
 from node.local.protocol import State, Submission, TransactionStatus, WaitFor
@@ -122,11 +123,13 @@ class Clients:
 
     # ---- changes of validators
 
-    def change_epoch(self, at_us: int, epoch: int, slots: tuple[int, ...]) -> None:
+    def change_epoch(
+        self, at_us: int, epoch: int, slots: tuple[int, ...], protocol: int = PROTOCOL_OLDEST
+    ) -> None:
         """From a time on, hand in the change that closes an epoch, here and there, until it is final."""
         self.changes += 1
         with signatures(real=self.is_real):
-            change = self.world.founding.change(epoch, slots)
+            change = self.world.founding.change(epoch, slots, protocol)
         self.world.loop.at(at_us, None, self._hand_in, epoch, change)
 
     def _hand_in(self, epoch: int, change: Prepared) -> None:

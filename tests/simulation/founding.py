@@ -52,8 +52,8 @@ class Founding:
     transport: tuple[SigningKey, ...]
     configs: tuple[NodeConfig, ...]
 
-    def change(self, epoch: int, slots: tuple[int, ...]) -> Prepared:
-        """The transaction that closes an epoch and seats these slots in the next, approved by all who may."""
+    def change(self, epoch: int, slots: tuple[int, ...], protocol: int) -> Prepared:
+        """The transaction that closes an epoch and seats these slots in the next, of that version, approved by all who may."""
         network = self.genesis.network
         delivered = []
         for slot in slots:
@@ -61,7 +61,7 @@ class Founding:
             pin = transport_pin(self.transport[slot].public_key)
             seat = Seat(self.organisations[slot], key.public_key, pin)
             delivered.append((seat, prove_possession(key, network, epoch, seat)))
-        change = make_change(epoch, delivered, protocol=self.genesis.protocol)
+        change = make_change(epoch, delivered, protocol=protocol)
         names = [member.organisation for member in self.validators]
         approvals = [approve(_key(f"approver {name}"), name, network, change) for name in names]
         transaction = sign_transaction(

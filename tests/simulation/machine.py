@@ -141,7 +141,7 @@ class Machine:
         work()
         await asyncio.sleep(THREAD_US / 2e6)
 
-    def host(self, connect: OpenConnections, open_doorway: OpenDoorway) -> Host:
+    def host(self, connect: OpenConnections, open_doorway: OpenDoorway, protocol_newest: int) -> Host:
         in_thread: Callable[[Callable[[], None]], Awaitable[None]] = self._in_thread
         return Host(
             self.monotonic_ms,
@@ -151,6 +151,7 @@ class Machine:
             connect,
             open_doorway,
             in_thread,
+            protocol_newest,
         )
 
     def folder(self) -> NodeFolder:

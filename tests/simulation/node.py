@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from ledger.base.errors import Code, CustodyError
+from ledger.chain.block import PROTOCOL_NEWEST
 from ledger.chain.evidence import Evidence
 from ledger.chain.transaction import Kind
 from ledger.consensus.interface import Commit
@@ -131,6 +132,8 @@ class Node:
         """Its disk was not to be trusted: its key must never vote again."""
         self.wants_restart = True
         self.refusals: list[CustodyError] = []
+        self.protocol_newest = PROTOCOL_NEWEST
+        """Of the software installed; see `install`."""
         self.sends_left: int | None = None
         """Frames until the power is cut in the middle of sending."""
         self.may_leave: Callable[[Node, int, bytes], bool] = lambda other, kind, body: True
@@ -213,7 +216,9 @@ class Node:
         self.machine.kill()
 
     def _host(self) -> Host:
-        return self.machine.host(open_mesh(self), cast("OpenDoorway", self.open_doorway))
+        return self.machine.host(
+            open_mesh(self), cast("OpenDoorway", self.open_doorway), self.protocol_newest
+        )
 
     def open_doorway(self, *arguments: Any, **named: Any) -> VirtualDoorway:
         self.door = VirtualDoorway(*arguments, **named)
@@ -240,6 +245,11 @@ class Node:
 
     def crash_and_return(self, after_us: int) -> None:
         self.crash(power=True)
+        self.world.loop.after(after_us, self.start)
+
+    def install(self, after_us: int) -> None:
+        """Its operator, told what it stopped with, installs the newest software and starts it again."""
+        self.protocol_newest = PROTOCOL_NEWEST
         self.world.loop.after(after_us, self.start)
 
     def failed(self, error: CustodyError) -> None:

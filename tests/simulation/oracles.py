@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ledger.base.errors import Code, CustodyError
 from ledger.base.keys import is_signature
-from ledger.chain.block import Header, Outcome
+from ledger.chain.block import PROTOCOL_NEWEST, Header, Outcome
 from ledger.chain.evidence import Evidence, check_evidence, is_contradiction, parse_evidence
 from ledger.chain.transaction import Transaction
 from ledger.chain.validators import ValidatorSet
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 DOCUMENTED = frozenset({Code.DAMAGED, Code.DISK_FULL, Code.LOCKED, Code.DIVERGED})
 """What a node may say when it stops or does not start because of its disk."""
+
+INSTALL_US = 300_000
+"""How long an operator takes to install newer software."""
 
 
 class Oracles:
@@ -35,6 +38,8 @@ class Oracles:
         """By instance: the last height committed."""
         self.acknowledged: dict[bytes, TransactionStatus] = {}
         self.accusations = 0
+        self.outdated = 0
+        """How often software stopped, or did not start, in an epoch of a version it does not know."""
         self.expected: dict[int, list[tuple[Node, int, Claim, Claim]]] = {}
         """By culprit: who saw which contradiction, in which of its lives."""
         self.convicted: set[int] = set()
@@ -143,6 +148,10 @@ class Oracles:
         self.noted(node, f"stops: {error.code.value}: {error.message}")
         if not node.is_honest:
             return
+        if error.code is Code.UNSUPPORTED_VERSION and node.protocol_newest < PROTOCOL_NEWEST:
+            self.outdated += 1
+            node.install(INSTALL_US)
+            return
         if error.code is Code.DIVERGED and not node.machine.is_suspect:
             self.forks.append(f"honest node {node.instance} halts: {error.message}")
         elif error.code not in DOCUMENTED or not node.machine.had_faults:
@@ -150,6 +159,10 @@ class Oracles:
 
     def refused(self, node: Node, error: CustodyError) -> None:
         self.noted(node, f"does not start: {error.code.value}: {error.message}")
+        if error.code is Code.UNSUPPORTED_VERSION and node.protocol_newest < PROTOCOL_NEWEST:
+            self.outdated += 1
+            node.install(INSTALL_US)
+            return
         machine = node.machine
         is_explained = machine.is_suspect or machine.failing_syncs or error.code is Code.DISK_FULL
         if node.kind.is_honest and (error.code not in DOCUMENTED or not is_explained):

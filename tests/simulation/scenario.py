@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from ledger.base import limits
+from ledger.chain.block import PROTOCOL_NEWEST, PROTOCOL_OLDEST
 from ledger.proof.anchor import anchor_from_genesis
 from ledger.proof.verify import verify
 from node.config import SnapshotConfig
@@ -40,6 +41,7 @@ class Result:
     rebuilt: int = 0
     joins: int = 0
     epochs: int = 0
+    outdated: int = 0
     settled_ms: int = 0
     forks: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
@@ -112,6 +114,13 @@ class Scenario:
         """One or two changes of validators: other keys, one more, one less or one for another."""
         at_us = 0
         now = tuple(seats)
+        random = Random(f"version {self.result.seed}")  # of its own: seeds go on drawing what they drew
+        upgrade = random.choice((0, 1, None))
+        if random.random() < 0.7:  # one has not installed the next version yet
+            slot = random.choice([slot for slot in seats if slot not in liars])
+            for node in self.world.nodes:
+                if node.index == slot:
+                    node.protocol_newest = PROTOCOL_OLDEST
         for epoch in range(self.random.randint(1, 2)):
             at_us += self.random.randint(200_000, 900_000)
             honest = [slot for slot in now if slot not in liars and slot != newcomer]
@@ -120,7 +129,9 @@ class Scenario:
             following = tuple(sorted({*now, *(() if joining is None else (joining,))} - {leaving}))
             if (len(following) - 1) // 3 >= (len(seats) - 1) // 3:
                 now = following
-            self.clients.change_epoch(at_us, epoch, now)
+            is_upgraded = upgrade is not None and epoch >= upgrade
+            version = PROTOCOL_NEWEST if is_upgraded else PROTOCOL_OLDEST
+            self.clients.change_epoch(at_us, epoch, now, version)
             self.result.epochs += 1
 
     def run(self) -> Result:
@@ -156,6 +167,7 @@ class Scenario:
         result.acknowledged = len(world.oracles.acknowledged)
         result.spent = sum(node.is_spent for node in world.nodes)
         result.joins = sum(node.joins for node in world.nodes)
+        result.outdated = world.oracles.outdated
         result.rebuilt = sum(node.is_rebuilt for node in world.nodes)
         result.faults = self.faults.happened
         result.notes = world.oracles.notes

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger.base.errors import Code
 from tests.simulation.adversaries import KINDS
 from tests.simulation.run import traces
 from tests.simulation.scenario import HEIGHTS, Scenario, run_seed
@@ -55,6 +56,15 @@ def test_seeds_that_once_found_something(seed: int, adversaries: tuple[str, ...]
 @pytest.mark.parametrize("seed", [1_000, 1_001])
 def test_every_adversary(kind: str, seed: int) -> None:
     check(seed, (kind,))
+
+
+def test_software_of_two_versions_runs_together_until_the_vote_and_the_older_stops_there() -> None:
+    scenario = Scenario(8)
+    assert scenario.run().is_clean
+    (old,) = [node for node in scenario.world.nodes if node.refusals]
+    assert {error.code for error in old.refusals} == {Code.UNSUPPORTED_VERSION}
+    assert "install a newer version" in old.refusals[0].message
+    assert scenario.result.outdated
 
 
 @pytest.mark.parametrize("kind", ["twin", "double voter"])

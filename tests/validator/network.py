@@ -13,10 +13,12 @@ from typing import TypeVar
 import structlog
 
 from ledger.base.keys import Signer
+from ledger.chain.block import PROTOCOL_NEWEST
 from ledger.trade.record import Space, SubjectKey
 from node.init import DEMONSTRATION, MadeNetwork, OrganisationPlan, create_network
 from node.local.client import LocalClient
 from node.storage.keystore import Keystore
+from node.validator.host import REAL, Host
 from node.validator.validator import Validator, open_member
 from tests.bench.load import Author, serial
 
@@ -45,22 +47,33 @@ class Network:
     """A network on disk whose validators run here as they are asked to."""
 
     def __init__(
-        self, root: Path, plans: Sequence[OrganisationPlan] = DEMONSTRATION, *, hybrid: bool = False
+        self,
+        root: Path,
+        plans: Sequence[OrganisationPlan] = DEMONSTRATION,
+        *,
+        protocol: int = PROTOCOL_NEWEST,
+        hybrid: bool = False,
     ) -> None:
         self.port_base = free_port_base()
         self.made: MadeNetwork = create_network(
-            root / "net", plans, port_base=self.port_base, state_depth=8, heartbeat_ms=0, hybrid=hybrid
+            root / "net",
+            plans,
+            port_base=self.port_base,
+            state_depth=8,
+            heartbeat_ms=0,
+            protocol=protocol,
+            hybrid=hybrid,
         )
         self.network = self.made.genesis.network
         self.names = tuple(sorted(self.made.folders))
         self.running: dict[str, Validator] = {}
         self.clients: dict[str, LocalClient] = {}
 
-    async def start(self, *names: str) -> None:
+    async def start(self, *names: str, host: Host = REAL) -> None:
         for name in names or self.names:
             member = open_member(self.made.folders[name])
             try:
-                validator = Validator(member, structlog.get_logger(node=name))
+                validator = Validator(member, structlog.get_logger(node=name), host)
             except BaseException:
                 member.folder.close()
                 raise
