@@ -21,7 +21,7 @@ from node.gateway.epcis import contract as epcis_contract
 from node.gateway.epcis import routes as epcis_routes
 from node.gateway.epcis.raw_path import RawPath
 from node.gateway.epcis.service import EpcisService
-from node.gateway.routes import chain, operations, subjects, transactions
+from node.gateway.routes import chain, events, operations, subjects, transactions
 from node.gateway.service import Gateway
 
 VERSION: Final = "1"
@@ -65,7 +65,7 @@ def create_app(gateway: Gateway, epcis: EpcisService | None = None) -> FastAPI:
     )
     app.add_middleware(RawPath)
     app.add_middleware(edge.Edge, metrics=gateway.metrics)
-    routers = [part.router(gateway) for part in (transactions, subjects, chain, operations)]
+    routers = [part.router(gateway) for part in (transactions, subjects, events, chain, operations)]
     for router in routers:
         app.include_router(router)
     if epcis is not None:

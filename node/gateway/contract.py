@@ -195,6 +195,7 @@ _SENTENCES: Final[Mapping[Code, str]] = {
     Code.UNAUTHORISED: "expected 'Authorization: Bearer <token>' with the token in this node's keys/reader.token, got none",
     Code.UNKNOWN_SUBJECT: "expected a subject that something was recorded of, got https://id.gs1.org/01/09521234000013/21/8",
     Code.UNKNOWN_TRANSACTION: "expected the id of a transaction known here, got 00…00; send it again",
+    Code.NOT_FOUND: "expected an event whose bytes are at this node and may be read by carrier, 5f3c1c0f6b2d4a9e is none",
     Code.UNKNOWN_BLOCK: "expected a final block's height, at most 41, got 42",
     Code.PRUNED: "expected a height whose transactions this node still keeps (9001 .. 9950), got 42; ask a node that keeps them all",
     Code.NOT_ACCEPTABLE: "expected to be asked for application/json or application/msgpack, got 'text/csv'",

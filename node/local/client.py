@@ -120,13 +120,15 @@ class LocalClient:
         """Up to `most` links of a subject's chain from number `first` on, with their entries and items."""
         return protocol.parse_history(await self._ask(protocol.GetHistory(key, aside, first, most)))
 
-    async def payloads(self, event_hashes: Iterable[bytes]) -> tuple[StoredPayload, ...]:
-        """The bytes this node holds of these events, of any number of them."""
+    async def payloads(
+        self, event_hashes: Iterable[bytes], reader: str | None = None
+    ) -> tuple[StoredPayload, ...]:
+        """The bytes this node holds of these events, of any number of them; with `reader` those that it may read."""
         found: list[StoredPayload] = []
         wanted = list(dict.fromkeys(event_hashes))
         while wanted:
             some = wanted[: protocol.HASHES_PER_REQUEST]
-            came = protocol.parse_payloads(await self._ask(protocol.GetPayloads(tuple(some))))
+            came = protocol.parse_payloads(await self._ask(protocol.GetPayloads(tuple(some), reader)))
             found += came
             if not came:
                 del wanted[: len(some)]

@@ -290,6 +290,8 @@ class GetPayloads(NamedTuple):
     """
 
     event_hashes: tuple[bytes, ...]
+    reader: str | None = None
+    """None: for this node itself. Else what that organisation may not read is left out too."""
 
 
 class Prove(NamedTuple):
@@ -426,6 +428,14 @@ def _prove(value: Any) -> Prove:
     return Prove(_tuple_of(_key, keys, "subjects", SUBJECTS_PER_PROOF), take_bool(payloads, "payloads"))
 
 
+def _get_payloads(value: Any) -> GetPayloads:
+    hashes, reader = take_array(value, "payloads wanted", 2)
+    return GetPayloads(
+        _hashes(hashes, "event hash"),
+        None if reader is None else take_ascii(reader, "reader", limits.IDENTIFIER_BYTES),
+    )
+
+
 def _get_erasures(value: Any) -> GetErasures:
     first, most = take_array(value, "erasures wanted", 2)
     return GetErasures(take_int(first, "first", 0, _COUNT_MAX), take_int(most, "most", 1, ERASURES))
@@ -439,7 +449,7 @@ _REQUESTS: Final[tuple[tuple[type[Any], Callable[[Any], Any]], ...]] = (
     (GetCheckpoint, _get_checkpoint),
     (GetRecord, lambda value: GetRecord(_key(_one(value, "record wanted")))),
     (GetHistory, _get_history),
-    (GetPayloads, lambda value: GetPayloads(_hashes(_one(value, "payloads wanted"), "event hash"))),
+    (GetPayloads, _get_payloads),
     (Prove, _prove),
     (GetGenesis, lambda value: GetGenesis(*take_array(value, "genesis wanted", 0))),
     (GetStatus, lambda value: GetStatus(*take_array(value, "status wanted", 0))),

@@ -183,12 +183,22 @@ class PayloadStore:
     # ---- reading ----------------------------------------------------------------------------------------------
 
     def get(self, event_hash: bytes) -> Payload | None:
-        """The event with that hash; None if it never came or was erased (`is_erased` tells)."""
+        """The event with that hash, whoever may read it: for this node itself. None if it never came or was erased (`is_erased`
+        tells); what leaves the node goes through `get_for`.
+        """
         place = self._events.get(event_hash)
         if place is None or place == _ERASED:
             return None
         _, *members = self._read(place, _EVENT, event_hash, 6)
         return Payload(*members)
+
+    def get_for(self, event_hash: bytes, reader: str | None) -> Payload | None:
+        """The event if that organisation may read it; None for nobody in particular, who may read open ones."""
+        found = self.get(event_hash)
+        is_readable = found is not None and (
+            found.readers is None or (reader is not None and found.is_readable_by(reader))
+        )
+        return found if is_readable else None
 
     def get_context(self, context_hash: bytes) -> bytes | None:
         """The context with that hash, or None."""

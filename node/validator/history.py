@@ -96,8 +96,8 @@ class StoredHistory(StoredRegistry):
 
     def payload(self, event_hash: bytes) -> Payload | None:
         """The bytes of an open event, if this node has them still."""
-        found = self._payload.get(event_hash)
-        if found is None or found.readers is not None:
+        found = self._payload.get_for(event_hash, None)
+        if found is None:
             return None
         context = None if found.context_hash is None else self._payload.get_context(found.context_hash)
         if found.context_hash is not None and context is None:

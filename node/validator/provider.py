@@ -155,8 +155,8 @@ class Provider:
         """The bytes of an open event, if they are still here."""
         if item is None or item[0][_OPENNESS] != Openness.OPEN:
             return None
-        found = self._stores.payload.get(item[3])
-        if found is None or found.readers is not None:
+        found = self._stores.payload.get_for(item[3], None)
+        if found is None:
             return None
         context = None if found.context_hash is None else self._stores.payload.get_context(found.context_hash)
         if found.context_hash is not None and context is None:

@@ -270,7 +270,8 @@ class Service:
         found: list[StoredPayload] = []
         size = 0
         for event_hash in request.event_hashes:
-            payload = self._payload.get(event_hash)
+            store, reader = self._payload, request.reader
+            payload = store.get(event_hash) if reader is None else store.get_for(event_hash, reader)
             if payload is None:
                 continue
             context = (

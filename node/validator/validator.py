@@ -627,7 +627,7 @@ class Validator:
         events = []
         for transaction in batch.transactions:
             for event_hash, _ in open_items(transaction):
-                payload = store.get(event_hash)
+                payload = store.get_for(event_hash, None)
                 if payload is None and store.is_erased(event_hash):
                     continue
                 if payload is None:

@@ -166,7 +166,9 @@ class FakeValidator:
                 rows = self._history(request.key, aside=request.aside)
                 return rows[request.first - 1 : request.first - 1 + request.most]
             case protocol.GetPayloads():
-                return [self.payloads[one] for one in request.event_hashes if one in self.payloads]
+                here = [self.payloads[one] for one in request.event_hashes if one in self.payloads]
+                reader = request.reader
+                return [one for one in here if reader is None or one.readers is None or reader in one.readers]
             case protocol.Prove():
                 is_open = {
                     digest: Payload(one.salt, one.context, one.event)

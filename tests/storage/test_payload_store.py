@@ -206,3 +206,15 @@ def test_what_is_not_a_payload_is_refused() -> None:
             store.put(bad)
     with pytest.raises(FormError):
         store.put_context(bytes(32), bytes(65_537))
+
+
+def test_restricted_bytes_are_read_by_those_named_and_open_ones_by_all() -> None:
+    store = open_store(MemoryFileSystem())
+    opened, closed = payload(1), payload(2)._replace(readers=("carrier", "maker"))
+    store.put(opened)
+    store.put(closed)
+    assert store.get_for(opened.event_hash, None) == store.get_for(opened.event_hash, "rival") == opened
+    assert store.get_for(closed.event_hash, "carrier") == closed
+    assert store.get_for(closed.event_hash, "rival") is None
+    assert store.get_for(closed.event_hash, None) is None
+    assert store.get_for(bytes(32), "carrier") is None

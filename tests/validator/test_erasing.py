@@ -13,10 +13,12 @@ import pytest
 from typer.testing import CliRunner
 
 from ledger.base.encoding import decode, encode
-from ledger.chain.transaction import Kind, event_hash, sign_transaction
+from ledger.chain.transaction import Item, Kind, event_hash, sign_transaction
 from ledger.proof.anchor import anchor_from_genesis
 from ledger.proof.verify import verify
 from ledger.state.erasure import Reason
+from ledger.trade.extract import extract
+from ledger.trade.statement import Openness
 from node.cli import app
 from node.local.client import LocalClient
 from node.local.protocol import OpenBytes, State, Submission, TransactionStatus
@@ -249,5 +251,33 @@ def test_nobody_publishes_what_was_erased(tmp_path: Path) -> None:
         (status,) = await network.clients["maker"].submit((Submission(signed.to_bytes(), (), ()),))
         assert (status.state, status.code) == (State.REFUSED, "erased")
         assert network.running["maker"].chain.height == height
+
+    with_network(tmp_path, scenario)
+
+
+def test_restricted_bytes_leave_their_node_for_nobody_and_go_to_readers_there(tmp_path: Path) -> None:
+    async def scenario(network: Network) -> None:
+        event = secret_of(1)
+        salt = os.urandom(16)
+        statement, subjects = extract(event, None, openness=Openness.RESTRICTED)
+        hashed = event_hash(network.network, salt, None, event)
+        whole = Item(statement, subjects, os.urandom(16), hashed, None, None)
+        signed = sign_transaction(
+            network.key("maker"), network.network, "maker", decode(encode((whole,)), max_bytes=100_000),
+            nonce=os.urandom(16), expiry_ms=time.time_ns() // 1_000_000 + 600_000,
+        )  # fmt: skip
+        payload = OpenBytes(salt, None, event, ("carrier", "maker"))
+        await done(network.clients["maker"], Submission(signed.to_bytes(), (), (payload,)))
+        await network.same_height()
+        assert [name for name in network.names if is_on_disk(network.made.folders[name])] == ["maker"]
+        maker = network.clients["maker"]
+        assert [one.event for one in await maker.payloads([hashed], "carrier")] == [event]
+        assert await maker.payloads([hashed], "forwarder") == ()
+        bundle = await maker.prove([item(1)], payloads=True)
+        assert SECRET.encode() not in bundle
+        (row,) = await maker.history(item(1))
+        assert await erase(network, (row.entry.sequence, hashed)) == [""]
+        assert await maker.payloads([hashed], "carrier") == ()
+        assert not is_on_disk(network.made.folders["maker"])
 
     with_network(tmp_path, scenario)
