@@ -73,7 +73,7 @@ def make_folder(
             f"expected the genesis of network {network.hex()}, {genesis} is that of {found.network.hex()}; "
             "ask a member for the right one",
         )
-    settings = _settings(organisation, listen, gateway, _peer_tables(peers))
+    settings = _settings(organisation, listen, gateway, peer_tables(peers))
     NodeFolder.create(path, network)
     files = RealFileSystem(path)
     _write_new(files, GENESIS_FILE, data)
@@ -108,7 +108,7 @@ def _settings(organisation: str, listen: str, gateway: str, peers: str) -> str:
     )
 
 
-def _peer_tables(path: Path) -> str:
+def peer_tables(path: Path) -> str:
     """The peers of a file of `custody node peers`, written anew: nothing else in it may become a setting of this node."""
     data = _read(path, "a file of peers, as `custody node peers` writes it")
     try:

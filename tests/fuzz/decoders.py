@@ -81,6 +81,7 @@ from node.gateway.submission import check_media_type, parse_submissions
 from node.index.facets import derive
 from node.index.parameters import query_from_json, query_from_url
 from node.local import protocol as local
+from node.newcomer import peer_tables
 from node.storage.segment_format import HEADER_BYTES, decode_header, encode_header
 from node.transport.framing import FrameReader
 from node.transport.framing import encode_header as frame_header
@@ -397,6 +398,12 @@ def _node_settings(data: bytes) -> None:
     load_config(_folder())
 
 
+def _peers(data: bytes) -> None:
+    head = 'organisation = "newcomer"\n[validator]\nlisten = "h:1"\n[gateway]\nlisten = "h:2"\n'
+    _written("node.toml", (head + peer_tables(_written("peers.toml", data))).encode())
+    load_config(_folder())
+
+
 def _client_settings(data: bytes) -> None:
     path = _written("custody.toml", data)
     load_settings({"CUSTODY_CONFIG": str(path)}, _folder())
@@ -543,6 +550,9 @@ DECODERS: tuple[Decoder, ...] = (
     Decoder("signature of a webhook", (), _message_signature, samples.webhook_fields, "text", 65_536, (SignatureError,)),
     Decoder("segment header", ("node.storage.segment_format:decode_header",), _segment_header, samples.segment_headers,
             "binary", 1_000, (StorageError,)),
+    Decoder("sentences", ("node.local.protocol:parse_sentences",), _value(local.parse_sentences),
+            lambda: (encode(("carrier is no peer any more", "nothing else")),), "msgpack", 100_000),
+    Decoder("file of peers", ("node.newcomer:peer_tables",), _peers, samples.node_settings, "toml", 100_000),
     Decoder("node settings", ("node.config:load_config",), _node_settings, samples.node_settings, "toml", 100_000),
     Decoder("plan", ("node.founding:read_plan",), _plan, samples.plans, "toml", 100_000),
     Decoder("authorization", ("node.gateway.access:ReaderToken.check",), _authorization, lambda: (b"Bearer " + b"s" * 43,),

@@ -123,7 +123,7 @@ class Members(Validators):
         authority = self.keystore(name).load_plain("authority")
         data = issued(authority, key, name, use=Use.TRANSPORT, now_ms=time.time_ns() // 1_000_000)
         message = enrolment_message(self.network, name, key.public_key, fingerprint(data))
-        return (int(Act.ENROL), data, None, key.sign(message))
+        return (int(Act.ENROL), data, None, key.sign(message), None)
 
 
 def assert_executed(found: Sequence[TransactionStatus]) -> None:
