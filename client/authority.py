@@ -1,4 +1,4 @@
-"""An organisation's authority: certificates for its keys, and the items that enrol, end and lend them (GOVERNANCE.md).
+"""An organisation's authority: certificates for its keys, and the items that enrol, end and lend them (KEYS.md).
 
     data = issue(authority, key.public_key, "maker", Use.SIGN, label="line 4", valid=(now_ms, until_ms))
     item = enrolment(network, data, key, authority)     -> `client.acts.sign_acts(..., Kind.REGISTRATION, [item])`

@@ -1,4 +1,4 @@
-"""`custody authority`: an organisation's own keys, delegates and licences on the ledger (GOVERNANCE.md)."""
+"""`custody authority`: an organisation's own keys, delegates and licences on the ledger (KEYS.md)."""
 
 from __future__ import annotations
 

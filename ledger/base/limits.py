@@ -47,7 +47,7 @@ PEERS_MAX: Final = 256  # nodes that one node lets in
 APPROVERS_MAX: Final = 128  # organisations that may approve a change of the network
 CHANGED_PARAMETERS: Final = 16  # of one change
 APPROVAL_LIVE_MS: Final = 24 * 3_600_000  # block time in which an act may use a person's approval
-# --- consensus: keys and licences (GOVERNANCE.md)
+# --- consensus: keys and licences (KEYS.md)
 CERTIFICATE_BYTES: Final = 1_024
 DELEGATION_MAX_MS: Final = 366 * 86_400_000
 # --- consensus: the registry and votes

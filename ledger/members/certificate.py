@@ -1,4 +1,4 @@
-"""The one profile of X.509 certificates by which an organisation's authority vouches for a key (GOVERNANCE.md, RFC 5280).
+"""The one profile of X.509 certificates by which an organisation's authority vouches for a key (KEYS.md §2, RFC 5280).
 
 Libraries differ on what they accept of X.509, and a ledger whose replicas differ on one certificate forks. So there is one
 form only, and one way to read it: take the fields out, write the certificate anew from them, require the same bytes.

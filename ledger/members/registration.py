@@ -1,4 +1,4 @@
-"""What an organisation changes of its own: keys, delegates, licences, as items of kind REGISTRATION (GOVERNANCE.md).
+"""What an organisation changes of its own: keys, delegates, licences, as items of kind REGISTRATION (KEYS.md).
 
     [0, certificate, hybrid key | nil, possession, endorsement | nil]
                                                          enrol a key; anybody may carry it, the certificate authorises it
