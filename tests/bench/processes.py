@@ -8,13 +8,12 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
 
 from ledger.base.errors import CustodyError
 from ledger.base.keys import Signer
-from node.init import DEMONSTRATION, GATEWAY_PORTS, MadeNetwork, OrganisationPlan, create_network
+from node.init import DEMONSTRATION, GATEWAY_PORTS, MadeNetwork, create_network
 from node.local.client import LocalClient
 from node.storage.keystore import Keystore
 
@@ -46,17 +45,15 @@ def free_port_base(count: int = 4, *, gateways: bool = False) -> int:
 class Validators:
     """The processes of one network; an async context manager."""
 
-    def __init__(
-        self, root: Path, *, state_depth: int, gateways: bool = False, more: Sequence[OrganisationPlan] = ()
-    ) -> None:
-        """`gateways`: their ports have to be free too. `more`: organisations whose nodes are to come, with a port for each."""
+    def __init__(self, root: Path, *, state_depth: int, gateways: bool = False, more: int = 0) -> None:
+        """`gateways`: their ports have to be free too. `more`: ports beyond these, for nodes that are to come."""
         self.root = root
-        self.port_base = free_port_base(4 + len(more), gateways=gateways)
+        self.port_base = free_port_base(4 + more, gateways=gateways)
         self.made: MadeNetwork = create_network(
-            root, (*DEMONSTRATION, *more), port_base=self.port_base, state_depth=state_depth
+            root, DEMONSTRATION, port_base=self.port_base, state_depth=state_depth
         )
         self.network = self.made.genesis.network
-        self.names = tuple(seat.organisation for seat in self.made.genesis.validators)
+        self.names = tuple(sorted(self.made.folders))
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     async def __aenter__(self) -> Self:

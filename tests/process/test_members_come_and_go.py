@@ -1,11 +1,10 @@
-"""Real nodes under load: a newcomer joins at a snapshot, follows, validates; a key is exchanged; another leaves. Nobody stops."""
+"""Real nodes under load: a newcomer joins at a snapshot, is voted in, validates; a key is exchanged; another leaves. Nobody stops."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import re
-import shutil
 import signal
 import sys
 import time
@@ -14,16 +13,20 @@ from pathlib import Path
 
 from ledger.base.errors import CustodyError
 from ledger.base.keys import SigningKey
+from ledger.base.limits import APPROVERS_BELOW
 from ledger.chain.epoch import EpochChange
 from ledger.chain.transaction import Kind, sign_transaction
 from ledger.members.certificate import fingerprint
+from ledger.members.constitution import ChangeKind
+from ledger.members.governance import Act as Vote
+from ledger.members.governance import proposal_id
 from ledger.members.members import PROTOCOL, Use
 from ledger.members.registration import Act, Reason, enrolment_message
 from ledger.proof.anchor import anchor_from_genesis
 from ledger.proof.verify import verify
 from node.changes import approved, carry, compose, deliver_key
 from node.config import FILE, GENESIS_FILE
-from node.init import OrganisationPlan, party
+from node.init import gln
 from node.local.client import LocalClient
 from node.local.protocol import NodeStatus, State, Submission, TransactionStatus
 from node.storage.keystore import Keystore
@@ -33,7 +36,6 @@ from tests.validator.network import item, until
 from tests.world.certificates import issued
 
 NEW, LEAVER, ROTATED = "broker", "customs", "maker"
-BROKER = OrganisationPlan(NEW, "Broker", "NL", ("logistics",), (party(9),), is_validator=False)
 SNAPSHOTS = "\n[snapshots]\nevery_blocks = 10\njoin_blocks_ahead = 10\n"
 
 
@@ -41,8 +43,7 @@ class Members(Validators):
     """Four validators, and who comes and goes."""
 
     def __init__(self, root: Path) -> None:
-        super().__init__(root, state_depth=8, more=[BROKER])
-        shutil.rmtree(self.made.folders.pop(NEW))  # it makes its own
+        super().__init__(root, state_depth=8, more=1)
         for name in self.names:
             self._append(name, SNAPSHOTS)
 
@@ -101,29 +102,55 @@ class Members(Validators):
     def change(self, epoch: int, names: Sequence[str]) -> EpochChange:
         delivered = [deliver_key(self.keystore(name), name, self.network, epoch, None) for name in names]
         change = compose(delivered, [], self.made.genesis.parameter(PROTOCOL))
-        for name in self.names[:3]:
+        for name in self.names:
             change = approved(change, self.keystore(name).load("approver"), name, self.network)
         return change
 
     async def carry(self, client: LocalClient, change: EpochChange) -> None:
         made = carry(
             change, self.keystore("maker").load("approver"), "maker", self.network,
-            now_ms=time.time_ns() // 1_000_000, random_bytes=os.urandom,
+            now_ms=now_ms(), random_bytes=os.urandom,
+        )  # fmt: skip
+        assert_executed(await client.submit([Submission(made.to_bytes(), (), ())]))
+
+    async def act(self, client: LocalClient, name: str, kind: Kind, *items: object, use: str) -> None:
+        made = sign_transaction(
+            self.keystore(name).load(use), self.network, name, items,
+            nonce=os.urandom(16), expiry_ms=now_ms() + 60_000, kind=kind,
         )  # fmt: skip
         assert_executed(await client.submit([Submission(made.to_bytes(), (), ())]))
 
     async def register(self, client: LocalClient, name: str, *items: object) -> None:
-        made = sign_transaction(
-            self.keystore(name).load("authority"), self.network, name, items,
-            nonce=os.urandom(16), expiry_ms=time.time_ns() // 1_000_000 + 60_000, kind=Kind.REGISTRATION,
-        )  # fmt: skip
-        assert_executed(await client.submit([Submission(made.to_bytes(), (), ())]))
+        await self.act(client, name, Kind.REGISTRATION, *items, use="authority")
 
-    def enrolment(self, name: str, key: SigningKey) -> tuple[object, ...]:
+    async def vote(self, client: LocalClient, change: tuple[object, ...], voters: Sequence[str]) -> None:
+        """The first proposes, and all vote for it."""
+        proposal = (int(Vote.PROPOSE), change, now_ms() + 3_600_000, "")
+        await self.act(client, voters[0], Kind.GOVERNANCE, proposal, use="approver")
+        known = proposal_id(self.network, voters[0], proposal)
+        for name in voters:
+            ballot = (int(Vote.BALLOT), known, True, None)
+            await self.act(client, name, Kind.GOVERNANCE, ballot, use="approver")
+
+    async def vote_in(self, client: LocalClient) -> None:
+        """The newcomer becomes a member with a vote, and enrols its approver's key."""
+        authority = self.keystore(NEW).load("authority").public_key
+        add = (
+            int(ChangeKind.ADD_ORGANISATION), NEW, "Broker", "NL", ("logistics",), False, (gln(9),), None, authority, True,
+        )  # fmt: skip
+        await self.vote(client, add, self.names[:3])
+        key = self.keystore(NEW).load_plain("approver")
+        await self.register(client, NEW, self.enrolment(NEW, key, Use.APPROVER))
+
+    def enrolment(self, name: str, key: SigningKey, use: Use = Use.TRANSPORT) -> tuple[object, ...]:
         authority = self.keystore(name).load_plain("authority")
-        data = issued(authority, key, name, use=Use.TRANSPORT, now_ms=time.time_ns() // 1_000_000)
+        data = issued(authority, key, name, use=use, now_ms=now_ms())
         message = enrolment_message(self.network, name, key.public_key, fingerprint(data))
         return (int(Act.ENROL), data, None, key.sign(message), None)
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def assert_executed(found: Sequence[TransactionStatus]) -> None:
@@ -193,7 +220,7 @@ async def exchange_key(network: Members, load: Load, names: Sequence[str]) -> No
     await client.close()
 
 
-def test_a_newcomer_joins_validates_a_key_is_exchanged_and_another_leaves_without_a_stop(
+def test_a_newcomer_is_voted_in_and_validates_a_key_is_exchanged_and_another_leaves_without_a_stop(
     tmp_path: Path,
 ) -> None:
     async def run() -> None:
@@ -211,7 +238,10 @@ def test_a_newcomer_joins_validates_a_key_is_exchanged_and_another_leaves_withou
             here = await client.status()
             await reaches(newcomer, height=here.height, epoch=0, is_validator=False)
             assert '"joined"' in (network.root / f"{NEW}.log").read_text(), "at a snapshot"
+            await network.vote_in(client)
+            voted = (await client.status()).height
             await exchange_key(network, load, (*first, NEW))
+            await reaches(client, height=voted + APPROVERS_BELOW, epoch=0, is_validator=True)
 
             await network.carry(client, network.change(1, sorted((*first, NEW))))
             here = await client.status()
@@ -228,8 +258,10 @@ def test_a_newcomer_joins_validates_a_key_is_exchanged_and_another_leaves_withou
             await network.carry(client, network.change(2, stay))
             leaver = network.client(LEAVER)
             await reaches(leaver, height=0, epoch=2, is_validator=False)
-            await network.drop(LEAVER, stay)
+            await load.reaches(len(load.acknowledged) + 10)
+            await network.vote(client, (int(ChangeKind.REMOVE_ORGANISATION), LEAVER), stay)
             await alone(leaver)
+            await network.drop(LEAVER, stay)
             await load.reaches(len(load.acknowledged) + 20)
             await load.stop()
             bundles.append(await client.prove([item(1), item(len(load.acknowledged))]))
