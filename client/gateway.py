@@ -146,6 +146,14 @@ class Gateway:
         """Hand in transactions that carry nothing beside them (`client.acts`); their standings once final or refused."""
         return self._run(protocol.submit(self._pool, request_body(transactions), Wait.FINAL))
 
+    def ask_approval(self, body: bytes) -> dict[str, Any]:
+        """Hand in signed acts for a person's approval, in the form in which they are submitted: the link and words of each."""
+        return self._object(protocol.post_json(self._pool, "/v1/approvals", body))
+
+    def approval(self, act: str) -> dict[str, Any]:
+        """What became of an act that waits for approval, by its item hash in hexadecimal."""
+        return self._object(protocol.read_json(self._pool, f"/v1/approvals/{act}"))
+
     def transaction(self, identifier: str) -> Standing:
         """Where a transaction is, by its id in hexadecimal."""
         return self._run(protocol.transaction(self._pool, identifier))

@@ -164,7 +164,7 @@ class Pool:
         headers = {"Accept": wanted.accept}
         if wanted.content is not None:
             headers["Content-Type"] = MSGPACK
-        elif address.token is not None:
+        if address.token is not None and (wanted.content is None or wanted.takes_token):
             headers["Authorization"] = f"Bearer {address.token}"
         return Exchange(
             wanted.method,
@@ -198,6 +198,8 @@ class Wanted(NamedTuple):
     method: str = "GET"
     content: bytes | None = None
     most_bytes: int = JSON_BYTES
+    takes_token: bool = False
+    """Of a request with a body: transactions authenticate themselves, and go without."""
 
 
 class _Again(NamedTuple):
@@ -357,6 +359,12 @@ def transaction(pool: Pool, identifier: str) -> Flow[Standing]:
 def read_json(pool: Pool, path: str, *params: tuple[str, str]) -> Flow[Any]:
     """Any JSON resource."""
     answer = yield from pool.ask(Wanted(path, params))
+    return json_in(answer)
+
+
+def post_json(pool: Pool, path: str, body: bytes) -> Flow[Any]:
+    """The JSON that answers a body in the ledger's encoding."""
+    answer = yield from pool.ask(Wanted(path, method="POST", content=body, takes_token=True))
     return json_in(answer)
 
 

@@ -17,6 +17,9 @@
     [index]                          # may be left out
     url = "postgresql:///custody"    # else index/index.db, SQLite; passwords belong into ~/.pgpass
 
+    [persons]                        # may be left out: then nobody approves here
+    origin = "https://approve.example"   # where browsers find this gateway; passkeys are bound to its host
+
     [epcis]                          # may be left out
     webhook_allow = ["10.1.0.0/16"]  # networks of the operator's own that webhooks may go to, beside the public internet
 
@@ -102,6 +105,8 @@ class NodeConfig(NamedTuple):
     index_url: str = f"sqlite:///{INDEX_FILE}"
     """The database of the query index: sqlite:///file or postgresql://..."""
     epcis: EpcisConfig = EpcisConfig(())
+    persons_origin: str | None = None
+    """Where persons approve acts, as their browsers name it; None: nowhere."""
 
 
 def transport_pin(public_key: bytes) -> bytes:
@@ -129,6 +134,7 @@ def load_config(folder: Path) -> NodeConfig:
         _snapshots(reader.section("snapshots")),
         reader.section("index").text("url", f"sqlite:///{folder.resolve() / INDEX_FILE}"),
         EpcisConfig(reader.section("epcis").networks("webhook_allow")),
+        reader.section("persons").text("origin") if "persons" in settings else None,
     )
     reader.finish()
     _check_peers(config)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
@@ -35,8 +35,12 @@ came. 429 and 503 carry `Retry-After`; the same request may be sent again.
 """
 
 
-def create_app(gateway: Gateway, epcis: EpcisService | None = None) -> FastAPI:
-    """The ASGI application over a gateway; with `epcis`, which it opens and closes, at `/epcis` too."""
+def create_app(
+    gateway: Gateway, epcis: EpcisService | None = None, persons: APIRouter | None = None
+) -> FastAPI:
+    """The ASGI application over a gateway; with `epcis`, which it opens and closes, at `/epcis` too; with the routes of
+    `persons` where persons approve acts.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -70,6 +74,8 @@ def create_app(gateway: Gateway, epcis: EpcisService | None = None) -> FastAPI:
         app.include_router(router)
     if epcis is not None:
         app.include_router(epcis_routes.router(epcis))
+    if persons is not None:
+        app.include_router(persons)
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:

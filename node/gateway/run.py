@@ -10,11 +10,13 @@ import errno
 import logging
 import socket
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import structlog
+from fastapi import APIRouter
 
 from ledger.base.errors import Code, CustodyError, StorageError, UnavailableError
 from ledger.base.keys import Signer
@@ -52,6 +54,10 @@ def run_gateway(folder: Path, passphrase: bytes | None = None, *, log_level: str
     gateway = Gateway(network, token, opened.validator_socket)
     identity = Identity(config.organisation, capture_key(opened.keys, passphrase))
     tokens = tokens_in(opened.keys)
+
+    def clock_ms() -> int:
+        return time.time_ns() // 1_000_000 + config.clock_offset_ms
+
     epcis = None
     try:
         epcis = EpcisService(
@@ -60,12 +66,15 @@ def run_gateway(folder: Path, passphrase: bytes | None = None, *, log_level: str
             identity,
             tokens,
             index_url=config.index_url,
-            clock_ms=lambda: time.time_ns() // 1_000_000 + config.clock_offset_ms,
+            clock_ms=clock_ms,
             webhook_allow=config.epcis.webhook_allow,
         )
     except StorageError as error:  # the index beside the chain is no reason for a node to stand still
         log.warning("no EPCIS", code=error.code.value, detail=error.message)
-    server = make_server(gateway, epcis)
+    persons = None
+    if config.persons_origin is not None:
+        persons = _persons(gateway, folder, identity, config.persons_origin, clock_ms)
+    server = make_server(gateway, epcis, persons)
     log.info("listening", address=str(config.gateway), network=network.hex())
     try:
         with suppress(KeyboardInterrupt):
@@ -77,7 +86,26 @@ def run_gateway(folder: Path, passphrase: bytes | None = None, *, log_level: str
     log.info("stopped")
 
 
-def make_server(gateway: Gateway, epcis: EpcisService | None) -> GatewayServer:
+def _persons(
+    gateway: Gateway, folder: Path, identity: Identity, origin: str, clock_ms: Callable[[], int]
+) -> APIRouter | None:
+    """Where persons approve acts; None, and a line in the log, without a capture key. StorageError usage without the extra."""
+    if identity.key is None:
+        structlog.get_logger("gateway").warning("no persons", detail="no capture key signs approvals")
+        return None
+    try:
+        from node.gateway.persons.serving import serve_persons  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise StorageError(
+            Code.USAGE,
+            f"expected the extra for approval by persons ({error.name} is missing); pip install 'custody-ledger[persons]'",
+        ) from None
+    return serve_persons(gateway, folder, identity.organisation, identity.key, origin, clock_ms)
+
+
+def make_server(
+    gateway: Gateway, epcis: EpcisService | None, persons: APIRouter | None = None
+) -> GatewayServer:
     """The server over a gateway, with or without the EPCIS interface; to be run with its listening sockets."""
     connections = connection_class(gateway.metrics.slow_readers.inc)
 
@@ -86,7 +114,7 @@ def make_server(gateway: Gateway, epcis: EpcisService | None) -> GatewayServer:
         if epcis is not None:
             epcis.stop()
 
-    return GatewayServer(server_config(create_app(gateway, epcis), connections, stop_s=STOP_S), stop)
+    return GatewayServer(server_config(create_app(gateway, epcis, persons), connections, stop_s=STOP_S), stop)
 
 
 def capture_key(keys: Path, passphrase: bytes | None) -> Signer | None:

@@ -77,6 +77,7 @@ from node.founding import read_plan
 from node.gateway.access import ReaderToken
 from node.gateway.epcis.problems import EpcisError
 from node.gateway.epcis.subscriptions.asked import request_of
+from node.gateway.persons.routes import _fields
 from node.gateway.submission import check_media_type, parse_submissions
 from node.index.facets import derive
 from node.index.parameters import query_from_json, query_from_url
@@ -417,6 +418,10 @@ def _authorization(data: bytes) -> None:
     ReaderToken("t" * 43).check(_text(data))
 
 
+def _ceremony(data: bytes) -> None:
+    _fields(data, ("secret", "credential"))
+
+
 def _media_type(data: bytes) -> None:
     check_media_type(_text(data))
 
@@ -557,6 +562,8 @@ DECODERS: tuple[Decoder, ...] = (
     Decoder("plan", ("node.founding:read_plan",), _plan, samples.plans, "toml", 100_000),
     Decoder("authorization", ("node.gateway.access:ReaderToken.check",), _authorization, lambda: (b"Bearer " + b"s" * 43,),
             "text", 100_000, (EntitlementError,)),
+    Decoder("ceremony body", ("node.gateway.persons.routes:_fields",), _ceremony,
+            lambda: (b'{"secret": "x", "credential": {"rawId": "AA"}}',), "json", 100_000),
     Decoder("media type", ("node.gateway.submission:check_media_type",), _media_type,
             lambda: (b"application/msgpack; charset=x",), "text", 100_000),
     # --- client: files and what gateways answer

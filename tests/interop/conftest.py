@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.interop.chromium import browser
 from tests.interop.npm_packages import has_node, installed
 from tests.interop.postgresql import Server, programs
 from tests.interop.softhsm import LABEL, Token, configure, initialise, library
@@ -45,3 +46,12 @@ def softhsm(tmp_path_factory: pytest.TempPathFactory) -> Token:
     configure(tmp_path_factory.mktemp("softhsm"))
     initialise(LABEL)
     return Token(found, LABEL)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of the distribution's Chromium."""
+    found = browser()
+    if found is None:
+        pytest.skip("no chromium: apt-get install chromium; as root in CI this is done by itself")
+    return found

@@ -227,8 +227,7 @@ def test_a_policy_names_known_acts_in_order(world: World, acts: tuple[Any, ...],
 
 
 @pytest.fixture
-def released(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(replay_module, "POLICIES_SINCE", 1)
+def released(world: World) -> World:
     act = release(world)
     world.commit(approval(world, act))
     world.commit(world.sign("customs", act))
@@ -264,7 +263,7 @@ def test_an_act_under_policy_without_its_approval_is_not_proven(
 
 def test_proofs_of_older_ledgers_ask_for_no_policy(released: World, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as older:
-        older.setattr(replay_module, "POLICIES_SINCE", 2)
+        older.setattr(replay_module, "POLICIES_SINCE", 3)
         data = build(Past(released), [thing(ITEM)])
         assert verify(data, forgery.anchor_of(released))
     with pytest.raises(ProofError, match="it is not shown"):
