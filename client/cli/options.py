@@ -138,7 +138,8 @@ def gateway(found: Settings, given: list[str] | None, patience_s: float | None =
     if not urls:
         raise missing("gateway", "--gateway")
     token = None
-    if found.token_file is not None:
+    # A newcomer hands acts in at another member's gateway before its own has run and made a token.
+    if found.token_file is not None and not (given and not found.token_file.exists()):
         token = read_private(found.token_file, _TOKEN_BYTES).decode("ascii", "replace").strip()
     policy = Policy() if patience_s is None else Policy(patience_s=patience_s)
     with Gateway([Address(url, token) for url in urls], policy=policy) as client:

@@ -83,6 +83,7 @@ class Consortium:
         said = json.loads(
             self.stage.custody(proposer, "govern", "propose", *change, "--reason", because, "--json")
         )
+        voted = said
         for who in _VOTERS:
             voted = json.loads(self.stage.custody(who, "govern", "vote", said["id"], "yes", "--json"))
             if voted["status"] == "enacted":
@@ -285,7 +286,7 @@ def _keys(chapter: Consortium) -> None:
     def refused() -> str:
         box = _things([container(cast.CONTAINER)])
         code = _refusal(stage, who, "sign", offer(chapter.at(who), box, cast.party(cast.CARRIER)))
-        chapter.is_good &= code == Code.UNKNOWN_KEY
+        chapter.is_good &= code == Code.REVOKED
         return f"refused: {code}"
 
     chapter.step(who, "exchanges its signing key", rotate)
@@ -308,6 +309,7 @@ def _after(chapter: Consortium) -> None:
 
     def hand_over() -> str:
         who = cast.FORWARDER
+        chapter.stage.hand_in_at(cast.CARRIER, who)  # its own node follows, and takes nothing in any more
         chapter.is_good &= not _refusal(
             stage, who, "sign-2", offer(chapter.at(who), box, cast.party(cast.CARRIER))
         )

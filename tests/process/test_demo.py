@@ -18,7 +18,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
 def demo(output: Path, *arguments: str) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", "demonstration", "--json", "--output", str(output), *arguments],
-        cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=300,
+        cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=900,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return dict(json.loads(done.stdout))
@@ -105,3 +105,16 @@ def test_real_documents_go_through_on_a_fresh_network(tmp_path: Path, shared_dat
     assert "refused" not in said["counted"]
     assert said["counted"]["applied"] + said["counted"]["recorded"] == len(said["events"])
     assert all(one["exit_code"] != 1 and "SIMULATED" in one["headline"] for one in said["subjects"])
+
+
+def test_a_consortium_changes_under_way_and_loses_nothing(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    said = demo(output, "--chapter", "consortium")
+    assert said["verdict"] == "as told"
+    assert said["meanwhile"]["lost"] == 0
+    assert said["meanwhile"]["final"] > 20
+    assert set(said["bundles"]) == {"before", "between", "after", "container", "meanwhile"}
+    assert all(one["exit_code"] in (0, 4) for one in said["bundles"].values())
+    assert sum(fact["what"] == "it was enacted" for fact in said["votes"]) == 4
+    assert any("refused: revoked" in step["outcome"] for step in said["steps"])
+    assert processes_of(output) == []
