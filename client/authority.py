@@ -14,11 +14,12 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ledger.base.errors import Code, FormError
-from ledger.base.keys import PUBLIC_KEY_BYTES, HybridKey, Signer, is_hybrid, key_id
+from ledger.base.keys import PUBLIC_KEY_BYTES, Signer, is_hybrid, key_id
 from ledger.members.certificate import (
     LABEL_CHARACTERS,
     Certificate,
     certificate_from_bytes,
+    classical_half,
     fingerprint,
 )
 from ledger.members.members import Use
@@ -58,8 +59,7 @@ def issue(
         key_id(public_key),
         int(use),
     )
-    classical = authority.classical if isinstance(authority, HybridKey) else authority
-    data = made._replace(signature=classical.sign(made.to_be_signed())).to_bytes()
+    data = made._replace(signature=classical_half(authority).sign(made.to_be_signed())).to_bytes()
     certificate_from_bytes(data)
     return data
 

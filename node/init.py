@@ -11,8 +11,9 @@ proof. This is for networks whose members set up together, for tests and for dem
 from __future__ import annotations
 
 import os
+import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -30,6 +31,7 @@ from ledger.chain.genesis import (
     Seat,
     check_genesis,
 )
+from ledger.members.certificate import authority_certificate
 from ledger.members.constitution import CONSTITUTION, DEFAULT_RULES
 from ledger.members.members import PROTOCOL, Use, key_data
 from ledger.members.registry import Entry, Kind, Period
@@ -43,6 +45,9 @@ CLIENT_FILE: Final = "custody.toml"
 """Settings of the organisation's own commands, so that they need no options where its node runs."""
 GATEWAY_PORTS: Final = 1_000
 """A gateway listens this many ports above its validator."""
+AUTHORITY_FILE: Final = "ca.pem"
+"""The certificate of the organisation's authority, for other tools; the ledger knows it by its key in genesis."""
+_AUTHORITY_YEARS: Final = 30
 STATE_DEPTH: Final = 18
 _USES: Final = {"authority": Use.AUTHORITY, "sign": Use.SIGN, "device": Use.DEVICE, "capture": Use.CAPTURE}
 
@@ -173,6 +178,9 @@ def create_network(
             keystore.save(called, key, "delegate" if delegate else use, passphrase)
         files = RealFileSystem(folder)
         write_atomically(files, GENESIS_FILE, genesis.to_bytes())
+        write_atomically(
+            files, AUTHORITY_FILE, _authority_file(plan, keys[plan.identifier], genesis, random_bytes)
+        )
         transport = {
             who: drawn["transport"].public_key for who, drawn in keys.items() if "transport" in drawn
         }
@@ -212,6 +220,19 @@ def make_genesis(
     genesis = Genesis(1, name, time_ms, state_depth, tuple(seats), tuple(made))
     check_genesis(genesis)
     return genesis
+
+
+def _authority_file(
+    plan: OrganisationPlan,
+    keys: Mapping[str, SigningKey | HybridKey],
+    genesis: Genesis,
+    random_bytes: Callable[[int], bytes],
+) -> bytes:
+    serial = int.from_bytes(random_bytes(16), "big") | 1
+    begin_ms = genesis.time_ms - genesis.time_ms % 1_000
+    end_ms = begin_ms + _AUTHORITY_YEARS * 366 * 86_400_000
+    certificate = authority_certificate(plan.identifier, keys["authority"], serial, begin_ms, end_ms)
+    return ssl.DER_cert_to_PEM_cert(certificate).encode()
 
 
 def _entries_of(plan: OrganisationPlan, known: dict[str, bytes]) -> list[tuple[Kind, str, Any]]:

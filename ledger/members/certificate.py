@@ -27,7 +27,7 @@ from typing import Final, NamedTuple
 from ledger.base.calendar import date_from_days, days_from_date
 from ledger.base.errors import Code, FormError
 from ledger.base.hashing import HASH_BYTES
-from ledger.base.keys import PUBLIC_KEY_BYTES, SIGNATURE_BYTES
+from ledger.base.keys import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, HybridKey, Signer, key_id
 from ledger.base.limits import CERTIFICATE_BYTES
 from ledger.members.members import Use, check_organisation_id
 
@@ -70,6 +70,11 @@ class Certificate(NamedTuple):
         """The certificate's DER."""
         signature = _element(_BITS, b"\0" + self.signature)
         return _element(_SEQUENCE, self.to_be_signed(), _ALGORITHM, signature)
+
+
+def classical_half(authority: Signer) -> Signer:
+    """What signs certificates of an authority: its Ed25519 key, or that half of a hybrid one."""
+    return authority.classical if isinstance(authority, HybridKey) else authority
 
 
 def fingerprint(certificate: bytes) -> bytes:
@@ -176,6 +181,17 @@ def _extension(identifier: str, value: bytes, *, critical: bool) -> bytes:
 
 def _to_be_signed(made: Certificate) -> bytes:
     authority = _element(_SEQUENCE, _element(_KEY_IDENTIFIER, made.authority_key_id))
+    return _with_extensions(
+        made,
+        _extension("2.5.29.35", authority, critical=False),
+        _extension("2.5.29.14", _element(_OCTETS, made.key_id), critical=False),
+        _extension("2.5.29.19", _element(_SEQUENCE), critical=True),
+        _extension("2.5.29.15", _element(_BITS, b"\x07\x80"), critical=True),
+        _extension("2.5.29.37", _element(_SEQUENCE, _PURPOSES[made.use]), critical=True),
+    )
+
+
+def _with_extensions(made: Certificate, *extensions: bytes) -> bytes:
     return _element(
         _SEQUENCE,
         _element(_VERSION, _integer(2)),
@@ -185,18 +201,35 @@ def _to_be_signed(made: Certificate) -> bytes:
         _element(_SEQUENCE, _time(made.not_before_ms), _time(made.not_after_ms)),
         _name(made.subject, made.label),
         _element(_SEQUENCE, _ALGORITHM, _element(_BITS, b"\0" + made.public_key)),
-        _element(
-            _EXTENSIONS,
-            _element(
-                _SEQUENCE,
-                _extension("2.5.29.35", authority, critical=False),
-                _extension("2.5.29.14", _element(_OCTETS, made.key_id), critical=False),
-                _extension("2.5.29.19", _element(_SEQUENCE), critical=True),
-                _extension("2.5.29.15", _element(_BITS, b"\x07\x80"), critical=True),
-                _extension("2.5.29.37", _element(_SEQUENCE, _PURPOSES[made.use]), critical=True),
-            ),
-        ),
+        _element(_EXTENSIONS, _element(_SEQUENCE, *extensions)),
     )
+
+
+def authority_certificate(
+    organisation: str, authority: Signer, serial: int, not_before_ms: int, not_after_ms: int
+) -> bytes:
+    """The authority's own certificate (DER), for other tools to follow a chain to. The ledger knows an authority by its key."""
+    identifier, classical = key_id(authority.public_key), classical_half(authority)
+    made = Certificate(
+        serial,
+        organisation,
+        identifier,
+        not_before_ms,
+        not_after_ms,
+        organisation,
+        AUTHORITY_LABEL,
+        classical.public_key,
+        identifier,
+        Use.AUTHORITY,
+    )
+    _check_fields(made)
+    signed = _with_extensions(
+        made,
+        _extension("2.5.29.14", _element(_OCTETS, identifier), critical=False),
+        _extension("2.5.29.19", _element(_SEQUENCE, _CRITICAL, _integer(0)), critical=True),
+        _extension("2.5.29.15", _element(_BITS, b"\x02\x04"), critical=True),
+    )
+    return _element(_SEQUENCE, signed, _ALGORITHM, _element(_BITS, b"\0" + classical.sign(signed)))
 
 
 # --- taking fields out of DER; what they take apart is written anew and compared, so nothing more is checked here

@@ -13,8 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.base.errors import CustodyError, FormError
-from ledger.base.keys import SigningKey, is_signature
-from ledger.members.certificate import Certificate, certificate_from_bytes, fingerprint
+from ledger.base.keys import HybridKey, SigningKey, is_signature, key_id
+from ledger.members.certificate import (
+    Certificate,
+    authority_certificate,
+    certificate_from_bytes,
+    fingerprint,
+)
 from ledger.members.members import Use
 from tests.world.certificates import DAY_MS, builder, extensions, issued, signed
 
@@ -171,3 +176,25 @@ def test_a_length_that_is_longer_than_needed_is_refused() -> None:
     assert GOOD[:2] == b"\x30\x82"
     with pytest.raises(FormError):
         certificate_from_bytes(b"\x30\x83\0" + GOOD[2:])
+
+
+@pytest.mark.parametrize(
+    "authority", [AUTHORITY, HybridKey.from_seed(b"a" * 32 + b"b" * 32)], ids=["plain", "hybrid"]
+)
+def test_other_tools_follow_the_chain_to_the_authoritys_own_certificate(
+    authority: SigningKey | HybridKey,
+) -> None:
+    own = x509.load_der_x509_certificate(authority_certificate("maker", authority, 5, 0, LAST_MS))
+    issued_by_it = x509.load_der_x509_certificate(issued(authority, KEY, "maker", now_ms=NOW_MS))
+    own.verify_directly_issued_by(own)
+    issued_by_it.verify_directly_issued_by(own)
+    identifier = own.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    named = issued_by_it.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+    assert identifier == named == key_id(authority.public_key)
+    constraints = own.extensions.get_extension_for_class(x509.BasicConstraints)
+    assert (constraints.critical, constraints.value.ca, constraints.value.path_length) == (True, True, 0)
+    usage = own.extensions.get_extension_for_class(x509.KeyUsage).value
+    assert usage.key_cert_sign
+    assert not usage.digital_signature
+    with pytest.raises(FormError):  # no key is enrolled by it
+        certificate_from_bytes(authority_certificate("maker", authority, 5, 0, LAST_MS))

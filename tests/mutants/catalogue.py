@@ -11,6 +11,7 @@ from tests.mutants import (
     epochs,
     governance,
     joining,
+    keys,
     proofs,
     proposals,
     rules,
@@ -33,6 +34,7 @@ AREAS: Final[dict[str, tuple[Mutant, ...]]] = {
     "transport": transport.MUTANTS,
     "epochs": epochs.MUTANTS,
     "governance": governance.MUTANTS,
+    "keys": keys.MUTANTS,
     "joining": joining.MUTANTS,
     "epcis": epcis.MUTANTS,
 }

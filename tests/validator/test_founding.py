@@ -7,10 +7,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from typer.testing import CliRunner
 
 from ledger.chain.genesis import genesis_from_bytes
-from ledger.members.members import Members
+from ledger.members.members import Members, Use
 from node.founding import app
 
 PLAN = """
@@ -55,6 +57,12 @@ def test_every_folder_holds_the_same_genesis_and_keys_nobody_else_may_read(tmp_p
     assert Members(genesis.registry(), 1).grantee("952122000000") == "cyd"
     own = tomllib.loads((tmp_path / "net" / "bob" / "custody.toml").read_text())
     assert (own["organisation"], own["gateway"]) == ("bob", "http://127.0.0.1:8101")
+    authority = x509.load_pem_x509_certificate((tmp_path / "net" / "ada" / "ca.pem").read_bytes())
+    registered = Members(genesis.registry(), 1).key(
+        authority.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    )
+    assert registered is not None
+    assert (registered.organisation, registered.use) == ("ada", Use.AUTHORITY)
     key = tmp_path / "net" / "ada" / "keys" / "validator-0.key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
