@@ -101,7 +101,7 @@ class Company(Protocol):
 class Approvers:
     """Who may approve a change, by the registry in force at one height: organisations with a vote, by their keys.
 
-    A block's approvers are those of `APPROVERS_BELOW` blocks before it (ADR 0006).
+    A block's approvers are those of `APPROVERS_BELOW` blocks before it (ADR 0007).
     """
 
     __slots__ = ("_members", "network", "organisations", "quorum")
