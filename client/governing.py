@@ -12,8 +12,7 @@ from typing import Any, Final, NamedTuple
 from ledger.base.encoding import decode, encode
 from ledger.base.errors import Code, FormError
 from ledger.base.limits import PROPOSAL_BYTES
-from ledger.chain.epoch import Approval as EpochApproval
-from ledger.chain.epoch import EpochChange, parse_change, with_approvals
+from ledger.chain.epoch import parse_change
 from ledger.members.constitution import ChangeKind, electorate_of
 from ledger.members.draft import RegistryDraft
 from ledger.members.governance import Act, Status
@@ -139,21 +138,6 @@ def ballot_item(proposal: bytes, *, yes: bool, approval: bytes | None = None) ->
 def withdraw_item(proposal: bytes) -> tuple[Any, ...]:
     """The item by which its proposer takes a proposal back."""
     return (int(Act.WITHDRAW), proposal)
-
-
-def epoch_change_of(proposal: Proposal) -> EpochChange:
-    """The change of validators that was proposed, with the approvals that its ballots carry; FormError if it is another."""
-    if proposal.change[0] != ChangeKind.VALIDATORS:
-        raise FormError(Code.USAGE, "expected a proposal that changes the validators, got another")
-    change = parse_change(decode(encode(proposal.change[1]), max_bytes=PROPOSAL_BYTES))
-    return with_approvals(
-        change,
-        [
-            EpochApproval(one.organisation, *one.approval)
-            for one in proposal.ballots
-            if one.approval is not None
-        ],
-    )
 
 
 # --- in words

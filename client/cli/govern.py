@@ -351,8 +351,8 @@ def vote(
     as_json: JSON = False,
 ) -> None:
     """Vote on a proposal, for good: one vote an organisation."""
-    from client.governing import ballot_item, describe, epoch_change_of, needed, proposal_of
-    from ledger.chain.epoch import approve
+    from client.governing import ballot_item, describe, needed, proposal_of
+    from ledger.chain.epoch import approve, parse_change
     from ledger.members.constitution import ChangeKind
 
     if choice not in ("yes", "no"):
@@ -366,7 +366,7 @@ def vote(
         )
         approval = None
         if choice == "yes" and found.change[0] == ChangeKind.VALIDATORS:
-            change = epoch_change_of(found)
+            change = parse_change(found.change[1])
             approval = approve(desk.key(), desk.organisation, before.known.network, change).signature
         item = ballot_item(found.id, yes=choice == "yes", approval=approval)
         height = desk.submit(client, before.known.network, item)
@@ -414,13 +414,16 @@ def enact(
 ) -> None:
     """Close the epoch with the change of validators that was voted: its ballots carry the approvals."""
     from client.acts import done, sign_acts
-    from client.governing import epoch_change_of, proposal_of
+    from client.governing import proposal_of
+    from ledger.chain.proposed import collect
     from ledger.chain.transaction import Kind
 
     desk = Desk(organisation, key, descriptor, gateways, anchor)
     with desk.open() as client:
         found = desk.registry(client)
-        change = epoch_change_of(proposal_of(found.registry, proposal))
+        chosen = proposal_of(found.registry, proposal)
+        height = found.checkpoint.header.height + 1
+        change = collect(found.known.network, found.registry, height, chosen.id, now_ms())
         made = sign_acts(
             desk.key(), found.known.network, desk.organisation, Kind.EPOCH_CHANGE, [change], now_ms=now_ms()
         )

@@ -110,7 +110,6 @@ ELSEWHERE = {
     "client.cli.govern:_application": "TOML of the standard library; what is in it is checked in execution",
     "client.cli.govern:propose_validators": "a change of validators, which is listed",
     "client.governing:_seats": "a change of validators, which is listed",
-    "client.governing:epoch_change_of": "a change of validators, which is listed",
     "client.auditing:_newest": "a checkpoint, which is listed",
     "client.anchor:AnchorFolder.begin": INNER,
     "client.anchor:AnchorFolder.closings": "closings, which are listed",
