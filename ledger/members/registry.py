@@ -85,6 +85,10 @@ class Entry(NamedTuple):
         return max(ends, default=None)
 
 
+Name = tuple[int, str]
+"""(kind, name): what an entry is found by."""
+
+
 class Source(Protocol):
     """Where entries are looked up: the registry itself, or the proofs in a bundle."""
 
@@ -106,54 +110,62 @@ class Registry:
     """All entries, sorted; immutable."""
 
     def __init__(
-        self, network: bytes, entries: Iterable[Entry], tree: merkle.MerkleTree | None = None
+        self,
+        network: bytes,
+        entries: Iterable[Entry],
+        made: tuple[list[Name], merkle.MerkleTree] | None = None,
     ) -> None:
-        """`tree`: that over these entries, which then are in order with names as they must be."""
-        self.entries = sorted(entries) if tree is None else list(entries)
-        self._names = [(entry.kind, entry.name) for entry in self.entries]
+        """`made`: the names of these entries, which then are in order as they must be, and the tree over them."""
         self._network = network
-        if tree is None:
+        if made is None:
+            self.entries = sorted(entries)
+            self._names = [(entry.kind, entry.name) for entry in self.entries]
             _check_names(self._names)
-            tree = merkle.MerkleTree([leaf(network, entry) for entry in self.entries])
-        self._tree = tree
-        self.root = registry_root(network, tree.size, tree.root)
+            self._tree = merkle.MerkleTree([leaf(network, entry) for entry in self.entries])
+        else:
+            self.entries = list(entries)
+            self._names, self._tree = made
+        self.root = registry_root(network, self._tree.size, self._tree.root)
 
     def amended(self, height: int, changes: Iterable[tuple[int, str, Any]]) -> Registry:
         """The registry after a block at `height` that set each (kind, name) to its data, None to nothing, from height + 1.
 
         Hashes the entries that change, and what stands above those that move for a new one.
         """
-        after: dict[tuple[int, str], Entry] = {}
+        after: dict[Name, Entry] = {}
         for kind, name, data in changes:
             entry = self.exact(kind, name) or Entry(kind, name, ())
             if entry.at(height + 1) != data:
                 after[kind, name] = entry.set_from(height + 1, data)
         return self._with(after)
 
-    def _with(self, after: dict[tuple[int, str], Entry]) -> Registry:
+    def _with(self, after: dict[Name, Entry]) -> Registry:
         """The registry with these entries, each in the place of the one of its name, or new."""
         replaced: dict[int, bytes] = {}
-        added: list[tuple[Entry, bytes]] = []
+        added: list[tuple[Name, Entry, bytes]] = []
         entries = list(self.entries)
-        for place in sorted(after):
-            entry, position = after[place], bisect_left(self._names, place)
+        for name in sorted(after):
+            entry, position = after[name], bisect_left(self._names, name)
             hashed = merkle.leaf_hash(leaf(self._network, entry))
-            if position < len(self._names) and self._names[position] == place:
+            if position < len(self._names) and self._names[position] == name:
                 entries[position] = entry
                 replaced[position] = hashed
             else:
-                added.append((entry, hashed))
-        tree = self._tree.replaced(replaced)
+                added.append((name, entry, hashed))
+        names, tree = self._names, self._tree.replaced(replaced)
         if added:
-            first = bisect_left(self._names, (added[0][0].kind, added[0][0].name))
-            moved = [*zip(entries[first:], tree.leaf_hashes(first), strict=True), *added]
-            moved.sort(key=_by_name)
-            entries[first:] = [entry for entry, _ in moved]
-            tree = tree.continued(first, [hashed for _, hashed in moved])
-        made = Registry(self._network, entries, tree)
-        for entry, _ in added:
-            if entry.kind == Kind.GRANT and (other := made.overlapping(entry.name)) is not None:
-                raise _overlapping(entry.name, other)
+            names, first = list(names), bisect_left(names, added[0][0])
+            moved = tree.leaf_hashes(first)
+            for name, entry, hashed in added:
+                position = bisect_left(names, name)
+                names.insert(position, name)
+                entries.insert(position, entry)
+                moved.insert(position - first, hashed)
+            tree = tree.continued(first, moved)
+        made = Registry(self._network, entries, (names, tree))
+        for (kind, digits), _, _ in added:
+            if kind == Kind.GRANT and (other := made.overlapping(digits)) is not None:
+                raise _overlapping(digits, other)
         return made
 
     def of_kind(self, kind: int) -> list[Entry]:
@@ -205,7 +217,7 @@ class Registry:
         )
 
 
-def _check_names(names: Sequence[tuple[int, str]]) -> None:
+def _check_names(names: Sequence[Name]) -> None:
     for first, second in pairwise(names):
         if first == second:
             raise FormError(Code.MALFORMED, f"registry: expected each name once, got {first[1]!r} twice")
@@ -215,10 +227,6 @@ def _check_names(names: Sequence[tuple[int, str]]) -> None:
 
 def _overlapping(first: str, second: str) -> FormError:
     return FormError(Code.MALFORMED, f"registry: expected prefix-free grants, got {first} and {second}")
-
-
-def _by_name(pair: tuple[Entry, bytes]) -> tuple[int, str]:
-    return pair[0].kind, pair[0].name
 
 
 def is_prefix_entry(entry: Entry, kind: int, digits: str) -> bool:

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.base.errors import CustodyError, FormError, ProofError
+from ledger.base import limits
+from ledger.base.errors import Code, CustodyError, FormError, ProofError, RuleError
+from ledger.members.draft import RegistryDraft
 from ledger.members.members import (
     Delegation,
     Members,
@@ -224,3 +226,52 @@ def test_an_amendment_holds_from_the_next_height_and_forgets_nothing() -> None:
     assert [Members(again, height).parameter("b") for height in (7, 8, 9, 10)] == [1, None, None, 5]
     assert [Members(again, height).parameter("a") for height in (7, 8, 9, 10)] == [1, 2, 2, None]
     assert made.root not in (later.root, again.root)
+
+
+CHANGES = st.dictionaries(
+    st.tuples(st.sampled_from((Kind.KEY, Kind.PARTY, Kind.SUCCESSOR, Kind.BALLOT)), st.text("abc", min_size=1, max_size=2)),
+    st.sampled_from(("maker", "carrier", None)),
+    max_size=6,
+)  # fmt: skip
+
+
+@given(CHANGES, st.lists(CHANGES, max_size=8))
+def test_amending_gives_what_building_it_anew_gives_and_proves_every_entry(
+    first: dict[tuple[Kind, str], str | None], later: list[dict[tuple[Kind, str], str | None]]
+) -> None:
+    made = registry(*(entry(kind, name, data) for (kind, name), data in first.items() if data is not None))
+    for height, changes in enumerate(later, 1):
+        before = made
+        made = made.amended(height, [(int(kind), name, data) for (kind, name), data in changes.items()])
+        again = registry(*made.entries)
+        assert (made.root, made.entries) == (again.root, again.entries)
+        for one in made.entries:
+            proof = made.prove_exact(one.kind, one.name)
+            assert verify_registry(NETWORK, made.root, proof, one.kind, one.name, prefix=False) == one
+            known = before.exact(one.kind, one.name)
+            assert known is None or all(known.at(h) == one.at(h) for h in range(height + 1)), "the past stays"
+        for (kind, name), data in changes.items():
+            now = made.exact(kind, name)
+            assert (None if now is None else now.at(height + 1)) == data
+
+
+def test_a_grant_within_another_never_enters_a_registry_and_a_draft_says_so() -> None:
+    made = registry(*GRANTS)
+    draft = RegistryDraft(made, 1)
+    for digits, other in (("9521", "952"), ("40", "4012345"), ("95", "952"), ("777", None), ("952", None)):
+        assert draft.overlapping(digits) == made.overlapping(digits) == other
+        if other is not None:
+            with pytest.raises(FormError, match="prefix-free"):
+                made.amended(1, [(int(Kind.GRANT), digits, "maker")])
+    draft.set(Kind.GRANT, "7777", "maker")
+    assert draft.overlapping("77771") == "7777"
+
+
+def test_an_entry_that_changed_too_often_may_only_end() -> None:
+    periods = tuple(Period(number, number + 1, "x") for number in range(limits.REGISTRY_PERIODS))
+    draft = RegistryDraft(registry(Entry(int(Kind.PARTY), "p", periods)), limits.REGISTRY_PERIODS)
+    with pytest.raises(RuleError, match="may only end") as refused:
+        draft.set(Kind.PARTY, "p", "maker")
+    assert refused.value.code is Code.LIMIT
+    draft.set(Kind.PARTY, "p", None)
+    assert draft.changes == ((int(Kind.PARTY), "p", None),)

@@ -160,4 +160,13 @@ MUTANTS: Final = (
         "tests/validator/test_execution.py::"
         "test_what_votes_set_is_there_after_a_restart_whether_it_was_flushed_or_is_redone",
     ),
+    Mutant(
+        "joined-without-votes",
+        "A node that joined at a snapshot forgets what votes had set: it judges acts by the registry of genesis.",
+        "STORAGE 9",
+        "node/validator/past.py",
+        'yield "registry", [(registry_key(entry), encode(entry)) for entry in registry.entries]',
+        'yield "registry", []',
+        "tests/validator/test_joining.py::test_a_node_without_anything_joins_takes_part_and_proves_the_same",
+    ),
 )

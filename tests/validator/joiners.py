@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
 import structlog
 
+from client.acts import sign_acts
 from ledger.base.encoding import decode, encode
+from ledger.base.keys import SigningKey
+from ledger.chain.transaction import Kind
+from ledger.members.governance import proposal_id
 from ledger.trade.record import SubjectKey
 from node.local.client import LocalClient
+from node.local.protocol import State, Submission
 from node.validator.running import run_validator
 from node.validator.validator import open_member
 from tests.validator.network import Network, item, until, with_made
+from tests.world.world import seed
 
 SETTINGS = """
 [snapshots]
@@ -101,6 +108,24 @@ async def feed(network: Network, numbers: range, *, by: str = "maker") -> None:
         await client.submit((author.submission((number,)),))
         if number % 3 == 0:
             await client.submit((author.submission((number,), is_first=False),))
+
+
+async def govern(network: Network, identifier: str) -> None:
+    """Add an organisation by the votes of three of four, each in a block of its own."""
+    now_ms = time.time_ns() // 1_000_000
+    key = SigningKey(seed(identifier)).public_key
+    change = (0, identifier, identifier.title(), "NL", ("logistics",), False, (), None, key, False)
+    item = (0, change, now_ms + 3_600_000, "")
+    proposal = proposal_id(network.network, "maker", item)
+    for who, act in (
+        ("maker", item),
+        *((one, (1, proposal, True, None)) for one in ("maker", "forwarder", "carrier")),
+    ):
+        approver = network.key(who, "approver")
+        signed = sign_acts(approver, network.network, who, Kind.GOVERNANCE, (act,), now_ms=now_ms)
+        (status,) = await network.clients["maker"].submit((Submission(signed.to_bytes()),))
+        assert status.state is State.FINAL, status
+        assert not status.receipts[0].refusal, status
 
 
 async def snapshots_of(network: Network, least: int, *names: str) -> dict[str, int]:

@@ -22,7 +22,7 @@ from node.storage.snapshots import Part, PartKind, SnapshotStore
 from node.validator.completing import Completer
 from node.validator.provider import Provider
 from node.validator.sync_wire import AskEntries, AskLinks, AskPart
-from tests.validator.joiners import Joined, bundles, feed, lose, snapshots_of, with_snapshots
+from tests.validator.joiners import Joined, bundles, feed, govern, lose, snapshots_of, with_snapshots
 from tests.validator.network import Network, item, until
 
 ITEMS = range(20)
@@ -37,7 +37,8 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def without_customs(network: Network) -> dict[str, int]:
-    """Feed the network, let customs lose everything; the height of each other's newest snapshot."""
+    """Feed the network and vote, let customs lose everything; the height of each other's newest snapshot."""
+    await govern(network, "broker")
     await feed(network, ITEMS)
     await network.stop("customs")
     heights = await snapshots_of(network, 20, *(name for name in network.names if name != "customs"))
@@ -71,6 +72,8 @@ def test_a_node_without_anything_joins_takes_part_and_proves_the_same(tmp_path: 
             await same_bundles(network, joined, ITEMS)
             await network.stop("carrier")  # now every block needs the vote of who joined
             await feed(network, range(20, 24))
+            await network.start("carrier")
+            await govern(network, "agent")
             (again,) = await joined.client.submit((network.author().submission((50,)),))
             assert again.state is State.FINAL
             assert [receipt.refusal for receipt in again.receipts] == [""]
