@@ -10,6 +10,8 @@ _BLOCK: Final = "ledger/state/block.py"
 _TRANSACTION: Final = "ledger/chain/transaction.py"
 _TABLE: Final = "ledger/trade/rules/table.py"
 _APPROVAL: Final = "ledger/state/approval.py"
+_CEREMONY: Final = "node/gateway/persons/ceremony.py"
+_T_PERSONS: Final = "tests/gateway/test_persons.py::"
 _T_APPROVAL: Final = "tests/state/test_approval.py::"
 _T_BLOCK: Final = "tests/state/test_block.py::"
 _T_REGISTRY: Final = "tests/members/test_registry.py::"
@@ -240,6 +242,33 @@ MUTANTS: Final = (
         '    if standing is None:\n        reason = "none stands"',
         "    if standing is None:\n        return {}",
         _T_APPROVAL + "test_an_act_under_policy_waits_for_a_person",
+    ),
+    Mutant(
+        "passkey-without-verification",
+        "Whoever finds an unlocked device approves: the gateway takes an assertion of a person who was not verified.",
+        "PERSONS 4",
+        _CEREMONY,
+        "credential_current_sign_count=passkey.counter,\n            require_user_verification=True,",
+        "credential_current_sign_count=passkey.counter,\n            require_user_verification=False,",
+        _T_PERSONS + "test_an_assertion_that_does_not_hold_changes_nothing",
+    ),
+    Mutant(
+        "passkey-counter-forgotten",
+        "A copied authenticator approves beside the person's own: the gateway does not keep the counter.",
+        "PERSONS 4",
+        "node/gateway/persons/service.py",
+        'assertion, person["counter"] = ceremony.approve(',
+        "assertion, _ = ceremony.approve(",
+        _T_PERSONS + "test_an_assertion_that_does_not_hold_changes_nothing",
+    ),
+    Mutant(
+        "assertion-over-any-challenge",
+        "A person who approved one act is made to have approved another.",
+        "PERSONS 4",
+        _CEREMONY,
+        "            expected_challenge=act,",
+        '            expected_challenge=base64url_to_bytes(json.loads(parsed.response.client_data_json)["challenge"]),',
+        _T_PERSONS + "test_an_assertion_over_another_act_approves_nothing",
     ),
     Mutant(
         "approval-used-twice",
