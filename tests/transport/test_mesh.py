@@ -277,8 +277,10 @@ def test_a_key_is_exchanged_with_overlap_and_the_peer_stays_who_it_was(place: in
 def test_a_key_that_is_no_longer_accepted_ends_its_connection_and_makes_no_other() -> None:
     async def scenario(nodes: list[Node]) -> None:
         await until(lambda: is_complete(nodes))
+        link = nodes[1].mesh._links[KEYS[0].public_key]
         for keys in ((KEYS[4],), ()):
             nodes[1].mesh.set_peers(with_keys(nodes[1], KEYS[0], *keys))
+            assert link.is_closing
             await until(lambda: nodes[1].mesh.connected == ())
             refused = nodes[1].mesh.counters.refused
             await until(lambda refused=refused: nodes[1].mesh.counters.refused > refused)  # type: ignore[misc]
