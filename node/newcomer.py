@@ -2,7 +2,7 @@
 
     made = make_folder(path, "broker", genesis, network, peers, listen, gateway, passphrase)
     made.peer            what the others put into their node.toml: address and transport key
-    made.authority       what the proposal to add the organisation names
+    made.application     what the members vote on, once the newcomer has filled it in: `custody govern propose add`
 
 Nothing here needs a network. The genesis is checked against the network's id, which the newcomer has from people it trusts:
 it is the anchor of every proof, and of the chain that its node will fetch. What peers say is checked against that, so a
@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 from ledger.base.errors import Code, FormError, StorageError
 from ledger.base.hashing import HASH_BYTES
 from ledger.chain.genesis import genesis_from_bytes
-from ledger.members.members import check_organisation_id
+from ledger.members.members import ROLES, check_organisation_id
 from node.config import FILE, GENESIS_FILE, NodeConfig, PeerAddress, load_config
 from node.init import CLIENT_FILE
 from node.storage.filesystem import RealFileSystem, write_atomically
@@ -34,8 +34,8 @@ class Newcomer(NamedTuple):
     """A folder that was made."""
 
     config: NodeConfig
-    authority: bytes
-    """Public key of the organisation's authority, which issues its certificates."""
+    application: str
+    """TOML: the organisation as the members are asked to add it; what only people know is left empty."""
     peer: str
     """TOML: this node as others list it."""
 
@@ -87,7 +87,15 @@ def make_folder(
         if use not in keystore.names():
             keystore.generate(use, use, passphrase)
     transport, authority = (keystore.inspect(use).public_key for use in (TRANSPORT, "authority"))
-    return Newcomer(config, authority, own_table(config, transport))
+    return Newcomer(config, _application(organisation, authority), own_table(config, transport))
+
+
+def _application(organisation: str, authority: bytes) -> str:
+    return (
+        f'id = "{organisation}"\nname = ""\ncountry = ""  # ISO 3166-1 alpha-2\n'
+        f"roles = []  # of: {', '.join(ROLES)}\nparties = []  # GLNs\nvote = true\n"
+        f'# lei = "ISO 17442"\nauthority = "{authority.hex()}"  # its key issues the certificates of all others\n'
+    )
 
 
 def network_id(text: str) -> bytes:

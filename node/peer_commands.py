@@ -40,18 +40,19 @@ def join(
     passphrase_file: Annotated[Path | None, _PASSPHRASE] = None,
     unsealed: Annotated[bool, _UNSEALED] = False,
 ) -> None:
-    """Make a newcomer's folder: keys, settings, and the file that the other nodes take it in with."""
+    """Make a newcomer's folder: keys, settings, and the files that members take it in with."""
     try:
         passphrase = _sealed_by(passphrase_file, unsealed=unsealed)
         made = make_folder(
             folder.resolve(), organisation, genesis, network_id(network), peers, listen, gateway, passphrase
         )
-        table = Path(f"peer-{organisation}.toml")
+        table, application = Path(f"peer-{organisation}.toml"), Path(f"application-{organisation}.toml")
         _write(table, made.peer.encode())
+        _write(application, made.application.encode())
     except CustodyError as error:
         raise ended(error) from None
-    typer.echo(f"authority key of {organisation}: {made.authority.hex()}")
     typer.echo(f"every other node: cat {table} >> node.toml && custody node reload")
+    typer.echo(f"fill in {application}; a member: custody govern propose add {application}")
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,9 @@ def test_a_newcomer_gets_keys_settings_and_what_the_others_take_it_in_with(besid
     keystore = Keystore(beside.folder / "keys")
     assert set(keystore.names()) >= {"approver", "authority", "capture", "device", "sign", "transport"}
     assert all(path.stat().st_mode & 0o077 == 0 for path in (beside.folder / "keys").iterdir())
-    assert keystore.load("authority").public_key.hex() in said
+    application = tomllib.loads(Path("application-broker.toml").read_text())
+    assert application["id"] == "broker"
+    assert application["authority"] == keystore.load("authority").public_key.hex()
 
     settings = beside.member / FILE
     settings.write_text(settings.read_text() + Path("peer-broker.toml").read_text())
