@@ -107,6 +107,7 @@ def test_real_documents_go_through_on_a_fresh_network(tmp_path: Path, shared_dat
     assert all(one["exit_code"] != 1 and "SIMULATED" in one["headline"] for one in said["subjects"])
 
 
+@pytest.mark.timeout(900)
 def test_a_consortium_changes_under_way_and_loses_nothing(tmp_path: Path) -> None:
     output = tmp_path / "output"
     said = demo(output, "--chapter", "consortium")
