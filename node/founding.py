@@ -4,6 +4,7 @@
     id = "carrier"
     name = "Carrier"
     country = "NL"
+    lei = "529900T8BM49AURSDO55"          # Legal Entity Identifier, if it has one
     roles = ["logistics"]
     parties = ["https://id.gs1.org/417/9521234900027"]
     prefixes = ["9529012"]                # GS1 company prefixes
@@ -99,6 +100,7 @@ def _plan_of(one: Any, number: int) -> OrganisationPlan:
         raise FormError(Code.USAGE, f"{where}: expected a table")
     known = dict(one)
     texts = {field: _text(known.pop(field, None), f"{where}: {field}") for field in ("id", "name", "country")}
+    lei = None if "lei" not in known else _text(known.pop("lei"), f"{where}: lei")
     lists = {field: _texts(known.pop(field, []), f"{where}: {field}") for field in _TEXT_LISTS}
     flags = {
         field: known.pop(field, default) for field, default in (("validator", True), ("simulated", False))
@@ -116,6 +118,7 @@ def _plan_of(one: Any, number: int) -> OrganisationPlan:
         prefixes=lists["prefixes"],
         issuers=lists["issuers"],
         jurisdiction=lists["jurisdiction"],
+        lei=lei,
         is_simulated=flags["simulated"],
         is_validator=flags["validator"],
     )

@@ -33,6 +33,7 @@ from ledger.chain.genesis import (
 )
 from ledger.members.certificate import authority_certificate
 from ledger.members.constitution import CONSTITUTION, DEFAULT_RULES
+from ledger.members.identity import check_lei, check_party
 from ledger.members.members import PROTOCOL, Use, key_data
 from ledger.members.registry import Entry, Kind, Period
 from node.config import FILE, GENESIS_FILE, transport_pin
@@ -84,6 +85,8 @@ class OrganisationPlan:
     successor: str | None = None
     """The authority that took over its holds."""
     delegates: tuple[DelegatePlan, ...] = ()
+    lei: str | None = None
+    """Its Legal Entity Identifier (ISO 17442-1)."""
     is_simulated: bool = False
     """Said in every verdict that rests on it."""
     is_validator: bool = True
@@ -237,9 +240,13 @@ def _authority_file(
 
 def _entries_of(plan: OrganisationPlan, known: dict[str, bytes]) -> list[tuple[Kind, str, Any]]:
     who = plan.identifier
-    entries: list[tuple[Kind, str, Any]] = [
-        (Kind.ORGANISATION, who, (plan.name, plan.country, plan.roles, plan.is_simulated))
-    ]
+    organisation: tuple[Any, ...] = (plan.name, plan.country, plan.roles, plan.is_simulated)
+    if plan.lei is not None:
+        check_lei(plan.lei)
+        organisation = (*organisation, plan.lei)
+    for party_id in plan.parties:
+        check_party(party_id)
+    entries: list[tuple[Kind, str, Any]] = [(Kind.ORGANISATION, who, organisation)]
     entries += [
         (Kind.KEY, key_id(known[name]).hex(), key_data(who, use, known[name]))
         for name, use in _USES.items()

@@ -301,7 +301,7 @@ def genesis_json(genesis: Genesis) -> dict[str, Any]:
             for seat in genesis.validators
         ],
         "organisations": [
-            dict(zip(("name", "country", "roles", "simulated"), entry.at(0), strict=True))
+            dict(zip(("name", "country", "roles", "simulated", "lei"), entry.at(0), strict=False))
             | {"id": entry.name, "keys": keys.get(entry.name, [])}
             for entry in genesis.entries
             if entry.kind == RegistryKind.ORGANISATION

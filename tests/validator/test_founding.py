@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from ledger.chain.genesis import genesis_from_bytes
 from ledger.members.members import Members, Use
 from node.founding import app
+from node.gateway.rendering import genesis_json
 
 PLAN = """
 [[organisation]]
@@ -67,6 +68,18 @@ def test_every_folder_holds_the_same_genesis_and_keys_nobody_else_may_read(tmp_p
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
+def test_an_organisation_with_an_lei_is_founded_and_shown_with_it(tmp_path: Path) -> None:
+    plan = plan_file(tmp_path, four() + 'lei = "529900T8BM49AURSDO55"\n')
+    code, said = run(str(tmp_path / "net"), "--plan", plan, "--unsealed")
+    assert code == 0, said
+    genesis = genesis_from_bytes((tmp_path / "net" / "ada" / "genesis.custody").read_bytes())
+    organisation = Members(genesis.registry(), 1).organisation("dee")
+    assert organisation is not None
+    assert organisation.lei == "529900T8BM49AURSDO55"
+    shown = {one["id"]: one.get("lei") for one in genesis_json(genesis)["organisations"]}
+    assert shown == {"ada": None, "bob": None, "cyd": None, "dee": "529900T8BM49AURSDO55"}
+
+
 def test_a_passphrase_seals_all_keys(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("correct horse\n")
@@ -91,6 +104,9 @@ def test_a_passphrase_seals_all_keys(tmp_path: Path) -> None:
             four().replace("95212", "9521", 1).replace('prefixes = ["95210"]', 'prefixes = ["9521"]'),
             "prefix-free",
         ),
+        (four() + 'lei = "529900T8BM49AURSDO56"\n', "check digits"),
+        (four() + 'lei = "short"\n', "18 capital letters"),
+        (four() + 'parties = ["https://id.gs1.org/417/9521234900020"]\n', "check digit of GLN"),
     ],
 )
 def test_a_wrong_plan_is_refused_in_one_sentence_and_makes_nothing(
