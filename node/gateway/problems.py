@@ -47,12 +47,15 @@ STATUS: Final[Mapping[Code, int]] = MappingProxyType(
         Code.ROLLED_BACK: 422,
         Code.ERASED: 410,
         Code.LIMIT: 422,
+        Code.NOT_APPLICABLE: 422,
+        Code.NOT_OPEN: 422,
         Code.NOT_PROVEN: 422,
         Code.UNUSED_BYTES: 422,
         Code.FOREIGN_ANCHOR: 422,
         Code.INCOMPLETE: 422,
         Code.REPEATED: 409,
         Code.ATTESTATION_REPEATED: 409,
+        Code.ALREADY_VOTED: 409,
         # By somebody who may not.
         Code.UNAUTHORISED: 401,
         Code.UNKNOWN_KEY: 403,
@@ -62,6 +65,7 @@ STATUS: Final[Mapping[Code, int]] = MappingProxyType(
         Code.COMPROMISED: 403,
         Code.WRONG_USE: 403,
         Code.NOT_ENTITLED: 403,
+        Code.SUSPENDED: 403,
         # Not there.
         Code.UNKNOWN_SUBJECT: 404,
         Code.UNKNOWN_TRANSACTION: 404,

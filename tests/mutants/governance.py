@@ -167,6 +167,6 @@ MUTANTS: Final = (
         "node/validator/past.py",
         'yield "registry", [(registry_key(entry), encode(entry)) for entry in registry.entries]',
         'yield "registry", []',
-        "tests/validator/test_joining.py::test_a_node_without_anything_joins_takes_part_and_proves_the_same",
+        "tests/validator/test_past.py::test_who_joins_has_everything_that_votes_set",
     ),
 )
