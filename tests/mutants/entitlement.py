@@ -167,8 +167,8 @@ MUTANTS: Final = (
         "A delegate's one-time key signs at the moment it ended.",
         "CUSTODY_RULES, Non-members",
         _TABLE,
-        "if act.time_ms >= act.delegation.until_ms:",
-        "if act.time_ms > act.delegation.until_ms:",
+        "act.time_ms >= act.delegation.until_ms",
+        "act.time_ms > act.delegation.until_ms",
         _T_HANDOVER + "test_a_delegates_power_ends_at_its_very_time",
     ),
     Mutant(

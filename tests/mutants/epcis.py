@@ -162,8 +162,8 @@ MUTANTS: Final = (
         "Items that the ledger refused are answered as events.",
         "EPCIS.md, Index",
         "node/index/reading.py",
-        "if receipt.entry is not None",
-        "if receipt.place is not None",
+        "Recorded(author, receipt.place, items[receipt.place], receipt.outcomes)\n                for receipt in status.receipts\n                if receipt.entry is not None",
+        "Recorded(author, receipt.place, items[receipt.place], receipt.outcomes)\n                for receipt in status.receipts\n                if receipt.place is not None",
         "tests/index/test_follower.py::test_refused_items_are_not_in_the_repository_and_contradicting_ones_are",
     ),
     Mutant(
@@ -308,8 +308,8 @@ MUTANTS: Final = (
         "A receiver takes events from whoever holds any listed key, a device's for one.",
         "EPCIS.md, Subscriptions",
         "client/webhook.py",
-        "if key.use == Use.CAPTURE and key.compromised_since is None:",
-        "if key.compromised_since is None:",
+        "if is_it and key.use == Use.CAPTURE and key.compromised_since is None:",
+        "if is_it and key.compromised_since is None:",
         _T_SIGNATURE,
     ),
     Mutant(

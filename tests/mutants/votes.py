@@ -60,8 +60,8 @@ MUTANTS: Final = (
         "The last signature of a certificate is not verified, so one vote of every quorum may be invented.",
         "CONSENSUS 2, 8",
         _CERTIFICATE,
-        "for place, index in enumerate(indices):",
-        "for place, index in enumerate(indices[:-1]):",
+        "for index, length in zip(indices, lengths, strict=True):",
+        "for index, length in zip(indices[:-1], lengths[:-1], strict=True):",
         _T_CERTIFICATE + "test_a_forged_certificate_does_not_hold",
     ),
     Mutant(
