@@ -6,6 +6,8 @@ import base64
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +36,7 @@ from node.gateway.persons.store import PersonStore
 from tests.interop.chromium import Authenticator, browsing
 
 CUSTOMS = cast.CUSTOMS
+_RUN = "import sys; from client.cli import main; sys.exit(main())"
 
 
 class Office:
@@ -133,6 +136,7 @@ def test_a_person_approves_a_release(tmp_path: Path, chromium: str) -> None:
         office.demand_persons()
         check_refusals(office, page, authenticator)
         check_approved(office, page, authenticator)
+        check_command(office, page)
         check_kept(office)
 
 
@@ -209,13 +213,38 @@ def check_approved(office: Office, page: Page, authenticator: Authenticator) -> 
     assert any("approved by a person" in line for line in verdict.subjects[0].timeline)
 
 
+def check_command(office: Office, page: Page) -> None:
+    """`custody approve --submit` prints the link, waits for the person, and submits what was approved."""
+    item = office.held()
+    file = office.folder / "release.signed"
+    file.write_bytes(office.release(item).to_bytes())
+    command = [
+        sys.executable,
+        "-c",
+        _RUN,
+        "--config",
+        str(office.folder / "custody.toml"),
+        "approve",
+        str(file),
+        "--submit",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        link = running.stderr.readline().rpartition(": ")[2].strip()
+        assert "Approved, in block" in approves(page, link)
+        told, _ = running.communicate(timeout=60)
+    assert running.returncode == 0
+    assert "applied   release" in told
+
+
 def check_kept(office: Office) -> None:
     """What was kept shows to an auditor that the hashes on the ledger are those of an assertion over the act."""
     run = CliRunner().invoke
     told = run(persons_command, ["check", "--folder", str(office.folder), "--json"])
     assert told.exit_code == 0
-    (one,) = json.loads(told.stdout)["approvals"]
+    one, another = json.loads(told.stdout)["approvals"]
     assert one["holds"]
+    assert another["holds"]
     kept = office.store.act(one["act"])
     kept["assertion"]["signature"] = kept["assertion"]["signature"][:-2] + "00"
     office.store.keep_act(kept)

@@ -1,4 +1,4 @@
-"""The routes of registration and approval (API.md §9). Bodies are small JSON objects, but for acts, which come as they are submitted.
+"""The routes of registration and approval (PERSONS.md §4). Bodies are small JSON objects, but for acts, which come as they are submitted.
 
 Handing acts in and asking for them takes the reader's token. The ceremonies are open: an invitation or the link's secret is in
 their bodies, an authenticator does the rest; secrets stand in no address, so in no log.
