@@ -22,6 +22,7 @@ from node.storage.block_store import StoredBlock
 from node.storage.snapshots import SnapshotReader
 from node.validator.execution import stored_block
 from node.validator.tables import (
+    AUTHORS,
     CLOSINGS,
     HISTORY,
     LOG,
@@ -110,6 +111,7 @@ def tables_of(snapshot: SnapshotReader) -> Iterator[tuple[str, Pairs]]:
         [
             (LOG, encode((outcome.event_log_size, manifest.peaks))),
             (OLDEST, height_key(oldest)),
+            (AUTHORS, b"\1"),
             (CLOSINGS, encode(manifest.closings)),
             (HISTORY, Progress(header.height, 0, 0).to_bytes() if has_past else b""),
         ],

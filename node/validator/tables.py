@@ -17,6 +17,7 @@
     registry      kind (1) name                           -> entry, where it is another than genesis and `epochs` give
     meta          "log"                                   -> [size, [peak, ...]] of the event log
                   "oldest"                                -> height (8) of the oldest of `headers`
+                  "authors"                               -> that `authors` has all: it is newer than the other tables
                   "closings"                              -> [closing, ...] of epochs before the snapshot joined from
                   "history"                               -> while the past below a snapshot is not complete, what is
 
@@ -60,6 +61,7 @@ _ROW_BYTES: Final = limits.TRANSACTION_BYTES + 1_000_000
 CLOSINGS: Final = b"closings"
 HISTORY: Final = b"history"
 OLDEST: Final = b"oldest"
+AUTHORS: Final = b"authors"
 _FORGOTTEN_PER_BLOCK: Final = 4
 _HEADERS_MS: Final = limits.EXPIRY_AHEAD_MS + 600_000
 """For how long the headers of transactions are kept: until all have expired, and a snapshot of then can be made."""
@@ -131,6 +133,8 @@ class Tables:
                 self.versions.put(leaf.record_hash, encode(leaf.record))
         place = sequence.to_bytes(8, "big")
         self.rows.put(place, encode((row.entry, row.item, related, row.legs)))
+        if sequence == 0:
+            self.meta.put(AUTHORS, b"\1")
         if row.item is not None and is_authored(row.item):
             self.authors.put(row.item.event_hash + place, b"\1")
         for key, aside, position, move, link in row.links:
@@ -273,6 +277,19 @@ class Tables:
         """The entry with that place in the event log."""
         data = get("rows", sequence.to_bytes(8, "big"))
         return None if data is None else Entry(*decode(data, max_bytes=_ROW_BYTES)[0])
+
+    def complete_authors(self) -> None:
+        """Fill `authors` in where an older version wrote the rows."""
+        if self.final("meta", AUTHORS) or next(self.rows.range(), None) is None:
+            return
+        self.store.fill("authors", self._authored())
+        self.store.fill("meta", [(AUTHORS, b"\1")])
+
+    def _authored(self) -> Iterator[tuple[bytes, bytes]]:
+        for place, data in self.rows.range():
+            item = decode(data, max_bytes=_ROW_BYTES)[1]
+            if item is not None and is_authored(item_from_wire(item)):
+                yield item[3] + place, b"\1"
 
     def author(self, event_hash: bytes) -> str | None:
         """The organisation that put an event hash on the ledger first, as far as the past is here."""

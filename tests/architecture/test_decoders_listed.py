@@ -78,6 +78,7 @@ ELSEWHERE = {
     "node.gateway.epcis.preparing:event_hashes": OWN,
     "node.index.reading:erased_in": "reads transactions that the ledger executed",
     "node.validator.tables:Tables.read_erasures": OWN,
+    "node.validator.tables:Tables._authored": OWN,
     "node.validator.tables:Tables.stored_link": OWN,
     "node.validator.tables:Tables.whole_row": OWN,
     "node.storage.snapshots:SnapshotStore.read": OWN,

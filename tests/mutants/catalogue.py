@@ -9,6 +9,7 @@ from tests.mutants import (
     entitlement,
     epcis,
     epochs,
+    erasure,
     governance,
     joining,
     keys,
@@ -37,5 +38,6 @@ AREAS: Final[dict[str, tuple[Mutant, ...]]] = {
     "keys": keys.MUTANTS,
     "joining": joining.MUTANTS,
     "epcis": epcis.MUTANTS,
+    "erasure": erasure.MUTANTS,
 }
 ALL: Final = tuple(mutant for mutants in AREAS.values() for mutant in mutants)

@@ -24,6 +24,7 @@ from node.local.client import LocalClient
 from node.local.protocol import OpenBytes, State, Submission, TransactionStatus
 from node.storage.payload_store import PayloadStore
 from node.validator import erasing
+from node.validator.tables import AUTHORS
 from tests.bench.load import event_of
 from tests.validator.joiners import Joined, lose, with_snapshots
 from tests.validator.network import Network, item, until, with_network
@@ -202,8 +203,13 @@ def test_who_puts_a_hash_on_the_ledger_again_cannot_have_its_authors_bytes_erase
         await network.same_height()
         for validator in network.running.values():
             assert validator.stores.payload.get(hashed) is not None
+        tables = network.running["customs"].executor.tables
+        for key in [key for key, _ in tables.authors.range()]:  # as an older version left it
+            tables.authors.layers[1].set(key, None)
+        tables.store.fill("meta", [(AUTHORS, b"")])
         await network.stop("customs")
         await network.start("customs")
+        assert network.running["customs"].executor.tables.author(hashed) == "maker"
         assert network.running["customs"].stores.payload.get(hashed) is not None
         assert await erase(network, (sequence, hashed)) == [""]
         assert network.running["maker"].stores.payload.is_erased(hashed)

@@ -145,6 +145,7 @@ def test_a_document_that_repeats_an_event_goes_with_it_too(tmp_path: Path) -> No
         told = await stage.http.get(
             second.headers["location"].removeprefix("/epcis") + "/document", headers=READER
         )
+        assert told.status_code == 404
         assert told.json()["code"] == "erased"
         await until(lambda: SECRET not in files(tmp_path))
 
@@ -163,7 +164,8 @@ def test_a_document_whose_erasure_somebody_else_indexed_goes_at_the_next_start(t
             validator = stage.validator
         async with staged_epcis(tmp_path, validator) as stage:
             told = await stage.http.get(kept, headers=READER)
-            assert told.json()["code"] == "erased"
+            assert told.status_code == 404
+        assert told.json()["code"] == "erased"
         assert SECRET not in files(tmp_path)
 
     asyncio.run(run())
