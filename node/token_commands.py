@@ -27,7 +27,7 @@ USES: Final = ("authority", "approver", "sign", "capture")
 def token_key(
     name: Annotated[str, typer.Argument(help=f"validator-EPOCH, {', '.join(USES)}.")],
     library: Annotated[Path, typer.Option(help="The PKCS#11 library, as /usr/lib/softhsm/libsofthsm2.so.")],
-    token: Annotated[str, typer.Option(help="The token's label.")],
+    label: Annotated[str, typer.Option("--token", help="The token's label.")],
     pin_file: Annotated[Path, typer.Option(help="File whose first line is the token's PIN.")],
     folder: Annotated[Path, FOLDER_OPTION] = Path(),
     passphrase_file: Annotated[
@@ -54,7 +54,7 @@ def token_key(
                 Code.USAGE, f"expected no key at {keystore.path(name)}, there is one; move it away first"
             )
         passphrase = None if passphrase_file is None else read_passphrase(passphrase_file)
-        made = make_token_key(str(library), token, read_passphrase(pin_file), hybrid=hybrid)
+        made = make_token_key(str(library), label, read_passphrase(pin_file), hybrid=hybrid)
         try:
             keystore.save(name, made, use, passphrase)
         except CustodyError:
@@ -62,4 +62,4 @@ def token_key(
             raise
     except CustodyError as error:
         raise ended(error) from None
-    typer.echo(f"{use} key {key_id(made.public_key).hex()} in the token {token}, file {keystore.path(name)}")
+    typer.echo(f"{use} key {key_id(made.public_key).hex()} in the token {label}, file {keystore.path(name)}")

@@ -1,4 +1,4 @@
-"""ML-DSA-65 (FIPS 204), the lattice half of a hybrid key (WIRE.md §3; ADR 0024).
+"""ML-DSA-65 (FIPS 204), the lattice half of a hybrid key (WIRE.md §3; ADR 7).
 
 This is the one module of the pure core that calls `cryptography`, and only once a hybrid key is met: a network of plain
 keys never loads it. Verifying is a function of bytes: FIPS 204 fixes the encodings, and §3.6.2 bids a verifier refuse

@@ -29,6 +29,8 @@ RECENT_BYTES: Final = 4_000_000
 """Of final blocks kept in memory for those who follow."""
 RANGE_BYTES: Final = 24_000_000
 """About how much of the block store is read to answer one request for a range."""
+RANGE_CERTIFICATE_BYTES: Final = 1_200_000
+"""Of certificates in one range: those of hybrid keys take 71 kB each at 31 validators, and a message has its cap."""
 
 
 class Chain:
@@ -121,11 +123,13 @@ class Chain:
     def range(self, from_height: int) -> Range | None:
         """Final blocks from a height on, the last one directly certified; None if there are none."""
         members: list[tuple[Block, Certificate | None]] = []
-        size = 0
+        size = certificates = 0
         for height in range(max(1, from_height), self.height + 1):
             stored = self._executor.blocks.get(height)
             size += len(stored.body)
-            if members and (len(members) == limits.BLOCKS_PER_RANGE or size > RANGE_BYTES):
+            certificates += len(stored.certificate)
+            is_full = size > RANGE_BYTES or certificates > RANGE_CERTIFICATE_BYTES
+            if members and (len(members) == limits.BLOCKS_PER_RANGE or is_full):
                 break
             members.append((block_of(stored), certificate_of(stored)))
         while members and members[-1][1] is None:

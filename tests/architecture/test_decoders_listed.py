@@ -63,6 +63,7 @@ ELSEWHERE = {
     "node.storage.segment_format:decode_record_header": OWN,
     "node.storage.block_store:_Log.read": OWN,
     "node.storage.filesystem:read_whole": "bytes only",
+    "node.storage.token:open_token_key": "a key file that was read already: the key file",
     "node.storage.payload_store:PayloadStore._read": OWN,
     "node.storage.payload_store:PayloadStore._take_up": OWN,
     "node.storage.stores:open_stores": OWN,

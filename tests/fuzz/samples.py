@@ -13,8 +13,8 @@ from client.prepare import prepare_document
 from client.signing import PreparedFile, sign
 from ledger.base.encoding import decode, encode
 from ledger.base.errors import Code
-from ledger.base.keyfile import Cost, seal_key, write_unsealed_key
-from ledger.base.keys import SigningKey
+from ledger.base.keyfile import Cost, TokenKey, TokenPlace, seal_key, write_unsealed_key
+from ledger.base.keys import HybridKey, SigningKey
 from ledger.chain.batch import BatchHead, make_batch
 from ledger.chain.closing import Closing
 from ledger.chain.evidence import make_evidence
@@ -193,7 +193,14 @@ def key_files() -> tuple[bytes, ...]:
     key = SigningKey(digest("a key"))
     cheap = Cost(passes=1, memory_kib=8)
     sealed = seal_key(key, "sign", PASSPHRASE, salt=bytes(16), nonce=bytes(24), cost=cheap)
-    return (sealed, write_unsealed_key(key, "sign"))
+    hybrid = HybridKey.from_seed(bytes(64))
+    held = TokenKey(key.public_key, TokenPlace("/usr/lib/token.so", "custody", bytes(16)), b"PIN")
+    return (
+        sealed,
+        write_unsealed_key(key, "sign"),
+        write_unsealed_key(hybrid, "sign"),
+        write_unsealed_key(held, "sign"),
+    )
 
 
 @cache
