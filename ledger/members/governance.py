@@ -155,10 +155,8 @@ def _open(setting: Setting, value: Any) -> tuple[bytes, Proposal]:
         )
     proposal = Proposal(*data)
     if proposal.status != Status.OPEN:
-        said = Status(proposal.status).name.lower()
-        raise RuleError(
-            Code.NOT_OPEN, f"expected an open proposal, {identifier.hex()[:16]} is {said} already"
-        )
+        said = SAID[Status(proposal.status)]
+        raise RuleError(Code.NOT_OPEN, f"expected an open proposal, {identifier.hex()[:16]} {said} already")
     if proposal.expires_ms <= setting.author.time_ms:
         raise RuleError(
             Code.EXPIRED,
