@@ -16,7 +16,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
-from ledger.base.errors import Code, EntitlementError, StorageError
+from ledger.base.errors import Code, StorageError
 
 TOKEN_FILE: Final = "reader.token"  # noqa: S105 - a file's name
 _TOKEN_BYTES: Final = 32
@@ -37,15 +37,6 @@ class ReaderToken:
         scheme, _, value = (authorization or "").partition(" ")
         offered = hashlib.sha256(value.strip().encode("utf-8", "surrogateescape")).digest()
         return hmac.compare_digest(offered, self._digest) and scheme.lower() == "bearer"
-
-    def check(self, authorization: str | None) -> None:
-        """Raise EntitlementError(unauthorised) unless the header bears the token."""
-        if not self.is_borne_by(authorization):
-            came = "another token" if authorization else "none"
-            raise EntitlementError(
-                Code.UNAUTHORISED,
-                f"expected 'Authorization: Bearer <token>' with the token in this node's keys/{TOKEN_FILE}, got {came}",
-            )
 
 
 def is_loopback(host: str | None) -> bool:

@@ -5,21 +5,22 @@ OpenAPI is served at /openapi.json, and as a page for people at /docs.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, Response
 
 from ledger.base.errors import CustodyError
 from node.gateway import contract, edge, reference
 from node.gateway.epcis import contract as epcis_contract
 from node.gateway.epcis import routes as epcis_routes
-from node.gateway.epcis.raw_path import RawPath
+from node.gateway.epcis.raw_path import RawPath, template_of
 from node.gateway.epcis.service import EpcisService
 from node.gateway.routes import chain, events, operations, subjects, transactions
 from node.gateway.service import Gateway
@@ -33,6 +34,18 @@ that the record is true; what nobody reported cannot be known.
 Errors are problem documents (RFC 9457) whose `type` is `urn:custody:<code>` and whose `detail` names what was expected and what
 came. 429 and 503 carry `Retry-After`; the same request may be sent again.
 """
+
+
+def _guard_of(gateway: Gateway) -> Callable[[HTTPConnection], Awaitable[None]]:
+    """What every route asks first."""
+
+    async def guard(connection: HTTPConnection) -> None:
+        if (
+            connection.scope["type"] == "http"
+        ):  # a WebSocket asks for itself, so that it can be denied in its own way
+            await gateway.guard(connection, template_of(connection.scope) or "")
+
+    return guard
 
 
 def create_app(
@@ -60,6 +73,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        dependencies=[Depends(_guard_of(gateway))],
         lifespan=lifespan,
         exception_handlers={
             CustodyError: edge.custody_error,

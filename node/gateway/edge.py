@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ledger.base.errors import Code, CustodyError
 from node.gateway.epcis import problems as epcis_problems
-from node.gateway.epcis.raw_path import is_epcis
+from node.gateway.epcis.raw_path import is_epcis, template_of
 from node.gateway.metrics import Metrics
 from node.gateway.problems import code_of_status, problem_response
 
@@ -64,7 +64,7 @@ class Edge:
 
     def _note(self, scope: Scope, answer: _Answer) -> None:
         seconds = time.perf_counter() - answer.began
-        route = getattr(scope.get("route"), "path", NO_ROUTE)
+        route = template_of(scope) or NO_ROUTE
         status = answer.status or _CLOSED_BY_CLIENT
         self._metrics.answered(route, scope["method"], status, None if answer.is_stream else seconds)
         if answer.code is not None:

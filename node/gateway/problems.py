@@ -42,6 +42,9 @@ STATUS: Final[Mapping[Code, int]] = MappingProxyType(
         Code.WRONG_NETWORK: 422,
         Code.WRONG_EPOCH: 422,
         Code.NOT_APPROVED: 422,
+        Code.ALREADY_VOTED: 422,
+        Code.NOT_OPEN: 422,
+        Code.NOT_APPLICABLE: 422,
         Code.EXPIRED: 422,
         Code.EXPIRY_TOO_FAR: 422,
         Code.ROLLED_BACK: 422,
@@ -64,6 +67,7 @@ STATUS: Final[Mapping[Code, int]] = MappingProxyType(
         Code.REVOKED: 403,
         Code.COMPROMISED: 403,
         Code.WRONG_USE: 403,
+        Code.SUSPENDED: 403,
         Code.NOT_ENTITLED: 403,
         Code.SUSPENDED: 403,
         # Not there.

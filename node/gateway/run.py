@@ -25,6 +25,7 @@ from node.gateway.access import TOKEN_FILE, make_token, read_token
 from node.gateway.app import create_app
 from node.gateway.epcis.access import tokens_in
 from node.gateway.epcis.service import EpcisService, Identity
+from node.gateway.permissions import Role
 from node.gateway.server import BACKLOG, GatewayServer, connection_class, server_config
 from node.gateway.service import Gateway
 from node.logs import set_up_logs
@@ -32,6 +33,7 @@ from node.storage.folder import NodeFolder
 from node.storage.keystore import Keystore
 
 STOP_S: Final = 5
+OPERATOR_TOKEN: Final = "operator.token"  # noqa: S105 - a file's name
 CAPTURE_KEY: Final = "capture"
 """Name and use of the key file."""
 
@@ -51,7 +53,9 @@ def run_gateway(folder: Path, passphrase: bytes | None = None, *, log_level: str
     log = set_up_logs(log_level, role="gateway", organisation=config.organisation)
     _silence_uvicorn()
     listener = listen(config.gateway)
-    gateway = Gateway(network, token, opened.validator_socket)
+    gateway = Gateway(network, token, opened.validator_socket, organisation=config.organisation)
+    if (opened.keys / OPERATOR_TOKEN).exists():
+        gateway.callers.admit({"operator": read_token(opened.keys / OPERATOR_TOKEN)}, Role.OPERATOR)
     identity = Identity(config.organisation, capture_key(opened.keys, passphrase))
     tokens = tokens_in(opened.keys)
 

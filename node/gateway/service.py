@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import structlog
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from ledger.base.errors import Code, CustodyError, FormError, UnavailableError
 from node.gateway.access import ReaderToken
+from node.gateway.callers import Callers, standing_of
 from node.gateway.follow import HEARTBEAT_S, Followers
 from node.gateway.metrics import Metrics
+from node.gateway.permissions import Caller, check_permitted, row_of
 from node.gateway.submission import BODY_S, FINAL_S, Intake
 from node.local.client import LocalClient
 
@@ -32,7 +34,7 @@ PROOFS: Final = 4
 _T = TypeVar("_T")
 
 
-class Caller:
+class Questions:
     """Questions of one sort, at most so many at a time."""
 
     def __init__(self, most: int, within_s: float, on_outcome: Callable[[bool], None]) -> None:
@@ -110,11 +112,12 @@ class Gateway:
         final_s: float = FINAL_S,
         body_s: float = BODY_S,
         heartbeat_s: float = HEARTBEAT_S,
+        organisation: str | None = None,
     ) -> None:
         """`socket`: the validator's. `final_s`: how long a submission waits before it is answered with what is known."""
         self.network = network
         self.socket = socket
-        self.token = token
+        self.callers = Callers(token, organisation)
         self._final_s = final_s
         self._deadlines: set[asyncio.Timeout] = set()
         self.validator = LocalClient(socket)
@@ -123,9 +126,9 @@ class Gateway:
         self.metrics = Metrics()
         self.intake = Intake(self.metrics, body_s=body_s)
         self.followers = Followers(self._follower, self.metrics, heartbeat_s=heartbeat_s)
-        self.ask = Caller(reads, read_s, self._heard)
-        self.prove = Caller(PROOFS, PROOF_S, self._heard)
-        self.probe = Caller(reads, PROBE_S, self._heard)
+        self.ask = Questions(reads, read_s, self._heard)
+        self.prove = Questions(PROOFS, PROOF_S, self._heard)
+        self.probe = Questions(reads, PROBE_S, self._heard)
 
     def _heard(self, is_reachable: bool) -> None:
         self.metrics.is_connected.set(is_reachable)
@@ -146,9 +149,17 @@ class Gateway:
         for deadline in self._deadlines:
             deadline.reschedule(asyncio.get_running_loop().time())
 
-    async def check_reader(self, request: Request) -> None:
-        """Raise EntitlementError(unauthorised) unless the request bears the reader's token."""
-        self.token.check(request.headers.get("authorization"))
+    async def guard(self, connection: HTTPConnection, route: str) -> None:
+        """Let a request pass only if its caller may use its route (`permissions`); the caller stands in its state afterwards.
+
+        `route`: its template, whole.
+        EntitlementError: unauthorised, not_entitled; SignatureError.
+        """
+        row = row_of(connection.scope.get("method", "GET"), route)
+        standing = standing_of(connection)
+        caller = Caller(standing) if standing & row.roles else await self.callers.caller(connection)
+        connection.state.caller = caller
+        check_permitted(caller, row)
 
     async def close(self) -> None:
         """End streams and connections."""

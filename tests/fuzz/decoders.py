@@ -415,7 +415,7 @@ def _plan(data: bytes) -> None:
 
 
 def _authorization(data: bytes) -> None:
-    ReaderToken("t" * 43).check(_text(data))
+    ReaderToken("t" * 43).is_borne_by(_text(data))
 
 
 def _ceremony(data: bytes) -> None:
@@ -560,7 +560,7 @@ DECODERS: tuple[Decoder, ...] = (
     Decoder("file of peers", ("node.newcomer:peer_tables",), _peers, samples.node_settings, "toml", 100_000),
     Decoder("node settings", ("node.config:load_config",), _node_settings, samples.node_settings, "toml", 100_000),
     Decoder("plan", ("node.founding:read_plan",), _plan, samples.plans, "toml", 100_000),
-    Decoder("authorization", ("node.gateway.access:ReaderToken.check",), _authorization, lambda: (b"Bearer " + b"s" * 43,),
+    Decoder("authorization", ("node.gateway.access:ReaderToken.is_borne_by",), _authorization, lambda: (b"Bearer " + b"s" * 43,),
             "text", 100_000, (EntitlementError,)),
     Decoder("ceremony body", ("node.gateway.persons.routes:_fields",), _ceremony,
             lambda: (b'{"secret": "x", "credential": {"rawId": "AA"}}',), "json", 100_000),

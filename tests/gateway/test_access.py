@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import stat
 from pathlib import Path
 
 import pytest
+from starlette.requests import HTTPConnection
 
 from ledger.base.errors import Code, CustodyError, StorageError
 from node.gateway.access import TOKEN_FILE, ReaderToken, is_loopback, make_token, read_token
+from node.gateway.callers import Callers
 
 
 def test_a_token_is_made_once_for_the_owner_only(tmp_path: Path) -> None:
@@ -48,8 +51,11 @@ def test_a_missing_token_is_named(tmp_path: Path) -> None:
 
 def test_neither_its_text_nor_its_errors_show_the_token() -> None:
     token = ReaderToken("s" * 40)
+    connection = HTTPConnection(
+        {"type": "http", "headers": [(b"authorization", b"Bearer " + b"u" * 40)], "client": ("192.0.2.1", 1)}
+    )
     with pytest.raises(CustodyError) as caught:
-        token.check("Bearer " + "u" * 40)
+        asyncio.run(Callers(token).caller(connection))
     assert "u" * 40 not in str(caught.value)
     assert "s" * 40 not in repr(token) + str(vars(type(token)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from ledger.base.errors import Code, UnavailableError
@@ -36,7 +36,7 @@ _REFUSALS: Final = (Exceptional.VALIDATION, Exceptional.CAPTURE_LIMIT, Exception
 def router(epcis: EpcisService) -> APIRouter:
     """The capturing routes. Jobs are shown to readers too."""
     whole = APIRouter()
-    open_to_both = APIRouter(dependencies=[Depends(epcis.check_known)])
+    open_to_both = APIRouter()
     _jobs(open_to_both, epcis)
     _documents(whole, epcis)
     _single(whole, epcis)
@@ -47,7 +47,7 @@ def router(epcis: EpcisService) -> APIRouter:
 
     resource(open_to_both, _ONE, ("OPTIONS", "GET"), value=_VALUE, check=check)
     whole.include_router(open_to_both)
-    for_readers = APIRouter(dependencies=[Depends(epcis.check_reader)])
+    for_readers = APIRouter()
     _original(for_readers, epcis)
     whole.include_router(for_readers)
     return whole
@@ -70,7 +70,7 @@ def _documents(routes: APIRouter, epcis: EpcisService) -> None:
     )
     async def capture(request: Request) -> Response:
         """The job says when the events are final. Faults of form are answered at once, each with its place, in `errors`."""
-        name = await epcis.check_capturer(request)
+        name = request.state.caller.name
         wanted = wanted_by(request, epcis.identity.organisation)
         job, _ = await take(epcis, request, name, wanted)
         headers = {**SAID, "Location": f"{_base(request)}{_ALL}/{job.id}", BEHAVIOUR: wanted.behaviour.value}
@@ -88,7 +88,7 @@ def _single(routes: APIRouter, epcis: EpcisService) -> None:
     )
     async def event(request: Request) -> Response:
         """Answered when the event is final, with its bytes as they are signed, and its eventID where it had none."""
-        name = await epcis.check_capturer(request)
+        name = request.state.caller.name
         wanted = wanted_by(request, epcis.identity.organisation)._replace(behaviour=Behaviour.ROLLBACK)
         job, body = await take(epcis, request, name, wanted, single=True)
         try:

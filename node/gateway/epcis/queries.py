@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from node.gateway.answers import EVENT_STREAM
@@ -41,7 +41,7 @@ _VALUE: Final = {"queryName": "The query's name, percent-encoded."}
 
 def router(epcis: EpcisService) -> APIRouter:
     """The paths of named queries, less those of subscriptions."""
-    routes = APIRouter(dependencies=[Depends(epcis.check_reader)])
+    routes = APIRouter()
     _all(routes, epcis)
     _one(routes, epcis)
     return routes
@@ -176,7 +176,7 @@ def _one(routes: APIRouter, epcis: EpcisService) -> None:
 
 def token_router(epcis: EpcisService) -> APIRouter:
     """DELETE /nextPageToken/{token}."""
-    routes = APIRouter(dependencies=[Depends(epcis.check_reader)])
+    routes = APIRouter()
     value = {"token": "From a Link of a page."}
 
     @routes.delete(

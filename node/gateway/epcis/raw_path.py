@@ -28,6 +28,14 @@ def is_epcis(path: str) -> bool:
     return path == ROOT or path.startswith(ROOT + "/")
 
 
+def template_of(scope: Scope) -> str | None:
+    """The template of the route that a request found, whole: routers that are included say theirs without the prefix."""
+    found: str | None = getattr(scope.get("route"), "path", None)
+    if found is not None and is_epcis(scope["path"]) and not is_epcis(found):
+        return ROOT + found
+    return found
+
+
 class RawPath:
     """ASGI middleware: leaves other addresses alone."""
 

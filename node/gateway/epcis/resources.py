@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from ledger.base.errors import Code
@@ -93,10 +93,10 @@ SORTS: Final = (
 def router(epcis: EpcisService) -> APIRouter:
     """The reading paths but those of named queries. What there is, those who capture may ask too."""
     whole = APIRouter()
-    open_to_both = APIRouter(dependencies=[Depends(epcis.check_known)])
+    open_to_both = APIRouter()
     _top(open_to_both)
     resource(open_to_both, "/events", WRITING, captures=True)
-    routes = APIRouter(dependencies=[Depends(epcis.check_reader)])
+    routes = APIRouter()
     _events(routes, epcis)
     for sort in SORTS:
         _names(routes, epcis.reader, sort)

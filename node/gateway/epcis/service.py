@@ -15,12 +15,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from starlette.requests import Request
-
 from ledger.base.errors import Code, CustodyError, UnavailableError
 from ledger.base.keys import Signer
+from node.gateway.access import ReaderToken
 from node.gateway.epcis import job_store, named
-from node.gateway.epcis.access import CaptureTokens
 from node.gateway.epcis.grants import Grants
 from node.gateway.epcis.jobs import Jobs, Stored
 from node.gateway.epcis.named import NamedQueries
@@ -33,6 +31,7 @@ from node.gateway.epcis.subscriptions.feed import SystemClock
 from node.gateway.epcis.subscriptions.outbound import Network, Policy
 from node.gateway.epcis.subscriptions.service import Subscriptions
 from node.gateway.epcis.subscriptions.source import IndexSource
+from node.gateway.permissions import Role
 from node.gateway.service import Gateway
 from node.index.follower import Follower
 from node.index.index import Index, Position
@@ -57,7 +56,7 @@ class EpcisService:
         gateway: Gateway,
         folder: Path,
         identity: Identity,
-        tokens: CaptureTokens,
+        tokens: Mapping[str, ReaderToken],
         *,
         index_url: str | None = None,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
@@ -70,7 +69,7 @@ class EpcisService:
         """Why `open` failed: the server that called it only ends."""
         self.gateway = gateway
         self.identity = identity
-        self.tokens = tokens
+        gateway.callers.admit(tokens, Role.CAPTURER)
         self.clock_ms = clock_ms
         self.page_tokens = Tokens()
         self.index = Index.open(index_url or f"sqlite:///{folder / INDEX_FILE}", gateway.network)
@@ -154,21 +153,6 @@ class EpcisService:
     async def _is_past(self, time_ms: int) -> bool:
         """Whether the index has a block of that time or a later one."""
         return (await asyncio.to_thread(self.index.position)).time_ms >= time_ms
-
-    # ---- who may
-
-    async def check_reader(self, request: Request) -> None:
-        """Raise EntitlementError(unauthorised) unless the request bears the reader's token."""
-        await self.gateway.check_reader(request)
-
-    async def check_capturer(self, request: Request) -> str:
-        """The name of the capture token that the request bears; EntitlementError unauthorised."""
-        return self.tokens.check(request.headers.get("authorization"))
-
-    async def check_known(self, request: Request) -> None:
-        """Raise EntitlementError(unauthorised) unless the request bears the reader's or a capture token."""
-        if self.tokens.bearer(request.headers.get("authorization")) is None:
-            await self.check_reader(request)
 
     def signing_key(self) -> Signer:
         """The capture key. UnavailableError: this gateway has none."""

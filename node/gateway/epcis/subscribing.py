@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import structlog
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.requests import HTTPConnection
 from starlette.responses import Response, StreamingResponse
 from starlette.websockets import WebSocket
@@ -47,7 +47,7 @@ _VALUES: Final = {**_QUERY, "subscriptionID": "From the answer that made it."}
 
 def router(epcis: EpcisService) -> APIRouter:
     """The paths of webhooks, and the WebSocket."""
-    routes = APIRouter(dependencies=[Depends(epcis.check_reader)])
+    routes = APIRouter()
     _all(routes, epcis)
     _one(routes, epcis)
     return routes
@@ -210,7 +210,7 @@ def socket_router(epcis: EpcisService) -> APIRouter:
 
 
 async def _serve(epcis: EpcisService, websocket: WebSocket) -> None:
-    epcis.gateway.token.check(websocket.headers.get("authorization"))
+    await epcis.gateway.guard(websocket, ROOT + _EVENTS)
     name = await _named(epcis, websocket)
     streams = epcis.subscriptions.streams
     streams.check_room()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from ledger.base.encoding import encode
@@ -29,7 +29,7 @@ EventHash = Annotated[
 
 def router(gateway: Gateway) -> APIRouter:
     """GET /v1/events/{hash}."""
-    routes = APIRouter(tags=["events"], dependencies=[Depends(gateway.check_reader)])
+    routes = APIRouter(tags=["events"])
 
     @routes.get(
         "/v1/events/{hash}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from ledger.base.errors import Code, CustodyError, UnavailableError
@@ -79,7 +79,6 @@ def router(gateway: Gateway) -> APIRouter:
         "/v1/transactions/{id}",
         summary="What became of a transaction",
         response_class=Response,
-        dependencies=[Depends(gateway.check_reader)],
         openapi_extra=SECURED,
         responses=merged(
             {200: answer("Accepted, final with receipts, or refused.", "Transaction", examples.FINAL)},

@@ -12,7 +12,6 @@ import httpx
 
 from node.gateway.access import ReaderToken
 from node.gateway.app import create_app
-from node.gateway.epcis.access import CaptureTokens
 from node.gateway.epcis.service import EpcisService, Identity
 from node.gateway.epcis.subscriptions.outbound import Network
 from node.gateway.service import Gateway
@@ -57,7 +56,7 @@ async def staged_epcis(
     await validator.start()
     gateway = Gateway(world.network, ReaderToken(TOKEN), validator.socket, **options)
     identity = Identity("maker", world.gateways["maker"] if has_key else None)
-    tokens = CaptureTokens({"capture": ReaderToken(CAPTURE_TOKEN), "erp": ReaderToken(ERP_TOKEN)})
+    tokens = {"capture": ReaderToken(CAPTURE_TOKEN), "erp": ReaderToken(ERP_TOKEN)}
     epcis = EpcisService(
         gateway,
         folder,

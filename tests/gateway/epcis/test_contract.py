@@ -12,7 +12,6 @@ import pytest
 from node.gateway import reference
 from node.gateway.access import ReaderToken
 from node.gateway.app import create_app
-from node.gateway.epcis.access import CaptureTokens
 from node.gateway.epcis.problems import JSON, XML
 from node.gateway.epcis.service import EpcisService, Identity
 from node.gateway.service import Gateway
@@ -24,7 +23,7 @@ OURS_ALONE = {"/epcis/nextPageToken/{token}": {"options"}}
 
 def our_document(folder: Path) -> dict[str, Any]:
     gateway = Gateway(bytes(32), ReaderToken("x" * 32), folder / "nowhere")
-    epcis = EpcisService(gateway, folder, Identity("maker", None), CaptureTokens({}))
+    epcis = EpcisService(gateway, folder, Identity("maker", None), {})
     try:
         return create_app(gateway, epcis).openapi()
     finally:

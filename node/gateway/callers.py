@@ -1,0 +1,89 @@
+"""Who sent a request: by a token of this node, a signature, or the word of an identity provider (API.md §2.1).
+
+Tokens are files in the node's keys/ folder, each 0600: `reader.token`, `operator.token` where there is one, and those of capturing.
+What is shown and does not hold is refused even where less would do; showing two things at once is refused too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from starlette.requests import HTTPConnection
+
+from ledger.base.errors import Code, EntitlementError
+from node.gateway.access import ReaderToken, is_loopback
+from node.gateway.permissions import Caller, Role
+
+SIGNATURE_FIELDS: Final = ("signature-input", "signature")
+
+
+def standing_of(connection: HTTPConnection) -> frozenset[Role]:
+    """The roles that a request has by where it comes from."""
+    client = connection.client
+    near = client is None or is_loopback(client.host)
+    return frozenset({Role.ANYONE, Role.NEIGHBOUR} if near else {Role.ANYONE})
+
+
+class Bearers(Protocol):
+    """Who bears a token that names a person."""
+
+    async def caller(self, token: str) -> Caller:
+        """The person; EntitlementError unauthorised."""
+
+
+class Signers(Protocol):
+    """Who signed a request."""
+
+    async def caller(self, connection: HTTPConnection) -> Caller:
+        """The organisation of the key that signed; SignatureError or EntitlementError."""
+
+
+class Callers:
+    """All ways of being known here."""
+
+    def __init__(self, reader: ReaderToken, organisation: str | None = None) -> None:
+        self._tokens: dict[str, tuple[ReaderToken, Role]] = {"reader": (reader, Role.READER)}
+        self._organisation = organisation
+        self.persons: Bearers | None = None
+        self.signers: Signers | None = None
+
+    def admit(self, tokens: Mapping[str, ReaderToken], role: Role) -> None:
+        """Let the bearers of further tokens in, by name."""
+        self._tokens |= {name: (token, role) for name, token in tokens.items()}
+
+    async def caller(self, connection: HTTPConnection) -> Caller:
+        """Who sent it. EntitlementError or SignatureError for what was shown and does not hold."""
+        standing = standing_of(connection)
+        authorization = connection.headers.get("authorization")
+        is_signed = any(name in connection.headers for name in SIGNATURE_FIELDS)
+        if authorization is None and not (is_signed and self.signers is not None):
+            return Caller(standing)
+        if authorization is not None and is_signed:
+            raise EntitlementError(
+                Code.UNAUTHORISED, "expected a token or a signature, got both; send the one that counts"
+            )
+        found = await (self._signed(connection) if authorization is None else self._bearer(authorization))
+        return found._replace(roles=found.roles | standing)
+
+    async def _signed(self, connection: HTTPConnection) -> Caller:
+        if self.signers is None:
+            raise EntitlementError(
+                Code.UNAUTHORISED, "expected a token, this gateway takes no signed requests"
+            )
+        return await self.signers.caller(connection)
+
+    async def _bearer(self, authorization: str) -> Caller:
+        borne = [
+            (name, role) for name, (token, role) in self._tokens.items() if token.is_borne_by(authorization)
+        ]
+        if borne:
+            name, role = borne[0]
+            return Caller(frozenset({role}), name, self._organisation)
+        scheme, _, token = authorization.partition(" ")
+        if self.persons is not None and scheme.lower() == "bearer" and token.count(".") == 2:
+            return await self.persons.caller(token.strip())
+        raise EntitlementError(
+            Code.UNAUTHORISED,
+            "expected 'Authorization: Bearer <token>' with the token in this node's keys/reader.token or keys/capture.token, got another token",
+        )
