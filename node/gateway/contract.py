@@ -193,6 +193,7 @@ _SENTENCES: Final[Mapping[Code, str]] = {
     Code.BAD_SIGNATURE: "transaction 0: expected a signature by the key that the transaction carries, it does not hold",
     Code.WRONG_NETWORK: "transaction 0: expected a transaction of network 3b1f0c5de2a94c77, got one of 91aa02c4d5e60718",
     Code.UNAUTHORISED: "expected 'Authorization: Bearer <token>' with the token in this node's keys/reader.token, got none",
+    Code.NOT_ENTITLED: "expected a caller in the role of reader, member, authority, auditor for this, got capture (capturer)",
     Code.UNKNOWN_SUBJECT: "expected a subject that something was recorded of, got https://id.gs1.org/01/09521234000013/21/8",
     Code.UNKNOWN_TRANSACTION: "expected the id of a transaction known here, got 00…00; send it again",
     Code.NOT_FOUND: "expected an event whose bytes are at this node and may be read by carrier, 5f3c1c0f6b2d4a9e is none",
@@ -228,7 +229,10 @@ def binary(description: str, media_type: str) -> dict[str, Any]:
 def problems(*codes: Code) -> dict[int | str, dict[str, Any]]:
     """The problems a route may answer, grouped by status, each code with an example."""
     grouped: dict[int | str, dict[str, Any]] = {}
-    for code in codes:
+    also = (
+        (Code.NOT_ENTITLED,) if Code.UNAUTHORISED in codes else ()
+    )  # where a caller is asked for, a known one may lack the role
+    for code in (*codes, *also):
         status = STATUS[code]
         found = grouped.setdefault(
             status,
