@@ -192,6 +192,6 @@ def describe(change: EpochChange, genesis: Genesis) -> list[str]:
     lines += [f"  {name} = {value}" for name, value in change.parameters]
     by = ", ".join(approval.organisation for approval in change.approvals) or "nobody yet"
     lines.append(
-        f"approved by {by}; {approvers.quorum} of {len(approvers.organisations)} approvers of genesis are needed"
+        f"approved by {by}; {approvers.needed(len(change.seats))} of {len(approvers.organisations)} approvers of genesis are needed"
     )
     return lines

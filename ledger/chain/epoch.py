@@ -43,7 +43,7 @@ from ledger.chain.certificate import Verifier
 from ledger.chain.genesis import ALLOW_PERSONS, HEARTBEAT_MS, LEADER_TIMEOUT_MS, SIGNATURE_SUITE, Seat
 from ledger.chain.transaction import Kind, Transaction, check_expiry
 from ledger.chain.validators import Validator, ValidatorSet
-from ledger.members.constitution import voting
+from ledger.members.constitution import CONSTITUTION, ChangeKind, Electorate, voting
 from ledger.members.members import PROTOCOL, Members, Use
 from ledger.members.registry import Kind as RegistryKind
 from ledger.members.registry import Registry
@@ -104,7 +104,7 @@ class Approvers:
     A block's approvers are those of `APPROVERS_BELOW` blocks before it (ADR 0007).
     """
 
-    __slots__ = ("_members", "network", "organisations", "quorum")
+    __slots__ = ("_members", "_rules", "network", "organisations")
 
     def __init__(self, network: bytes, registry: Registry, height: int) -> None:
         """`registry`: of that height or of any later one, which knows it too."""
@@ -114,8 +114,16 @@ class Approvers:
         known = {name: has_vote for name, has_vote in stated.items() if has_vote is not None}
         self.organisations = voting(known, registry.of_kind(RegistryKind.KEY))
         """All with a vote, suspended ones too: fewer would make a quorum of fewer."""
-        self.quorum = quorum(max(1, len(self.organisations)))
-        """How many organisations must approve: at least one, so nobody can where there are none."""
+        self._rules = self._members.parameter(CONSTITUTION)
+
+    def needed(self, seats: int) -> int:
+        """How many of them must approve the end of an epoch of so many validators: what a vote on it needs (GOVERNANCE.md §3).
+
+        A quorum where no constitution was ever stated; at least one, so nobody can where there are none.
+        """
+        if self._rules is None:
+            return quorum(max(1, len(self.organisations)))
+        return Electorate(self.organisations, seats, self._rules).needed(ChangeKind.VALIDATORS)
 
     def is_member(self, organisation: str) -> bool:
         """Whether an organisation may hold a seat."""
@@ -333,7 +341,7 @@ def check_change(
     hold), EntitlementError not_entitled (a seat or approval of a stranger), not_approved (fewer than a quorum).
     """
     following = check_draft(change, epoch, validators, approvers, verifier, protocol=protocol)
-    _check_approvals(change, approvers, verifier, time_ms)
+    _check_approvals(change, approvers, len(validators), verifier, time_ms)
     return following
 
 
@@ -419,11 +427,14 @@ def _check_seat(
         )
 
 
-def _check_approvals(change: EpochChange, approvers: Approvers, verifier: Verifier, time_ms: int) -> None:
-    if len(change.approvals) < approvers.quorum:
+def _check_approvals(
+    change: EpochChange, approvers: Approvers, seats: int, verifier: Verifier, time_ms: int
+) -> None:
+    needed = approvers.needed(seats)
+    if len(change.approvals) < needed:
         raise EntitlementError(
             Code.NOT_APPROVED,
-            f"expected approvals of {approvers.quorum} of the {len(approvers.organisations)} approvers, "
+            f"expected approvals of {needed} of the {len(approvers.organisations)} approvers, "
             f"got {len(change.approvals)}",
         )
     message = approval_message(approvers.network, change)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ledger.base.encoding import decode, encode
-from ledger.base.errors import Code, CustodyError, FormError
+from ledger.base.errors import Code, CustodyError, EntitlementError, FormError
 from ledger.base.keys import SigningKey
 from ledger.chain.block import PROTOCOL_NEWEST
 from ledger.chain.epoch import (
@@ -29,6 +29,7 @@ from ledger.chain.epoch import (
 )
 from ledger.chain.genesis import LEADER_TIMEOUT_MS, Seat
 from ledger.chain.transaction import Kind, Transaction, sign_transaction, transaction_from_bytes
+from ledger.members.constitution import CONSTITUTION, ChangeKind
 from ledger.members.members import PROTOCOL, Members, Use
 from ledger.members.registry import Entry, Period, Registry
 from ledger.members.registry import Kind as RegistryKind
@@ -223,10 +224,22 @@ def test_an_approver_with_two_keys_counts_once() -> None:
     data = ("org0", int(Use.APPROVER), None, None)
     entries = [*ENTRIES, entry(RegistryKind.KEY, second.public_key.hex(), data)]
     approvers = Approvers(NETWORK, Registry(NETWORK, entries), 0)
-    assert approvers.quorum == APPROVERS.quorum == 3
+    assert approvers.needed(4) == APPROVERS.needed(4) == 3
     with_second = with_approvals(CHANGE, [approve(second, "org0", NETWORK, DRAFT)])
     assert len(with_second.approvals) == 3
     assert check_change(with_second, 0, VALIDATORS, approvers, protocol=1, time_ms=NOW_MS)
+
+
+def test_a_constitution_that_asks_for_more_than_a_quorum_binds_whoever_closes_an_epoch() -> None:
+    rules = ((int(ChangeKind.VALIDATORS), 4, 4),)
+    entries = [*ENTRIES, entry(RegistryKind.PARAMETER, CONSTITUTION, rules)]
+    approvers = Approvers(NETWORK, Registry(NETWORK, entries), 0)
+    assert approvers.needed(4) == 4
+    with pytest.raises(EntitlementError) as caught:
+        check_change(CHANGE, 0, VALIDATORS, approvers, protocol=1, time_ms=NOW_MS)
+    assert caught.value.code == Code.NOT_APPROVED
+    everybody = approved(DRAFT, ORGANISATIONS[:4])
+    assert check_change(everybody, 0, VALIDATORS, approvers, protocol=1, time_ms=NOW_MS)
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,8 @@ MUTANTS: Final = (
         "One approval too few closes an epoch, so a minority of approvers chooses the next validators.",
         "CONSENSUS 29",
         _EPOCH,
-        "if len(change.approvals) < approvers.quorum:",
-        "if len(change.approvals) < approvers.quorum - 1:",
+        "if len(change.approvals) < needed:",
+        "if len(change.approvals) < needed - 1:",
         _T_EPOCH + "test_what_may_not_close_an_epoch",
     ),
     Mutant(

@@ -292,7 +292,7 @@ def test_version_1_has_none_of_the_kinds_of_version_2(kind: Kind) -> None:
 
 def test_without_entries_those_with_a_key_in_genesis_approve(world: World) -> None:
     approvers = world.state.approvers(1)
-    assert (approvers.organisations, approvers.quorum) == (tuple(sorted(FIVE[:4])), 3)
+    assert (approvers.organisations, approvers.needed(4)) == (tuple(sorted(FIVE[:4])), 3)
 
 
 def test_who_lost_its_vote_approves_until_sixteen_blocks_after(world: World) -> None:
