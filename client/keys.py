@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -27,10 +28,12 @@ from ledger.base.keyfile import (
     seal_key,
     write_unsealed_key,
 )
-from ledger.base.keys import HYBRID_SEED_BYTES, SEED_BYTES, HybridKey, SigningKey
+from ledger.base.keys import HYBRID_SEED_BYTES, SEED_BYTES, HybridKey, Signer, SigningKey
 from ledger.base.limits import KEY_FILE_BYTES
 
 SUFFIX: Final = ".key"
+TOKENS: Final = "custody.tokens"
+"""Entry points that open keys in tokens, so that a client without one loads nothing for it."""
 PASSPHRASE_VARIABLE: Final = "CUSTODY_PASSPHRASE"  # noqa: S105  # the name of a variable, no passphrase
 SIGN: Final = "sign"
 DEVICE: Final = "device"
@@ -138,7 +141,7 @@ def read_private(path: Path, most: int) -> bytes:
         os.close(descriptor)
 
 
-def load_key(path: Path, passphrases: Passphrases, *, use: str | None = None) -> SigningKey | HybridKey:
+def load_key(path: Path, passphrases: Passphrases, *, use: str | None = None) -> Signer:
     """The key stored at `path`, checked to be for `use` if given. The passphrase is asked for only where one is needed.
 
     Raises StorageError, FormError or SignatureError; all name the file, none shows a secret.
@@ -150,14 +153,22 @@ def load_key(path: Path, passphrases: Passphrases, *, use: str | None = None) ->
             raise SignatureError(Code.WRONG_USE, f"expected a {use} key, found a {about.use} key")
         passphrase = passphrases.read(f"to open {path}") if about.is_sealed else None
         key = open_key(data, passphrase)[1]
-        if isinstance(key, TokenKey):
-            raise SignatureError(
-                Code.BAD_KEY,
-                f"expected a key in a file, this one is in the token {key.place.label!a}: sign where its node is",
-            )
-        return key
     except (FormError, SignatureError) as error:
         raise type(error)(error.code, f"{path}: {error.message}") from None
+    return _in_token(key) if isinstance(key, TokenKey) else key
+
+
+def _in_token(key: TokenKey) -> Signer:
+    """The signer of a key that a token keeps: the node extra knows how to open one."""
+    found = next(iter(entry_points(group=TOKENS, name="pkcs11")), None)
+    if found is None:
+        raise SignatureError(
+            Code.BAD_KEY,
+            f"expected the node and hsm extras for the key in the token {key.place.label!a}, they are not installed: "
+            "pip install 'custody-ledger[node,hsm]'",
+        )
+    signer: Signer = found.load()(key)
+    return signer
 
 
 def inspect(path: Path) -> KeyFile:

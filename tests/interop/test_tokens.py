@@ -8,10 +8,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from client.authority import endorsed, enrolment, issue
+from client.keys import Passphrases, load_key
 from ledger.base.errors import Code, CustodyError, SignatureError, StorageError
 from ledger.base.keyfile import Cost, TokenKey, TokenPlace, inspect_key
-from ledger.base.keys import HybridKey, is_hybrid, is_signature
+from ledger.base.keys import HybridKey, is_hybrid, is_signature, key_id
 from ledger.chain.genesis import Seat
+from ledger.chain.transaction import Kind
+from ledger.members.members import Use, key_data
+from ledger.members.registry import Kind as RegistryKind
 from node.changes import deliver_key, read_seat
 from node.cli import app
 from node.local.protocol import State
@@ -20,6 +25,7 @@ from node.storage.keystore import Keystore
 from node.storage.token import TokenSigner, destroy_token_key, make_token_key, open_token_key
 from tests.interop.softhsm import PIN, Token
 from tests.validator.network import Network, with_made
+from tests.world.world import World
 
 MESSAGE = bytes(range(32))
 PASSPHRASE = b"open it"
@@ -146,6 +152,37 @@ class TokenNetwork(Network):
             if name in tokens:
                 (folder / "keys/validator-0.key").unlink()
                 Keystore(folder / "keys").save("validator-0", tokens[name], "validator", None)
+
+
+@pytest.mark.parametrize("hybrid", [False, True])
+def test_an_authority_in_a_token_certifies_what_execution_accepts(
+    tmp_path: Path, softhsm: Token, hybrid: bool
+) -> None:
+    made = make_token_key(softhsm.library, softhsm.label, PIN, hybrid=hybrid)
+    Keystore(tmp_path / "keys").save("authority", made, "authority", None)
+    authority = load_key(tmp_path / "keys/authority.key", Passphrases(), use="authority")
+    assert authority.public_key == made.public_key
+    world = World(hybrid=("",) if hybrid else ())
+    listed = (
+        int(RegistryKind.KEY),
+        key_id(made.public_key).hex(),
+        key_data("maker", Use.AUTHORITY, made.public_key),
+    )
+    world.state.registry = world.state.registry.amended(world.state.tip.header.height, [listed])
+    key = world.key("a new key")
+    now_ms = world.now_ms
+    data = issue(
+        authority,
+        key.public_key,
+        "maker",
+        Use.SIGN,
+        label="a key",
+        valid_ms=(now_ms - 1_000, now_ms + 10**9),
+    )
+    item = enrolment(world.network, data, key, endorsed(world.network, data, authority))
+    execution = world.commit(world.sign("maker", item, kind=Kind.REGISTRATION, key=authority))
+    assert [receipt.refusal for receipt in execution.receipts] == [""]
+    destroy_token_key(made)
 
 
 def test_what_the_file_of_a_token_key_may_not_hold(softhsm: Token) -> None:
