@@ -1,7 +1,6 @@
 """Who may use which route: one table (API.md §2.1), enforced in one place (`Gateway.guard`) and written into API.md.
 
-A caller has roles by what it shows: nothing, a token of this node, a signature by a key that the ledger lists, or the word of the
-organisation's identity provider. A route names the roles that may use it. The chain is the same on every node, so members may
+A caller has roles by what it shows: nothing, or a token of this node. A route names the roles that may use it. The chain is the same on every node, so members may
 read it at each other's gateways; events with their bytes, what a gateway captures, and standing queries are its organisation's own.
 A route without a row is open to nobody.
 """
@@ -33,13 +32,12 @@ MEANING: Final[Mapping[Role, str]] = MappingProxyType(
     {
         Role.ANYONE: "shows nothing",
         Role.NEIGHBOUR: "calls over the loopback interface",
-        Role.OPERATOR: "bears `keys/operator.token`, or is a person in that role",
-        Role.READER: "bears `keys/reader.token`, signs with a signing key of the node's organisation, or is a person in that role",
-        Role.CAPTURER: "bears `keys/capture.token` or `keys/capture-NAME.token`, signs with a capture key of the node's organisation, "
-        "or is a person in that role",
-        Role.MEMBER: "signs with a signing or approver key of another organisation",
-        Role.AUTHORITY: "as member, of an organisation that is customs or regulator",
-        Role.AUDITOR: "as member, of an organisation that is an auditor",
+        Role.OPERATOR: "bears `keys/operator.token`",
+        Role.READER: "bears `keys/reader.token`",
+        Role.CAPTURER: "bears `keys/capture.token` or `keys/capture-NAME.token`",
+        Role.MEMBER: "signs requests as another organisation; no gateway takes signed requests yet, so nobody is in this role",
+        Role.AUTHORITY: "as member, of an organisation that is customs or regulator; nobody yet",
+        Role.AUDITOR: "as member, of an organisation that is an auditor; nobody yet",
     }
 )
 
@@ -165,8 +163,8 @@ def check_permitted(caller: Caller, row: Row) -> None:
         file = "capture" if row.roles == {Role.CAPTURER} else "reader"
         raise EntitlementError(
             Code.UNAUTHORISED,
-            f"expected 'Authorization: Bearer <token>' with the token in this node's keys/{file}.token, a signed request, or a person's "
-            f"bearer token ({wanted}), got none",
+            f"expected 'Authorization: Bearer <token>' with the token in this node's keys/{file}.token "
+            f"({wanted}), got none",
         )
     came = ", ".join(role for role in Role if role in caller.roles and role is not Role.ANYONE)
     raise EntitlementError(
