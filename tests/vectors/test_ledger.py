@@ -12,7 +12,7 @@ from ledger.base import merkle
 from ledger.base.buckets import StateProof, verify_state
 from ledger.base.encoding import decode, encode
 from ledger.base.errors import FormError
-from ledger.base.keys import is_signature, is_valid_public_key
+from ledger.base.keys import HybridKey, is_signature, is_valid_public_key, key_id
 from ledger.chain.genesis import genesis_from_bytes
 from ledger.proof.anchor import anchor_from_genesis
 from ledger.proof.verdict import assess
@@ -68,6 +68,17 @@ def test_signatures() -> None:
         parts = (bytes.fromhex(case[name]) for name in ("public_key", "message", "signature"))
         assert is_signature(*parts) == case["holds"], case["name"]
     assert sum(case["holds"] for case in found["signatures"]) == 1
+
+
+def test_hybrid_signatures() -> None:
+    found = vectors("hybrid")
+    key = HybridKey.from_seed(bytes.fromhex(found["seed"]))
+    assert key.public_key.hex() == found["public_key"]
+    assert key_id(key.public_key).hex() == found["key_id"]
+    for case in found["signatures"]:
+        parts = (bytes.fromhex(case[name]) for name in ("public_key", "message", "signature"))
+        assert is_signature(*parts) == case["holds"], case["name"]
+    assert [case["name"] for case in found["signatures"] if case["holds"]] == ["as signed"]
 
 
 def test_links_and_records() -> None:
