@@ -89,6 +89,21 @@ def world() -> ChainedWorld:
     return story()
 
 
+def test_a_chain_with_tombstones_audits_clean_and_a_bent_one_does_not() -> None:
+    world = story()
+    assert world.erase("maker", 0, 1) == ""
+    assert world.erase("carrier", 0) == "not_entitled"
+    assert world.erase("maker", 0) == "erased"
+    audit = Audit(world.genesis)
+    assert first_difference(audit, world.supplied) is None
+    assert audit.height == 13
+    erased = world.supplied[10]
+    bent = erased._replace(receipts=None, outcome=erased.outcome._replace(state_root=bytes(32)))
+    found = first_difference(Audit(world.genesis), [*world.supplied[:10], bent])
+    assert found is not None
+    assert found.height == 11
+
+
 def first_difference(audit: Audit, blocks: list[SuppliedBlock]) -> Difference | None:
     return next((found for found in map(audit.check, blocks) if found is not None), None)
 
