@@ -296,7 +296,7 @@ def test_a_newer_snapshot_that_one_peer_alone_has_is_not_waited_for(tmp_path: Pa
     async def scenario(network: Network) -> None:
         await network.stop("carrier")
         settings = network.made.folders["carrier"] / "node.toml"
-        settings.write_text(settings.read_text().replace("every_blocks = 10", "every_blocks = 13"))
+        settings.write_text(settings.read_text().replace("every_blocks = 10", "every_blocks = 31"))
         await network.start("carrier")
         heights = await without_customs(network)
         assert heights["carrier"] > max(heights["maker"], heights["forwarder"])
