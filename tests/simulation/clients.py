@@ -41,6 +41,8 @@ class Clients:
     refused: dict[str, int] = field(default_factory=dict)
     bundles: dict[int, bytes] = field(default_factory=dict)
     """By instance, of those asked for last."""
+    ballots: tuple[Prepared, ...] = ()
+    """Of the one vote, if there is one."""
     _number: int = 0
 
     def __post_init__(self) -> None:
@@ -141,6 +143,26 @@ class Clients:
         if ready:
             self.submit(change, self.world.random.choice(ready))
         self.world.loop.after(300_000, self._hand_in, epoch, change)
+
+    # ---- votes
+
+    def vote(self, at_us: int) -> None:
+        """From a time on, propose and then vote, here and there, until enough ballots are final."""
+        self.changes += 1
+        with signatures(real=self.is_real):
+            proposal, *ballots = self.world.founding.vote()
+        self.ballots = tuple(ballots)
+        self.world.loop.at(at_us, None, self._vote, proposal)
+
+    def _vote(self, proposal: Prepared) -> None:
+        known = self.world.oracles.acknowledged
+        waiting = [one for one in self.ballots if one.id not in known] if proposal.id in known else [proposal]
+        if not waiting:
+            self.changes -= 1
+            return
+        for one in waiting:
+            self.submit(one)
+        self.world.loop.after(200_000, self._vote, proposal)
 
     # ---- proofs
 

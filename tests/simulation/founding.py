@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from client.events import Circumstances, accept, make, observe, offer, reject, withdraw
 from client.events.draft import Draft
@@ -14,10 +15,14 @@ from client.spelling import party as a_party
 from client.spelling import place, thing
 from ledger.base.encoding import decode, encode
 from ledger.base.keys import SigningKey
+from ledger.chain.block import PROTOCOL_OLDEST
 from ledger.chain.epoch import approve, make_change, prove_possession, with_approvals
 from ledger.chain.genesis import HEARTBEAT_MS, LEADER_TIMEOUT_MS, Genesis, Seat
 from ledger.chain.transaction import Kind, sign_transaction, transaction_from_bytes
 from ledger.chain.validators import Validator, ValidatorSet
+from ledger.members.constitution import ChangeKind
+from ledger.members.governance import Act, proposal_id
+from ledger.members.members import PROTOCOL
 from ledger.trade.record import Space, SubjectKey
 from node.config import Address, NodeConfig, PeerAddress, SnapshotConfig, transport_pin
 from node.init import DEMONSTRATION, OrganisationPlan, gln, make_genesis, party
@@ -76,6 +81,31 @@ class Founding:
         data = transaction.to_bytes()
         return Prepared(transaction_from_bytes(data, network).id, Submission(data, (), ()))
 
+    def vote(self) -> tuple[Prepared, ...]:
+        """A proposal to give a prefix to its first organisation, and the yes of every organisation with a vote."""
+        names = [member.organisation for member in self.validators]
+        change = (int(ChangeKind.GRANT), VOTED_PREFIX, names[0])
+        proposal = (int(Act.PROPOSE), change, GENESIS_MS + 86_400_000, "simulated")
+        known = proposal_id(self.genesis.network, names[0], proposal)
+        ballots = [(name, (int(Act.BALLOT), known, True, None)) for name in names]
+        return tuple(self._voted(name, item) for name, item in [(names[0], proposal), *ballots])
+
+    def _voted(self, organisation: str, item: tuple[Any, ...]) -> Prepared:
+        made = sign_transaction(
+            _key(f"approver {organisation}"),
+            self.genesis.network,
+            organisation,
+            decode(encode((item,)), max_bytes=10_000),
+            nonce=hashlib.sha256(encode(item)).digest()[:16],
+            expiry_ms=GENESIS_MS + 1_800_000,
+            kind=Kind.GOVERNANCE,
+        )
+        data = made.to_bytes()
+        return Prepared(transaction_from_bytes(data, self.genesis.network).id, Submission(data, (), ()))
+
+
+VOTED_PREFIX = "9599999"
+
 
 @cache
 def epoch_key(organisation: str, epoch: int) -> SigningKey:
@@ -84,7 +114,12 @@ def epoch_key(organisation: str, epoch: int) -> SigningKey:
 
 
 @cache
-def found(count: int, heartbeat_ms: int = 0, snapshots: SnapshotConfig = NO_SNAPSHOTS) -> Founding:
+def found(
+    count: int,
+    heartbeat_ms: int = 0,
+    snapshots: SnapshotConfig = NO_SNAPSHOTS,
+    protocol: int = PROTOCOL_OLDEST,
+) -> Founding:
     plans = sorted([*(*DEMONSTRATION, *_MORE)[:count], NEWCOMER], key=lambda plan: plan.identifier)
     names = tuple(plan.identifier for plan in plans)
     uses = ("sign", "device", "capture", "validator", "transport", "approver")
@@ -97,7 +132,12 @@ def found(count: int, heartbeat_ms: int = 0, snapshots: SnapshotConfig = NO_SNAP
         name="simulated",
         time_ms=GENESIS_MS,
         state_depth=DEPTH,
-        parameters={HEARTBEAT_MS: heartbeat_ms, LEADER_TIMEOUT_MS: 150, "allow_persons": False},
+        parameters={
+            HEARTBEAT_MS: heartbeat_ms,
+            LEADER_TIMEOUT_MS: 150,
+            "allow_persons": False,
+        }
+        | ({} if protocol == PROTOCOL_OLDEST else {PROTOCOL: protocol}),
     )
     here = Address("simulated", 1)
     transport = tuple(drawn[name]["transport"] for name in names)

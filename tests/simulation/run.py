@@ -35,6 +35,7 @@ def summary(results: list[Result], seconds: float) -> dict[str, Any]:
         "real_signature_seeds": sum(result.is_real for result in results),
         "heights": sum(result.heights for result in results),
         **{name: sum(bool(getattr(result, name)) for result in results) for name in FINDINGS},
+        "votes": sum(result.votes for result in results),
         "outdated_nodes": sum(result.outdated for result in results),
         "snapshot_joins": sum(result.joins for result in results),
         "rebuilt_nodes": sum(result.rebuilt for result in results),

@@ -13,7 +13,7 @@ from node.config import SnapshotConfig
 from tests.simulation.adversaries import KINDS, Twin
 from tests.simulation.clients import Clients
 from tests.simulation.faults import FAULTS, UNTRUSTWORTHY, WEIGHTS, Faults
-from tests.simulation.founding import NEWCOMER, Prepared, found
+from tests.simulation.founding import NEWCOMER, VOTED_PREFIX, Prepared, found
 from tests.simulation.knobs import draw_knobs, knobs
 from tests.simulation.signatures import signatures
 from tests.simulation.world import World, shared_work
@@ -41,6 +41,7 @@ class Result:
     rebuilt: int = 0
     joins: int = 0
     epochs: int = 0
+    votes: int = 0
     outdated: int = 0
     settled_ms: int = 0
     forks: list[str] = field(default_factory=list)
@@ -73,7 +74,10 @@ class Scenario:
         heartbeat_ms = drawing.choice((0, 1_000, 30_000))
         every = drawing.choice((0, 0, 5, 9))
         join, keep = drawing.choice(((0, 0), (6, 0), (6, 20))) if every else (0, 0)
-        self.world = world = World(seed, found(count, heartbeat_ms, SnapshotConfig(every, join, keep)))
+        is_voting = Random(f"vote {seed}").random() < 0.3  # of its own: seeds go on drawing what they drew
+        version = PROTOCOL_NEWEST if is_voting else PROTOCOL_OLDEST
+        founding = found(count, heartbeat_ms, SnapshotConfig(every, join, keep), version)
+        self.world = world = World(seed, founding)
         self.random = random = world.random
         if reads:
             world.wires.lines = []
@@ -103,6 +107,9 @@ class Scenario:
         self.knobs = draw_knobs(random)
         if is_changing:
             self._draw_changes(seats, newcomer, set(liars))
+        if is_voting:
+            self.clients.vote(Random(f"vote at {seed}").randint(100_000, CHAOS_UNTIL_US))
+            self.result.votes += 1
 
     def _draw_lost_disk(self, random: Random) -> None:
         """Every other time where nodes join at snapshots, late enough for one to be there."""
@@ -116,7 +123,8 @@ class Scenario:
         now = tuple(seats)
         random = Random(f"version {self.result.seed}")  # of its own: seeds go on drawing what they drew
         upgrade = random.choice((0, 1, None))
-        if random.random() < 0.7:  # one has not installed the next version yet
+        first = self.world.founding.genesis.protocol
+        if first < PROTOCOL_NEWEST and random.random() < 0.7:  # one has not installed the next version yet
             slot = random.choice([slot for slot in seats if slot not in liars])
             for node in self.world.nodes:
                 if node.index == slot:
@@ -130,7 +138,7 @@ class Scenario:
             if (len(following) - 1) // 3 >= (len(seats) - 1) // 3:
                 now = following
             is_upgraded = upgrade is not None and epoch >= upgrade
-            version = PROTOCOL_NEWEST if is_upgraded else PROTOCOL_OLDEST
+            version = PROTOCOL_NEWEST if is_upgraded else first
             self.clients.change_epoch(at_us, epoch, now, version)
             self.result.epochs += 1
 
@@ -157,6 +165,7 @@ class Scenario:
         self._check_memory()
         self._check_pasts()
         self._check_bundles()
+        self._check_vote()
         world.oracles.check_chains()
         result.forks += world.oracles.forks
         result.lost += world.oracles.lost
@@ -258,6 +267,18 @@ class Scenario:
             for what, (size, most) in sizes.items():
                 if size > most:
                     self.result.broken.append(f"node {node.instance} keeps {what}: {size}, at most {most}")
+
+    def _check_vote(self) -> None:
+        """What was voted is in force on every honest node, whatever crashed, joined or was rebuilt meanwhile."""
+        if not self.result.votes or self.result.stuck:
+            return
+        for node in self.world.honest():
+            validator = node.validator
+            if validator is None:
+                continue
+            state = validator.executor.state
+            if state.members(state.tip.header.height + 1).grantee(VOTED_PREFIX) is None:
+                self.result.broken.append(f"node {node.instance} does not know what was voted")
 
     def _check_pasts(self) -> None:
         """Whoever joined at a snapshot has everything below it in the end; until then it may refuse to prove."""
