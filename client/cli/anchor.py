@@ -22,6 +22,7 @@ from client.cli.output import data, json_data, note
 from client.files import write_once
 from ledger.base.encoding import decode
 from ledger.base.errors import CustodyError, FormError, ProofError
+from ledger.base.keys import key_id
 from ledger.base.limits import BUNDLE_BYTES
 from ledger.proof.narrate import instant
 
@@ -138,7 +139,9 @@ def _show(trusted: Trusted, path: Path, *, as_json: bool) -> None:
         "anchor": str(path),
         "name": anchor.name,
         "network": anchor.network.hex(),
-        "validators": [f"{member.organisation} {member.public_key.hex()}" for member in anchor.validators],
+        "validators": [
+            f"{member.organisation} {key_id(member.public_key).hex()}" for member in anchor.validators
+        ],
         "quorum": f"{anchor.validators.quorum} of {len(anchor.validators)}",
         "epoch": anchor.epoch,
         "height": anchor.height,

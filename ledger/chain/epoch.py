@@ -388,19 +388,32 @@ def _check_suite(
             f"expected plain keys in the change that closes an epoch of a protocol version before {HYBRID_SINCE}, whose nodes "
             "know no others; move the network to that version first",
         )
-    is_asked = validators.is_hybrid if setting is None else setting == 1
+    is_asked = _asks_for_hybrid(change, validators)
     if following.is_hybrid != is_asked:
         raise SignatureError(
             Code.BAD_KEY,
             f"expected all next seats with hybrid keys exactly where {SIGNATURE_SUITE} is 1, it is {int(is_asked)}: "
             "deliver other keys, or set it",
         )
-    for approval in change.approvals if is_asked or validators.is_hybrid else ():
-        if not is_hybrid(approval.public_key):
-            raise SignatureError(
-                Code.BAD_KEY,
-                f"expected {approval.organisation} to approve with a hybrid key, as {SIGNATURE_SUITE} asks, got a plain one",
-            )
+    for approval in change.approvals:
+        check_approving_key(change, validators, approval.organisation, approval.public_key)
+
+
+def _asks_for_hybrid(change: EpochChange, validators: ValidatorSet) -> bool:
+    """Whether the suite of the next epoch is 1."""
+    setting = dict(change.parameters).get(SIGNATURE_SUITE)
+    return validators.is_hybrid if setting is None else setting == 1
+
+
+def check_approving_key(
+    change: EpochChange, validators: ValidatorSet, organisation: str, public_key: bytes
+) -> None:
+    """Raise SignatureError bad_key for a plain key where the suite before or after the change is 1."""
+    if not is_hybrid(public_key) and (validators.is_hybrid or _asks_for_hybrid(change, validators)):
+        raise SignatureError(
+            Code.BAD_KEY,
+            f"expected {organisation} to approve with a hybrid key, as {SIGNATURE_SUITE} asks, got a plain one",
+        )
 
 
 def _check_seat(

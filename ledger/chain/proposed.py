@@ -16,6 +16,7 @@ from ledger.chain.epoch import (
     Approvers,
     EpochChange,
     approval_message,
+    check_approving_key,
     check_draft,
     parse_change,
     with_approvals,
@@ -24,7 +25,7 @@ from ledger.chain.validators import ValidatorSet
 from ledger.members.constitution import ChangeKind
 from ledger.members.draft import Author
 from ledger.members.governance import SAID, Proposal, Status, ballot_name
-from ledger.members.members import Members
+from ledger.members.members import Members, key_from_data
 from ledger.members.registry import Kind, Registry
 
 
@@ -42,6 +43,8 @@ class ProposedValidators(NamedTuple):
     validators: ValidatorSet
     """Of that epoch."""
     protocol: int
+    author_key: bytes
+    """The whole public key that signed the item: an author's own is the key's id."""
 
     def check_validators(self, change: Any, members: Members, author: Author) -> None:  # noqa: ARG002
         """Raise a CustodyError unless `change` may close the epoch under way once it is approved."""
@@ -60,7 +63,8 @@ class ProposedValidators(NamedTuple):
             )
         signature = take_signature(approval, "approval")
         message = approval_message(author.network, parsed)
-        if not is_signature(author.public_key, message, signature):
+        check_approving_key(parsed, self.validators, author.organisation, self.author_key)
+        if not is_signature(self.author_key, message, signature):
             raise SignatureError(
                 Code.BAD_SIGNATURE,
                 f"approval: expected {author.organisation} to have signed exactly this change, its signature does not hold",
@@ -91,5 +95,12 @@ def collect(network: bytes, registry: Registry, height: int, proposal: bytes, ti
         ballot = registry.exact(Kind.BALLOT, ballot_name(proposal, organisation))
         cast = None if ballot is None else ballot.at(height)
         if cast is not None and cast[0] and approvers.organisation_of(cast[1], time_ms) == organisation:
-            approvals.append(Approval(organisation, cast[1], cast[2]))
+            approvals.append(Approval(organisation, _whole(registry, height, cast[1]), cast[2]))
     return with_approvals(parse_change(found.change[1]), approvals)
+
+
+def _whole(registry: Registry, height: int, identifier: bytes) -> bytes:
+    """The public key with that id, which ballots name: of a hybrid one the registry shows all."""
+    entry = registry.exact(Kind.KEY, identifier.hex())
+    data = None if entry is None else entry.at(height)
+    return identifier if data is None else key_from_data(data).hybrid_key or identifier

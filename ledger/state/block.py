@@ -343,7 +343,9 @@ def _amend(
         seats,
     )
     if signed.kind == Kind.GOVERNANCE:
-        proposed = ProposedValidators(header.epoch, state.sets[header.epoch], header.version)
+        proposed = ProposedValidators(
+            header.epoch, state.sets[header.epoch], header.version, signed.public_key
+        )
         apply_governance(draft, members, author, raw, proposed)
     else:
         apply_registration(draft, members, author, raw)

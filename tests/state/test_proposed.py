@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from ledger.base.encoding import decode, encode
 from ledger.base.errors import Code, CustodyError
+from ledger.base.keys import HYBRID_PUBLIC_KEY_BYTES
 from ledger.chain.epoch import EpochChange, approve, make_change, prove_possession
-from ledger.chain.genesis import Seat
+from ledger.chain.genesis import SIGNATURE_SUITE, Seat
 from ledger.chain.proposed import collect
 from ledger.chain.transaction import Kind
 from ledger.members.constitution import ChangeKind
@@ -23,9 +25,15 @@ VOTERS = ("maker", "forwarder", "carrier")
 class Vote:
     """A world in which a change of validators is put to the vote."""
 
-    def __init__(self, *, protocol: int | None = None, world: World | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        protocol: int | None = None,
+        world: World | None = None,
+        parameters: Sequence[tuple[str, Any]] = (),
+    ) -> None:
         self.world = world or World(FIVE)
-        self.change = self.world.change(FIVE, protocol=protocol)._replace(approvals=())
+        self.change = self.world.change(FIVE, parameters, protocol=protocol)._replace(approvals=())
         self.proposal = b""
 
     def act(self, who: str, item: tuple[Any, ...]) -> str:
@@ -63,6 +71,29 @@ def test_a_vote_brings_the_approvals_that_close_the_epoch() -> None:
     execution = vote.world.commit(vote.world.carry(change, "carrier"), closes_epoch=True)
     assert execution.receipts[0].refusal == ""
     assert [one.organisation for one in vote.world.state.sets[1]] == sorted(FIVE)
+
+
+@pytest.mark.parametrize("hybrid", [("",), ("approver",), ("approver", "validator")])
+def test_votes_by_hybrid_keys_bring_approvals_of_the_whole_key(hybrid: tuple[str, ...]) -> None:
+    asking = hybrid == ("approver", "validator")
+    world = World(FIVE, hybrid=("approver",) if asking else hybrid)
+    world.hybrid = hybrid
+    vote = Vote(world=world, parameters=[(SIGNATURE_SUITE, 1)] if asking else [])
+    assert vote.propose() == ""
+    assert [vote.vote(who) for who in VOTERS] == ["", "", ""]
+    change = vote.collected()
+    assert [len(one.public_key) for one in change.approvals] == [HYBRID_PUBLIC_KEY_BYTES] * 3
+    execution = world.commit(world.carry(change, "carrier"), closes_epoch=True)
+    assert execution.receipts[0].refusal == ""
+    assert world.state.sets[1].is_hybrid == (hybrid != ("approver",))
+
+
+def test_a_plain_key_votes_for_no_suite_that_it_could_not_approve_under() -> None:
+    world = World(FIVE)
+    world.hybrid = ("validator",)
+    vote = Vote(world=world, parameters=[(SIGNATURE_SUITE, 1)])
+    assert vote.propose() == ""
+    assert vote.vote("maker") == Code.BAD_KEY
 
 
 def test_a_vote_moves_the_network_to_another_version() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ledger.base.keys import key_id
 from ledger.chain.transaction import Item, Kind, Transaction, item_from_wire
 from ledger.proof.narrate import instant
 from ledger.state.approval import policy_name
@@ -27,7 +28,7 @@ def act_lines(transaction: Transaction, place: int) -> list[list[str]]:
     return [
         *lines,
         ["organisation", header.organisation],
-        ["signed by key", header.public_key.hex()[:64]],
+        ["signed by key", key_id(header.public_key).hex()],
         ["expires", instant(header.expiry_ms)],
     ]
 
