@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -58,11 +59,7 @@ def approve(
         )
     until_ms = min(now_ms() + length_ms(wait), opened.expiry_ms)
     with gateway(found, gateways) as client:
-        acts = [one for part in opened.parts() for one in client.ask_approval(part.request_body())["acts"]]
-        for act in acts:
-            words = ", ".join(str(line[1]) for line in act["lines"][:2])
-            note(f"{words}: {act['link']}")
-        told = [_waited(client, act["act"], until_ms) for act in acts]
+        told = asked(client, [part.request_body() for part in opened.parts()], until_ms)
         if not as_json:
             for one in told:
                 data(
@@ -76,6 +73,15 @@ def approve(
         if submit:
             standings = [one for part in opened.parts() for one in client.submit(part, Wait.FINAL)]
             report(opened, standings, as_json=as_json)
+
+
+def asked(client: Gateway, bodies: Sequence[bytes], until_ms: int) -> list[dict[str, object]]:
+    """Print the link to each act of these requests, wait for a person, and say what became of each."""
+    acts = [one for body in bodies for one in client.ask_approval(body)["acts"]]
+    for act in acts:
+        words = ", ".join(str(line[1]) for line in act["lines"][:2])
+        note(f"{words}: {act['link']}")
+    return [_waited(client, act["act"], until_ms) for act in acts]
 
 
 def _waited(client: Gateway, act: str, until_ms: int) -> dict[str, object]:

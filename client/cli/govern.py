@@ -31,7 +31,7 @@ from client.cli.options import (
 from client.cli.output import data, json_data, note, table
 from client.files import write_over
 from client.keys import load_key
-from ledger.base.errors import Code, FormError
+from ledger.base.errors import Code, CustodyError, EntitlementError, FormError
 from ledger.base.keys import PUBLIC_KEY_BYTES
 from ledger.base.limits import BUNDLE_BYTES, PROPOSAL_BYTES
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from client.governing import Proposal
     from client.settings import Settings
     from ledger.base.keys import Signer
+    from ledger.chain.transaction import Transaction
     from ledger.proof.registry import VerifiedRegistry
 
 app = typer.Typer(
@@ -119,13 +120,35 @@ class Desk:
         return gateway(self.settings, self._gateways)
 
     def submit(self, client: Gateway, network: bytes, item: Sequence[Any]) -> int:
-        """Sign one item as an approver and hand it in; the height at which it is final."""
-        from client.acts import done, sign_acts
+        """Sign one item as an approver and hand it in; the height at which it is final.
+
+        Where the organisation's policy wants a person's approval first, that is asked for and waited for.
+        """
+        from client.acts import done, request_body, sign_acts
+        from client.cli.approve import APPROVED, asked
         from ledger.chain.transaction import Kind
 
-        made = sign_acts(self.key(), network, self.organisation, Kind.GOVERNANCE, [item], now_ms=now_ms())
-        standing = done(client.hand_in([made])[0])
-        return standing.height or 0
+        key = self.key()
+
+        def signed() -> Transaction:
+            return sign_acts(key, network, self.organisation, Kind.GOVERNANCE, [item], now_ms=now_ms())
+
+        try:
+            return done(client.hand_in([signed()])[0]).height or 0
+        except CustodyError as error:
+            if error.code != Code.NOT_APPROVED:
+                raise
+        again = (
+            signed()
+        )  # what was refused is remembered, and the approval is of the item, whoever signs it when
+        note(f"{self.organisation} wants a person to approve this first; open the link and use the passkey")
+        for told in asked(client, [request_body([again])], again.header.expiry_ms):
+            if told["status"] != APPROVED:
+                raise EntitlementError(
+                    Code.NOT_APPROVED,
+                    "expected a person's approval in time, it did not come; nothing was done",
+                )
+        return done(client.hand_in([again])[0]).height or 0
 
 
 # --- propose

@@ -12,7 +12,9 @@ import pytest
 from client.governing import describe
 from ledger.base.keyfile import write_unsealed_key
 from ledger.base.keys import SigningKey
+from ledger.chain.transaction import Kind
 from ledger.members.constitution import ChangeKind
+from ledger.members.registration import Act
 from tests.client.fake_gateway import TOKEN, FakeGateway, served
 from tests.client.ledger_files import Ledger, shipped
 from tests.client.test_command import Shell
@@ -130,6 +132,25 @@ def test_what_may_not_be_is_refused_and_changes_nothing(
     assert "not_entitled" in denied.stderr
     maker("govern", "withdraw", made)
     assert shown(maker, made)["status"] == "withdrawn"
+
+
+def test_a_vote_under_policy_is_cast_once_a_person_approved_it(
+    members: tuple[dict[str, Shell], FakeGateway], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shells, gateway = members
+    world = gateway.ledger.world
+    made = proposed(shells["maker"], "grant", "9527654", "carrier")
+    policy = (int(Act.POLICY), ("vote",))
+    world.commit(world.sign("carrier", policy, kind=Kind.REGISTRATION, key=world.approvers["carrier"]))
+    said = shells["carrier"]("govern", "vote", made, "yes")
+    assert "wants a person to approve this first" in said.stderr
+    assert "http://localhost/approve#" in said.stderr
+    assert [one["organisation"] for one in shown(shells["maker"], made)["ballots"]] == ["carrier"]
+    monkeypatch.setattr(gateway, "ask", lambda _: {"acts": [{"act": "00", "lines": [], "link": "x"}]})
+    other = proposed(shells["maker"], "grant", "9527655", "carrier")
+    refused = shells["carrier"]("govern", "vote", other, "yes", code=1)
+    assert "not_approved" in refused.stderr
+    assert shown(shells["maker"], other)["ballots"] == []
 
 
 @pytest.mark.parametrize(
