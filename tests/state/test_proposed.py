@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from ledger.base import limits
 from ledger.base.encoding import decode, encode
 from ledger.base.errors import Code, CustodyError
-from ledger.base.keys import HYBRID_PUBLIC_KEY_BYTES
+from ledger.base.keys import HYBRID_PUBLIC_KEY_BYTES, HYBRID_SIGNATURE_BYTES
 from ledger.chain.epoch import EpochChange, approve, make_change, prove_possession
 from ledger.chain.genesis import SIGNATURE_SUITE, Seat
 from ledger.chain.proposed import collect
@@ -160,3 +161,9 @@ def test_approvals_by_keys_that_were_revoked_since_are_left_out() -> None:
     gone = world.approvers["carrier"].public_key.hex()
     world.state.registry = world.state.registry.amended(world.state.tip.header.height, [(1, gone, None)])
     assert [one.organisation for one in vote.collected().approvals] == ["forwarder", "maker"]
+
+
+def test_a_proposal_may_hold_as_many_hybrid_seats_as_there_may_be() -> None:
+    seats = [(Seat("o" * 32, bytes(HYBRID_PUBLIC_KEY_BYTES), bytes(32)), bytes(HYBRID_SIGNATURE_BYTES))]
+    change = make_change(2**62, seats * limits.VALIDATORS_MAX, protocol=2)
+    assert len(encode((int(ChangeKind.VALIDATORS), change))) < limits.PROPOSAL_BYTES
