@@ -26,8 +26,8 @@ from ledger.base.keys import (
     is_signature,
     key_id,
 )
+from ledger.chain.approvers import Approvers
 from ledger.chain.epoch import (
-    Approvers,
     EpochChange,
     approve,
     make_change,

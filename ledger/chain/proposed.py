@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from ledger.base.errors import Code, FormError, RuleError, SignatureError
 from ledger.base.keys import is_signature, take_signature
+from ledger.chain.approvers import Approvers
 from ledger.chain.epoch import (
     Approval,
-    Approvers,
     EpochChange,
     approval_message,
     check_approving_key,

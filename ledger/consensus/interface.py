@@ -11,9 +11,9 @@ from typing import Final
 
 from ledger.base.errors import ConsensusError
 from ledger.base.keys import Signer, is_signature
+from ledger.chain.approvers import Approvers
 from ledger.chain.block import PROTOCOL_OLDEST, Block, Header, Outcome
 from ledger.chain.certificate import Certificate, Verifier
-from ledger.chain.epoch import Approvers
 from ledger.chain.evidence import Evidence
 from ledger.chain.transaction import Transaction
 from ledger.chain.validators import ValidatorSet

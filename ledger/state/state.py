@@ -19,8 +19,8 @@ from ledger.base.buckets import BucketTree, StateProof, Undo
 from ledger.base.encoding import decode
 from ledger.base.errors import Code, ConsensusError
 from ledger.base.merkle import LogFrontier
+from ledger.chain.approvers import Approvers, approvers_height
 from ledger.chain.block import Header, Outcome, genesis_header, genesis_outcome
-from ledger.chain.epoch import Approvers, approvers_height
 from ledger.chain.genesis import Genesis
 from ledger.chain.validators import ValidatorSet
 from ledger.members.members import Members

@@ -19,11 +19,12 @@ from ledger.base import limits
 from ledger.base.buckets import BucketTree
 from ledger.base.encoding import decode, encode
 from ledger.base.errors import Code, ConsensusError, StorageError, UnavailableError
+from ledger.chain.approvers import Approvers, approvers_height
 from ledger.chain.batch import Batch, batch_from_bytes
 from ledger.chain.block import Block, Header, Outcome, genesis_header, parse_block, parse_outcome
 from ledger.chain.certificate import Certificate, Checkpoint, parse_certificate
 from ledger.chain.closing import Closing
-from ledger.chain.epoch import Approvers, approvers_height, parse_change, registry_after
+from ledger.chain.epoch import parse_change, registry_after
 from ledger.chain.genesis import Genesis
 from ledger.chain.transaction import Transaction
 from ledger.chain.validators import ValidatorSet

@@ -10,12 +10,11 @@ import pytest
 from ledger.base.encoding import decode, encode
 from ledger.base.errors import Code, CustodyError, EntitlementError, FormError
 from ledger.base.keys import SigningKey
+from ledger.chain.approvers import Approvers, approvers_height
 from ledger.chain.block import PROTOCOL_NEWEST
 from ledger.chain.epoch import (
-    Approvers,
     EpochChange,
     approve,
-    approvers_height,
     change_of,
     check_carrier,
     check_change,

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from ledger.base.keys import is_signature
 from ledger.base.merkle import EMPTY_ROOT
+from ledger.chain.approvers import Approvers
 from ledger.chain.block import (
     PROTOCOL_OLDEST,
     Block,
@@ -18,7 +19,6 @@ from ledger.chain.block import (
     transactions_root,
 )
 from ledger.chain.certificate import Certificate, make_certificate
-from ledger.chain.epoch import Approvers
 from ledger.chain.validators import Validator, ValidatorSet
 from ledger.chain.votes import Claim, Kind, Proposal, Vote, finalise, notarise, nullify
 from ledger.consensus import Consensus, Setup, Start

@@ -8,9 +8,9 @@ import pytest
 
 from ledger.base.encoding import decode, encode
 from ledger.base.keys import SigningKey
+from ledger.chain.approvers import Approvers
 from ledger.chain.block import Block, Header
 from ledger.chain.epoch import (
-    Approvers,
     EpochChange,
     approve,
     make_change,

@@ -7,6 +7,7 @@ from typing import Final
 from tests.mutants.mutant import Mutant
 
 _EPOCH: Final = "ledger/chain/epoch.py"
+_APPROVERS: Final = "ledger/chain/approvers.py"
 _CLOSING: Final = "ledger/chain/closing.py"
 _ANCHOR: Final = "ledger/proof/anchor.py"
 _SAFETY: Final = "ledger/consensus/safety.py"
@@ -98,7 +99,7 @@ MUTANTS: Final = (
         "approvers-of-now",
         "A block's approvers are those of the block before it, which validators may not have executed alike yet.",
         "CONSENSUS 29",
-        _EPOCH,
+        _APPROVERS,
         "return max(0, height - limits.APPROVERS_BELOW)",
         "return max(0, height - 1)",
         _T_EPOCH + "test_approvers_of_a_block_stand_sixteen_below_it",
@@ -107,7 +108,7 @@ MUTANTS: Final = (
         "compromised-key-approves",
         "A stolen approver's key goes on approving after it was marked.",
         "CONSENSUS 29",
-        _EPOCH,
+        _APPROVERS,
         "key.use != Use.APPROVER or key.compromised_since is not None:",
         "key.use != Use.APPROVER:",
         _T_EPOCH + "test_a_key_marked_as_compromised_approves_nothing",
@@ -116,7 +117,7 @@ MUTANTS: Final = (
         "suspended-approves",
         "A suspended organisation goes on approving changes of the validators.",
         "CONSENSUS 29",
-        _EPOCH,
+        _APPROVERS,
         "return None if is_barred or key.organisation not in self.organisations",
         "return None if key.organisation not in self.organisations",
         _T_EPOCH + "test_a_suspended_organisation_approves_nothing_but_still_counts",
@@ -125,7 +126,7 @@ MUTANTS: Final = (
         "voteless-key-approves",
         "A key of use approver approves without its organisation having a vote.",
         "CONSENSUS 29",
-        _EPOCH,
+        _APPROVERS,
         "return None if is_barred or key.organisation not in self.organisations",
         "return None if is_barred",
         _T_EPOCH + "test_a_key_without_a_vote_approves_nothing_and_neither_does_a_vote_that_ended",
@@ -350,7 +351,7 @@ MUTANTS: Final = (
         "no-approvers-no-quorum",
         "Where genesis names no approvers, none have to approve.",
         "CONSENSUS 29",
-        _EPOCH,
+        _APPROVERS,
         "quorum(max(1, len(self.organisations)))",
         "quorum(len(self.organisations))",
         _T_EPOCH + "test_without_approvers_nobody_changes_anything",
