@@ -190,7 +190,7 @@ MUTANTS: Final = (
         "A yes to a change of validators brings an approval that does not hold, so what passed cannot be carried out.",
         "GOVERNANCE §5",
         _PROPOSED,
-        "if not is_signature(author.public_key, message, signature):",
+        "if not is_signature(self.author_key, message, signature):",
         "if not signature:",
         _T_PROPOSED + "test_an_approval_of_another_change_or_of_none_is_no_vote",
     ),
