@@ -94,6 +94,17 @@ def open_event(
     )
 
 
+def event_shown(network: bytes, value: Any) -> OpenEvent:
+    """The bytes that a peer shows as `[salt, context | nil, event]`, with the hashes they give; FormError."""
+    salt, context, event = take_array(value, "payload", 3)
+    return open_event(
+        network,
+        take_bytes(salt, "salt", most=SALT_BYTES_MAX),
+        None if context is None else take_bytes(context, "context", most=limits.CONTEXT_BYTES),
+        take_bytes(event, "event", most=limits.EVENT_BYTES),
+    )
+
+
 # ---- frames
 
 

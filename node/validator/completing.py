@@ -39,10 +39,9 @@ from ledger.state.state import RECORD_BYTES
 from ledger.trade.record import EMPTY, Record, record_from_wire, record_hash
 from ledger.trade.statement import Openness
 from node.logs import Log
-from node.storage.payload_store import SALT_BYTES_MAX
 from node.storage.snapshots import SnapshotStore, open_snapshot
 from node.storage.stores import Stores
-from node.validator.batches import open_event
+from node.validator.batches import event_shown
 from node.validator.erasing import Eraser
 from node.validator.execution import Executor, outcome_of
 from node.validator.past import Progress, fill_items, fill_links, read_progress, write_progress
@@ -294,15 +293,7 @@ class Completer:
             and is_open
             and self._eraser.find(item.event_hash, entry.organisation) is None
         ):
-            salt, context, event = take_array(payload, "payload", 3)
-            if context is not None:
-                take_bytes(context, "context", most=limits.CONTEXT_BYTES)
-            opened, context = open_event(
-                self._network,
-                take_bytes(salt, "salt", most=SALT_BYTES_MAX),
-                context,
-                take_bytes(event, "event", most=limits.EVENT_BYTES),
-            )
+            opened, context = event_shown(self._network, payload)
             if opened.event_hash != item.event_hash or opened.context_hash != item.context_hash:
                 raise ProofError(
                     Code.NOT_PROVEN, f"item {entry.sequence}: expected the bytes of its event, got others"

@@ -36,14 +36,21 @@ class Eraser:
         """Bytes of open events of a final block were at nobody who was asked: a tombstone further on is to say why."""
         self._lacking.update(event_hashes)
 
+    @property
+    def lacking(self) -> list[bytes]:
+        """The events whose bytes lack without a tombstone (yet)."""
+        store = self._payload
+        self._lacking = {one for one in self._lacking if not store.is_erased(one) and store.get(one) is None}
+        return sorted(self._lacking)
+
     def said(self) -> str | None:
         """What lacks without a tombstone, for people; None if nothing does."""
-        self._lacking = {one for one in self._lacking if not self._payload.is_erased(one)}
-        if not self._lacking:
+        lacking = len(self.lacking)
+        if not lacking:
             return None
         return (
-            f"expected the bytes of all open events or their tombstones, of {len(self._lacking)} that were ordered while this"
-            " node was away there is neither (yet)"
+            f"expected the bytes of all open events or their tombstones, of {lacking} that were ordered while this node was away"
+            " there is neither (yet)"
         )
 
     def finalised(self, final: FinalBlockData) -> None:

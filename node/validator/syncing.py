@@ -23,6 +23,7 @@ from node.validator.execution import Executor
 from node.validator.frames import ANSWER_FRAME
 from node.validator.host import Connections
 from node.validator.mempool import Mempool
+from node.validator.mending import Mender
 from node.validator.peers import Peers
 from node.validator.provider import Provider
 from node.validator.sync_wire import (
@@ -84,6 +85,7 @@ class Sync:
         )
         self.provider = Provider(executor, stores, snapshots, self._answer)
         self.completer = Completer(genesis, executor, stores, snapshots, self.peers, log, resume, eraser)
+        self.mender = Mender(executor, stores.payload, eraser, self.peers)
 
     def _answer(self, peer: bytes, data: bytes) -> None:
         self._connections().send(peer, ANSWER_FRAME, data)
@@ -107,6 +109,7 @@ class Sync:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.mender.close()
         await self.completer.close()
         await self.provider.close()
 

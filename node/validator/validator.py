@@ -458,6 +458,7 @@ class Validator:
             for event, _ in open_items(transaction)
             if event not in came
         )
+        self.sync.mender.wake()
         self._store(batch, shown)
         self._hold(batch, peer if peer in range(len(self.epoch.validators)) else self.me)
 

@@ -22,8 +22,9 @@ from ledger.trade.statement import Openness
 from node.cli import app
 from node.local.client import LocalClient
 from node.local.protocol import OpenBytes, State, Submission, TransactionStatus
-from node.storage.payload_store import PayloadStore
-from node.validator import erasing
+from node.validator import erasing, validator
+from node.validator.batches import OpenEvent, encode_frame
+from node.validator.mending import Mender
 from node.validator.tables import AUTHORS
 from tests.bench.load import event_of
 from tests.validator.joiners import Joined, lose, with_snapshots
@@ -92,8 +93,8 @@ def test_erased_bytes_are_on_no_disk_and_the_proof_says_so(tmp_path: Path) -> No
         assert all(is_on_disk(folder) for folder in network.made.folders.values())
         assert await erase(network, (sequence, hashed)) == [""]
         await network.same_height()
-        for name, validator in network.running.items():
-            assert validator.stores.payload.is_erased(hashed)
+        for name, node in network.running.items():
+            assert node.stores.payload.is_erased(hashed)
             assert await network.clients[name].payloads([hashed]) == ()
         findings = verify(
             await network.clients["carrier"].prove([item(1), item(2)], payloads=True),
@@ -144,22 +145,31 @@ def test_who_was_away_catches_up_though_nobody_has_the_bytes(tmp_path: Path) -> 
     with_network(tmp_path, scenario)
 
 
-def test_bytes_that_peers_withhold_without_a_tombstone_are_told(
+def test_bytes_that_peers_withhold_without_a_tombstone_are_told_and_brought(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def without(data: bytes, events: Iterable[OpenEvent]) -> bytes:
+        return encode_frame(data, [one for one in events if one.payload.event != secret_of(2)])
+
     async def scenario(network: Network) -> None:
         await record(network, 1)
         await network.same_height()
         await network.stop("carrier")
         _, hidden = await record(network, 2)
         await network.same_height()
-        real = PayloadStore.is_erased
-        monkeypatch.setattr(PayloadStore, "is_erased", lambda store, one: one == hidden or real(store, one))
-        monkeypatch.setattr(PayloadStore, "get", lambda _store, _one: None)
-        await network.start("carrier")
-        await network.same_height()
-        monkeypatch.undo()
-        assert any("neither (yet)" in said for said in network.running["carrier"].status().warnings)
+        monkeypatch.setattr(validator, "encode_frame", without)
+        with monkeypatch.context() as patch:
+            patch.setattr(Mender, "wake", lambda _self: None)
+            await network.start("carrier")
+            await network.same_height()
+        carrier = network.running["carrier"]
+        assert carrier.stores.payload.get(hidden) is None
+        assert any("neither (yet)" in said for said in carrier.status().warnings)
+        carrier.sync.mender.wake()
+        await until(lambda: carrier.stores.payload.get(hidden) is not None)
+        assert carrier.eraser.said() is None
+        (shown,) = await network.clients["carrier"].payloads([hidden])
+        assert shown.event == secret_of(2)
 
     with_network(tmp_path, scenario)
 
@@ -201,8 +211,8 @@ def test_who_puts_a_hash_on_the_ledger_again_cannot_have_its_authors_bytes_erase
         assert (status.state, status.code) == (State.REFUSED, "not_entitled")
         assert await erase(network, (sequence + 1, hashed), name="carrier") == [""]
         await network.same_height()
-        for validator in network.running.values():
-            assert validator.stores.payload.get(hashed) is not None
+        for node in network.running.values():
+            assert node.stores.payload.get(hashed) is not None
         tables = network.running["customs"].executor.tables
         for key in [key for key, _ in tables.authors.range()]:  # as an older version left it
             tables.authors.layers[1].set(key, None)
