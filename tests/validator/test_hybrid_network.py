@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from ledger.base.errors import SignatureError
 from ledger.base.keys import HYBRID_SIGNATURE_BYTES, is_hybrid
 from ledger.proof.anchor import anchor_from_genesis
 from ledger.proof.bundle import bundle_from_bytes
 from ledger.proof.verify import verify
+from node.changes import deliver_key, read_seat
 from node.local.protocol import State
+from node.storage.keystore import Keystore
 from tests.validator.network import Network, item, with_made
 
 
@@ -32,3 +37,18 @@ def test_hybrid_validators_agree_restart_and_prove(tmp_path: Path) -> None:
         assert len(signatures) == 3 * HYBRID_SIGNATURE_BYTES
 
     with_made(lambda: Network(tmp_path, hybrid=True), scenario)
+
+
+@pytest.mark.parametrize("hybrid", [False, True])
+def test_an_organisation_delivers_keys_of_the_kind_that_it_approves_with(
+    tmp_path: Path, hybrid: bool
+) -> None:
+    made = Network(tmp_path, hybrid=hybrid).made
+    delivered = deliver_key(Keystore(made.folders["maker"] / "keys"), "maker", made.genesis.network, 1, None)
+    assert is_hybrid(delivered.seat.public_key) == hybrid
+    (tmp_path / "seat.json").write_text(delivered.to_text())
+    assert read_seat(tmp_path / "seat.json", made.genesis.network) == delivered
+    altered = delivered.possession[:64] + bytes(len(delivered.possession) - 64) if hybrid else bytes(64)
+    (tmp_path / "seat.json").write_text(delivered._replace(possession=altered).to_text())
+    with pytest.raises(SignatureError, match="seat.json"):
+        read_seat(tmp_path / "seat.json", made.genesis.network)
