@@ -161,6 +161,12 @@ def check_may(act: str, use: int, *, is_authority: bool = False) -> None:
         )
 
 
+def is_barred(act: str, *, is_emergency: bool) -> bool:
+    """Whether a suspension of its organisation, an emergency's or a voted one, bars an act."""
+    bar = RIGHTS[act].bar
+    return bar == Bar.ANY or (bar == Bar.VOTED and not is_emergency)
+
+
 def check_jurisdiction(organisation: str, roles: tuple[str, ...]) -> None:
     """Raise EntitlementError(not_entitled) unless an organisation with these roles may be given jurisdiction."""
     if not any(role in AUTHORITIES for role in roles):

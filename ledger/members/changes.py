@@ -14,6 +14,7 @@ from ledger.base import limits
 from ledger.base.encoding import take_array, take_ascii, take_bool, take_int, take_optional_ascii
 from ledger.base.errors import Code, FormError, RuleError
 from ledger.base.keys import is_hybrid, is_valid_public_key, key_id, take_public_key
+from ledger.members.acts import check_jurisdiction
 from ledger.members.constitution import (
     APPROVERS_LEAST,
     CONSTITUTION,
@@ -318,6 +319,7 @@ def _held(setting: Setting, kind: Kind, name: str, holder: Any) -> list[Change]:
 def _jurisdiction(setting: Setting, fields: tuple[Any, ...]) -> list[Change]:
     who, places = _member(setting, fields[1]), fields[2]
     if places is not None:
+        check_jurisdiction(who, setting.draft.get(Kind.ORGANISATION, who)[2])
         for place in take_array(places, "places", most=limits.PLACES_PER_JURISDICTION):
             take_ascii(place, "place", limits.IDENTIFIER_BYTES)
         _ascending(list(places), "places")

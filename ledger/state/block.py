@@ -49,12 +49,13 @@ from ledger.members.acts import (
     check_may,
     custody_act,
     governance_act,
+    is_barred,
     registration_act,
     uses_for,
 )
 from ledger.members.draft import Author, Change, RegistryDraft
 from ledger.members.governance import apply_governance
-from ledger.members.members import PLAIN_USES, Key, Members, Suspension, Use
+from ledger.members.members import PLAIN_USES, Key, Members, Use
 from ledger.members.registration import apply_registration
 from ledger.state.approval import apply_approval, policy_name, use_approval
 from ledger.state.erasure import apply_erasure, is_erased, tombstone_from_wire
@@ -68,17 +69,17 @@ from ledger.trade.rules import Act, check_entitled
 from ledger.trade.statement import Action, Extract, Openness, Statement, Subject
 
 SIGNING_USES = uses_for(CUSTODY)
-VOTES = (Kind.GOVERNANCE, Kind.APPROVAL)
-"""What an organisation may do under an emergency suspension: else f + 1 could silence the others."""
-SIGNERS = {
-    Kind.EVENTS: SIGNING_USES,
-    Kind.MISMATCH: uses_for(("mismatch",)),
-    Kind.EVIDENCE: uses_for(("evidence",)),
-    Kind.GOVERNANCE: uses_for(GOVERNANCE),
-    Kind.REGISTRATION: uses_for(tuple(REGISTRATION.values())),
-    Kind.ERASURE: uses_for(("erase",)),
-    Kind.APPROVAL: uses_for(("approve",)),
+_ACTS = {
+    Kind.EVENTS: CUSTODY,
+    Kind.MISMATCH: ("mismatch",),
+    Kind.EVIDENCE: ("evidence",),
+    Kind.GOVERNANCE: GOVERNANCE,
+    Kind.REGISTRATION: tuple(REGISTRATION.values()),
+    Kind.ERASURE: ("erase",),
+    Kind.APPROVAL: ("approve",),
 }
+"""What the items of a transaction may be, by its kind."""
+SIGNERS = {kind: uses_for(acts) for kind, acts in _ACTS.items()}
 """Keys of which uses may sign a transaction, by its kind: those that may do at least one act of that kind."""
 
 
@@ -255,10 +256,7 @@ def check_standing(
     if key.use not in SIGNERS[Kind(signed.kind)]:
         raise EntitlementError(Code.WRONG_USE, f"expected a signing key, got one for use {key.use}")
     key.check_in_force(header.time_ms)
-    suspension = members.suspension(signed.organisation, header.time_ms)
-    is_barred = suspension is not None and not (suspension.is_emergency and signed.kind in VOTES)
-    if suspension is not None and is_barred and signed.kind != Kind.EVIDENCE:  # which proves itself
-        raise EntitlementError(Code.SUSPENDED, _suspended(signed.organisation, suspension))
+    _check_not_suspended(members, signed.organisation, header.time_ms, _ACTS[Kind(signed.kind)])
     is_weak = not is_hybrid(signed.public_key) and key.use not in PLAIN_USES
     if is_weak and seat is None and members.parameter(SIGNATURE_SUITE) == 1:
         raise SignatureError(
@@ -267,9 +265,16 @@ def check_standing(
     return key
 
 
-def _suspended(organisation: str, suspension: Suspension) -> str:
-    ends = "it is reinstated" if suspension.until_ms is None else f"block time {suspension.until_ms}"
-    return f"expected a member in good standing, {organisation} is suspended until {ends}"
+def _check_not_suspended(members: Members, organisation: str, time_ms: int, acts: Sequence[str]) -> None:
+    """Raise EntitlementError suspended where a suspension bars every one of these acts."""
+    found = members.suspension(organisation, time_ms)
+    if found is None or not all(is_barred(act, is_emergency=found.is_emergency) for act in acts):
+        return
+    ends = "it is reinstated" if found.until_ms is None else f"block time {found.until_ms}"
+    raise EntitlementError(
+        Code.SUSPENDED,
+        f"expected a member in good standing to {acts[0] if len(acts) == 1 else 'act'}, {organisation} is suspended until {ends}",
+    )
 
 
 def _apply_item(
@@ -331,7 +336,9 @@ def _amend(
     raw: Any,
 ) -> None:
     """Let one item of governance or registration set what it sets in the registry; a CustodyError refuses it."""
-    check_may(act_name(Kind(signed.kind), raw), key.use)
+    act = act_name(Kind(signed.kind), raw)
+    check_may(act, key.use)
+    _check_not_suspended(members, signed.organisation, header.time_ms, (act,))
     seats = tuple(one.organisation for one in state.sets[header.epoch])
     author = Author(
         state.network,

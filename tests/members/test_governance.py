@@ -117,6 +117,21 @@ def test_an_ordinary_suspension_bars_ballots_until_it_lapses_and_not_so_many_tha
     assert council.vote(proposal, "carrier") == ""
 
 
+def test_one_that_is_suspended_revokes_its_keys_and_enrols_and_licenses_nothing(council: Council) -> None:
+    world = council.world
+    council.pass_((int(ChangeKind.SUSPEND), "maker", None), ("forwarder", "carrier", "customs"))
+
+    def registers(*item: Any) -> str:
+        made = world.sign("maker", item, kind=TransactionKind.REGISTRATION, key=world.approvers["maker"])
+        return world.commit(made).receipts[0].refusal
+
+    device = world.devices["maker"].public_key
+    assert registers(0, b"", None, b"", None) == Code.SUSPENDED
+    assert registers(7, ("vote",)) == Code.SUSPENDED
+    assert registers(1, device, 0) == ""
+    assert council.data(Kind.KEY, device.hex()) is None
+
+
 def test_an_organisation_that_lost_its_vote_neither_proposes_nor_votes() -> None:
     council = Council(FIVE)
     council.pass_((int(ChangeKind.APPROVER), "broker", True))
@@ -193,6 +208,7 @@ LEI = "529900T8BM49AURSDO55"
         ((int(ChangeKind.PARTY), gln(77), "nobody"), Code.NOT_FOUND),
         ((int(ChangeKind.ISSUER), "part", None), Code.NOT_APPLICABLE),
         ((int(ChangeKind.JURISDICTION), "customs", ("b", "a")), Code.NOT_CANONICAL),
+        ((int(ChangeKind.JURISDICTION), "carrier", ("a",)), Code.NOT_ENTITLED),
         ((int(ChangeKind.SUCCESSOR), "customs", "customs"), Code.MALFORMED),
         ((int(ChangeKind.SUCCESSOR), "nobody", "customs"), Code.NOT_FOUND),
         ((int(ChangeKind.PARAMETER), "heartbeat_ms", 1), Code.MALFORMED),
@@ -214,7 +230,7 @@ def test_changes_that_do_not_fit_are_refused(council: Council, change: tuple[Any
         ((int(ChangeKind.GRANT), "9521234", None), Kind.GRANT, "9521234", None),
         ((int(ChangeKind.PARTY), gln(77), "carrier"), Kind.PARTY, gln(77), "carrier"),
         ((int(ChangeKind.ISSUER), "part", "carrier"), Kind.ISSUER, "part", "carrier"),
-        ((int(ChangeKind.JURISDICTION), "carrier", ("a", "b")), Kind.JURISDICTION, "carrier", ("a", "b")),
+        ((int(ChangeKind.JURISDICTION), "customs", ("a", "b")), Kind.JURISDICTION, "customs", ("a", "b")),
         ((int(ChangeKind.SUCCESSOR), "customs", "carrier"), Kind.SUCCESSOR, "customs", "carrier"),
         ((int(ChangeKind.PARAMETER), "allow_persons", True), Kind.PARAMETER, "allow_persons", True),
         ((int(ChangeKind.RECOVER), "carrier", authority("new"), True), Kind.KEY, authority("new").hex(), ("carrier", 6, None, None)),
