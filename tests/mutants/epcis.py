@@ -96,9 +96,9 @@ MUTANTS: Final = (
         "capture-without-token",
         "Anybody who reaches the gateway signs as the organisation.",
         "EPCIS.md, Capture",
-        _EPCIS + "access.py",
-        "        return borne[0] if borne else None\n",
-        "        return next(iter(borne or self._tokens), None)\n",
+        "node/gateway/callers.py",
+        "if token.is_borne_by(authorization)\n",
+        "if token.is_borne_by(authorization) or role is Role.CAPTURER\n",
         _T_CAPTURE + "test_who_may_capture_and_who_did",
     ),
     # --- what is refused

@@ -223,6 +223,34 @@ def test_a_dialler_without_a_pinned_key_is_never_connected() -> None:
     asyncio.run(run())
 
 
+def test_the_one_that_listens_waits_to_be_dialled() -> None:
+    async def run() -> None:
+        came: list[str] = []
+
+        async def listening(name: str) -> asyncio.Server:
+            def take(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                came.append(name)
+                writer.transport.abort()
+
+            return await asyncio.start_server(take, "127.0.0.1", 0)
+
+        servers = {name_of(key): await listening(name_of(key)) for key in (KEYS[0], KEYS[2])}
+        peers = [
+            Peer(key.public_key, "127.0.0.1", servers[name_of(key)].sockets[0].getsockname()[1], name_of(key))
+            for key in (KEYS[0], KEYS[2])
+        ]
+        between = Node(KEYS[1], peers, SLOW)
+        await between.mesh.start()
+        await until(lambda: len(came) > 2)
+        assert set(came) == {name_of(KEYS[2])}
+        await between.mesh.close()
+        for server in servers.values():
+            server.close()
+            await server.wait_closed()
+
+    asyncio.run(run())
+
+
 def test_the_one_that_listens_dials_where_nobody_comes() -> None:
     async def run() -> None:
         listener = Node(KEYS[0], [], SLOW)
