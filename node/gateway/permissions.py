@@ -106,7 +106,7 @@ ROWS: Final = (
     _row("GET /v1/checkpoint", *_CHAIN),
     _row("GET /v1/genesis", *_CHAIN),
     _row("GET /v1/registry", *_CHAIN),
-    _read("GET /v1/events/{hash}", Role.READER),
+    _read("GET /v1/events/{hash}", *_CHAIN),
     _row("GET /approve", Role.ANYONE),
     _row("POST /v1/approvals", Role.READER),
     _row("GET /v1/approvals/{act}", Role.READER),

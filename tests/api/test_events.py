@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from starlette.requests import Request
 
 from ledger.base.encoding import decode
-from ledger.base.errors import Code
+from ledger.base.errors import Code, EntitlementError
 from ledger.chain.transaction import event_hash
+from node.gateway.permissions import Caller, Role
 from node.gateway.routes import events
 from tests.gateway.stage import Stage, check_problem, play
 
@@ -54,7 +54,12 @@ def test_restricted_bytes_go_to_their_readers_alone(
 
 
 def test_who_asks_is_who_showed_it() -> None:
-    request = Request({"type": "http", "headers": []})
-    assert events.organisation_of(request) is None
-    request.state.caller = SimpleNamespace(organisation="carrier")
-    assert events.organisation_of(request) == "carrier"
+    def asked_by(*roles: Role, organisation: str | None) -> str | None:
+        request = Request({"type": "http", "headers": []})
+        request.state.caller = Caller(frozenset(roles), "somebody", organisation)
+        return events.organisation_of(request)
+
+    assert asked_by(Role.READER, organisation=None) is None, "the node itself"
+    assert asked_by(Role.MEMBER, organisation="carrier") == "carrier"
+    with pytest.raises(EntitlementError):
+        asked_by(Role.MEMBER, organisation=None)

@@ -35,7 +35,7 @@ EXPECTED: Final = {
     "GET /v1/checkpoint": CHAIN,
     "GET /v1/genesis": CHAIN,
     "GET /v1/registry": CHAIN,
-    "GET /v1/events/{hash}": "reader",
+    "GET /v1/events/{hash}": CHAIN,
     "GET /approve": "anyone",
     "POST /v1/approvals": "reader",
     "GET /v1/approvals/{act}": "reader",

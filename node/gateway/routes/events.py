@@ -12,9 +12,10 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from ledger.base.encoding import encode
-from ledger.base.errors import Code, UnavailableError
+from ledger.base.errors import Code, EntitlementError, UnavailableError
 from node.gateway.answers import MSGPACK, LongAnswer
 from node.gateway.contract import SECURED, binary, merged, problems
+from node.gateway.permissions import Caller, Role
 from node.gateway.service import Gateway
 
 EventHash = Annotated[
@@ -57,6 +58,10 @@ def router(gateway: Gateway) -> APIRouter:
 
 
 def organisation_of(request: Request) -> str | None:
-    """The organisation that asks; None where the node itself does, with a token of its own."""
-    caller = getattr(request.state, "caller", None)
-    return None if caller is None else caller.organisation
+    """The organisation that asks; None where the node itself does. EntitlementError for a caller who is of none."""
+    caller: Caller = request.state.caller
+    if caller.organisation is None and Role.READER not in caller.roles:
+        raise EntitlementError(
+            Code.NOT_ENTITLED, f"expected a caller of an organisation, {caller.name} is of none"
+        )
+    return caller.organisation
