@@ -11,7 +11,8 @@
 
 Invariants: a key that ever stood in the registry never stands there anew, whosever it was, but to be marked as
 compromised; every key shows that somebody holds it (`possession`), so that nobody can use up a stranger's. Everything
-holds from the next height. Who may act is judged by the registry in force, what stands by the draft of the block.
+holds from the next height. Who may act is judged by the registry in force, what stands by the draft of the block: a key that ended in it amends
+nothing after that, nor does an authority's certify, or what a vote or a revocation ends could be put back in the same block.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from ledger.members.certificate import Certificate, certificate_from_bytes, fing
 from ledger.members.constitution import electorate_of
 from ledger.members.draft import Author, RegistryDraft
 from ledger.members.members import Key, Members, Use, holder_of, key_from_data, licence_name
-from ledger.members.policy import POLICY_ITEM, set_policy
+from ledger.members.policy import POLICY_ITEM, REGISTRATION_ACTS, set_policy
 from ledger.members.registry import Kind
 
 ENROLLED: Final = (Use.SIGN, Use.DEVICE, Use.CAPTURE, Use.APPROVER, Use.TRANSPORT)
@@ -105,7 +106,9 @@ def _enrol(
     certificate = certificate_from_bytes(take_bytes(data, "certificate", most=limits.CERTIFICATE_BYTES))
     public_key = _certified_key(certificate, hybrid_key)
     _check_use(certificate, draft, author, is_plain=hybrid_key is None)
+    _check_carrier(certificate.subject, members, author)
     authority = check_issued(members, certificate, author.time_ms)
+    check_stands(draft, certificate.authority_key_id)
     if authority.hybrid_key is not None:
         message = endorsement_message(author.network, data)
         if not is_signature(authority.hybrid_key, message, take_signature(endorsement, "endorsement")):
@@ -124,6 +127,38 @@ def _enrol(
         certificate.key_id.hex(),
         (certificate.subject, certificate.use, None, None, validity, certificate_hash, hybrid_key),
     )
+
+
+def check_stands(draft: RegistryDraft, public_key: bytes) -> None:
+    """Raise SignatureError where an earlier act of the block ended the key (or the one with that id), or marked it."""
+    name = key_id(public_key).hex()
+    data = draft.get(Kind.KEY, name)
+    if data is None:
+        raise SignatureError(
+            Code.REVOKED, f"expected a key in force, got {name[:16]}, which this block ended before"
+        )
+    if key_from_data(data).compromised_since is not None:
+        raise SignatureError(
+            Code.COMPROMISED,
+            f"expected a key in good standing, got {name[:16]}, which is marked as compromised",
+        )
+
+
+def _check_carrier(who: str, members: Members, author: Author) -> None:
+    """Raise EntitlementError where others may not carry a certificate: what bars its organisation's own acts bars these."""
+    if who == author.organisation:
+        return
+    suspension = members.suspension(who, author.time_ms)
+    if suspension is not None:
+        raise EntitlementError(
+            Code.SUSPENDED, f"expected a certificate of a member in good standing, {who} is suspended"
+        )
+    if REGISTRATION_ACTS[Act.ENROL] in members.policy(who):
+        raise EntitlementError(
+            Code.NOT_APPROVED,
+            f"expected {who} to enrol its keys itself, since its policy demands a person's approval of that, "
+            f"got its certificate from {author.organisation}",
+        )
 
 
 def _certified_key(certificate: Certificate, hybrid_key: Any) -> bytes:

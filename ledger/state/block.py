@@ -56,7 +56,7 @@ from ledger.members.acts import (
 from ledger.members.draft import Author, Change, RegistryDraft
 from ledger.members.governance import apply_governance
 from ledger.members.members import PLAIN_USES, Key, Members, Use
-from ledger.members.registration import apply_registration
+from ledger.members.registration import apply_registration, check_stands
 from ledger.state.approval import apply_approval, policy_name, use_approval
 from ledger.state.erasure import apply_erasure, is_erased, tombstone_from_wire
 from ledger.state.item import ItemChanges, execute_item, subjectless_changes
@@ -349,6 +349,7 @@ def _amend(
         header.time_ms,
         seats,
     )
+    check_stands(draft, author.public_key)
     if signed.kind == Kind.GOVERNANCE:
         proposed = ProposedValidators(
             header.epoch, state.sets[header.epoch], header.version, signed.public_key

@@ -8,12 +8,16 @@ import pytest
 
 from ledger.base import limits
 from ledger.base.errors import Code
+from ledger.base.keys import SigningKey
 from ledger.chain.transaction import Kind as TransactionKind
+from ledger.members.certificate import fingerprint
 from ledger.members.constitution import ChangeKind
 from ledger.members.governance import Act, Status, ballot_name, proposal_id
+from ledger.members.registration import enrolment_message
 from ledger.members.registry import Kind, verify_registry
+from tests.world.certificates import issued
 from tests.world.council import DAY_MS, FIVE, FOUR, Council, add, authority
-from tests.world.world import gln
+from tests.world.world import World, gln, seed
 
 
 @pytest.fixture
@@ -292,3 +296,47 @@ def test_the_whole_history_of_a_vote_is_proven_by_the_registry_root(council: Cou
     ]
     ballots = [shown[Kind.BALLOT, ballot_name(proposal, who)] for who in FOUR]
     assert [ballot is not None for ballot in ballots] == [True, True, True, False]
+
+
+def certifying() -> Council:
+    made = Council()
+    made.world = World((*FOUR, "leaver"), certifying=True)
+    return made
+
+
+def test_who_is_removed_or_replaced_lists_no_key_behind_the_vote_in_its_block() -> None:
+    for change in ((1, "leaver"), (11, "leaver", authority("next"), True)):
+        council = certifying()
+        world = council.world
+        proposal = council.pass_(change, FOUR[:2])
+        key = SigningKey(seed("behind"))
+        message = enrolment_message(world.network, "leaver", key.public_key, None)
+        listed = (3, key.public_key, "urn:custody:doc:waybill", world.now_ms + DAY_MS, key.sign(message))
+        data = issued(world.authorities["leaver"], key, "leaver", now_ms=world.now_ms)
+        message = enrolment_message(world.network, "leaver", key.public_key, fingerprint(data))
+        execution = world.commit(
+            world.sign(
+                "carrier",
+                (1, proposal, True, None),
+                kind=TransactionKind.GOVERNANCE,
+                key=world.approvers["carrier"],
+            ),
+            world.sign("leaver", listed, kind=TransactionKind.REGISTRATION),
+            world.sign("maker", (0, data, None, key.sign(message), None), kind=TransactionKind.REGISTRATION),
+        )
+        assert council.status(proposal) == Status.ENACTED
+        assert [receipt.refusal for receipt in execution.receipts][1] == "revoked"
+        assert execution.receipts[2].refusal in {"revoked", "not_entitled"}
+        assert council.data(Kind.KEY, key.public_key.hex()) is None
+
+
+def test_nobody_enrols_a_key_for_whoever_is_suspended() -> None:
+    council = certifying()
+    world = council.world
+    council.pass_((2, "leaver", None))
+    key = SigningKey(seed("behind"))
+    data = issued(world.authorities["leaver"], key, "leaver", now_ms=world.now_ms)
+    message = enrolment_message(world.network, "leaver", key.public_key, fingerprint(data))
+    carried = (0, data, None, key.sign(message), None)
+    execution = world.commit(world.sign("maker", carried, kind=TransactionKind.REGISTRATION))
+    assert execution.receipts[0].refusal == "suspended"

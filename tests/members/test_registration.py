@@ -514,3 +514,48 @@ def test_what_is_refused_of_licences(
     before = world.state.registry.root
     assert refusals(register(world, item, by=by, key=getattr(world, use)[by])) == [code]
     assert world.state.registry.root == before
+
+
+# --- acts of one block, and acts carried by others
+
+
+def delegation(world: World, who: str) -> tuple[Any, ...]:
+    possession = NEW.sign(enrolment_message(world.network, who, NEW.public_key, None))
+    return (Act.DELEGATE, NEW.public_key, "urn:custody:doc:waybill", world.now_ms + DAY_MS, possession)
+
+
+def test_a_key_that_ended_in_the_block_lists_no_other_behind_that(world: World) -> None:
+    old = world.keys["maker"]
+    for ends, code in (
+        ((Act.COMPROMISED, old.public_key, 0), "compromised"),
+        ((Act.REVOKE, old.public_key, 1), "revoked"),
+    ):
+        other = World(certifying=True)
+        execution = other.commit(
+            other.sign("maker", ends, kind=Kind.REGISTRATION, key=other.authorities["maker"]),
+            other.sign("maker", delegation(other, "maker"), kind=Kind.REGISTRATION),
+        )
+        assert refusals(execution) == ["", code]
+        assert key_now(other, NEW) is None
+
+
+def test_an_authority_that_ended_in_the_block_certifies_nothing_behind_that(world: World) -> None:
+    authority = world.authorities["maker"]
+    execution = world.commit(
+        world.sign(
+            "maker",
+            (Act.REVOKE, authority.public_key, 1),
+            kind=Kind.REGISTRATION,
+            key=world.approvers["maker"],
+        ),
+        world.sign("carrier", enrolment(world), kind=Kind.REGISTRATION),
+    )
+    assert refusals(execution) == ["", "revoked"]
+    assert key_now(world, NEW) is None
+
+
+def test_nobody_carries_a_certificate_around_the_policy_of_its_organisation(world: World) -> None:
+    register(world, (Act.POLICY, ("enrol",)), key=world.approvers["maker"])
+    assert refusals(register(world, enrolment(world))) == ["not_approved"]
+    assert refusals(register(world, enrolment(world), by="carrier")) == ["not_approved"]
+    assert key_now(world, NEW) is None
