@@ -1,4 +1,4 @@
-"""Who may approve what closes an epoch, as the registry says it (CONSENSUS 29; ADR 0007; WIRE_CONSENSUS §7).
+"""Who may approve what closes an epoch, as the registry says it (CONSENSUS 29; ADR 10; WIRE_CONSENSUS §7).
 
     approvers = Approvers(network, registry, approvers_height(height))               of a block at `height`
 
@@ -27,7 +27,7 @@ class Company(Protocol):
 class Approvers:
     """Who may approve a change, by the registry in force at one height: organisations with a vote, by their keys.
 
-    A block's approvers are those of `APPROVERS_BELOW` blocks before it (ADR 0007).
+    A block's approvers are those of `APPROVERS_BELOW` blocks before it (ADR 10).
     """
 
     __slots__ = ("_members", "_rules", "network", "organisations")

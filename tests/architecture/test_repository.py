@@ -178,3 +178,10 @@ def test_shell_scripts_parse_and_stop_at_errors() -> None:
 def _first_line(path: Path) -> str:
     first = path.read_bytes()[:80].split(b"\n", maxsplit=1)[0]
     return first.decode(errors="replace") if first.startswith(b"#!") else ""
+
+
+def test_decisions_are_numbered_one_after_another() -> None:
+    decisions = sorted((PROJECT_ROOT / "ledger/spec/adr").iterdir())
+    assert [int(path.name.partition("-")[0]) for path in decisions] == list(range(1, len(decisions) + 1))
+    for number, path in enumerate(decisions, start=1):
+        assert path.read_text(encoding="utf-8").startswith(f"# {number}. "), path.name
