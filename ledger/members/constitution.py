@@ -103,8 +103,13 @@ class Electorate(NamedTuple):
 def electorate_of(draft: RegistryDraft, seats: int) -> Electorate:
     """Who has a vote, as `draft` stands: by an APPROVER entry; without one, who had an approver's key in genesis."""
     rules = draft.get(Kind.PARAMETER, CONSTITUTION)
-    organisations = voting(draft.all_of(Kind.APPROVER), draft.entries(Kind.KEY))
+    organisations = draft.derived(_voting, Kind.APPROVER)
     return Electorate(organisations, seats, () if rules is None else rules)
+
+
+def _voting(draft: RegistryDraft) -> tuple[str, ...]:
+    # Of keys only those of genesis count, which no act changes: what a block sets is of APPROVER entries alone.
+    return voting(draft.all_of(Kind.APPROVER), draft.entries(Kind.KEY))
 
 
 def voting(stated: Mapping[str, Any], keys: Iterable[Entry]) -> tuple[str, ...]:

@@ -7,13 +7,15 @@ a failed transaction takes with it, leave nothing behind: `mark` before, `roll_b
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 from ledger.base import limits
 from ledger.base.errors import Code, RuleError
 from ledger.members.registry import Entry, Kind, Registry
 
 Change = tuple[int, str, Any]
+T = TypeVar("T")
 
 
 class Author(NamedTuple):
@@ -35,19 +37,24 @@ class Author(NamedTuple):
 class RegistryDraft:
     """What one block's items set, over the registry before it."""
 
-    __slots__ = ("_changes", "_height", "_registry")
+    __slots__ = ("_changes", "_derived", "_height", "_latest", "_registry", "_revisions")
 
     def __init__(self, registry: Registry, height: int) -> None:
         """`height`: of the block being executed; `registry`: as the block before it left it."""
         self._registry = registry
         self._height = height
         self._changes: list[Change] = []
+        self._latest: dict[tuple[int, str], list[Any]] = {}
+        """What was set under each name, the last last: a block may hold thousands of acts, and each looks others up."""
+        self._revisions: dict[int, int] = {}
+        """How often entries of each kind were set or taken back."""
+        self._derived: dict[Callable[[RegistryDraft], Any], tuple[tuple[int, ...], Any]] = {}
 
     def get(self, kind: Kind, name: str) -> Any:
         """The data under (kind, name) as the block's items so far leave it, or None."""
-        for changed_kind, changed_name, data in reversed(self._changes):
-            if changed_kind == kind and changed_name == name:
-                return data
+        changed = self._latest.get((kind, name))
+        if changed:
+            return changed[-1]
         entry = self._registry.exact(kind, name)
         return None if entry is None else entry.at(self._height)
 
@@ -58,6 +65,15 @@ class RegistryDraft:
     def entries(self, kind: Kind) -> list[Entry]:
         """The entries of one kind with all their periods as they were before this block."""
         return self._registry.of_kind(kind)
+
+    def derived(self, derive: Callable[[RegistryDraft], T], *kinds: Kind) -> T:
+        """What `derive` makes of this draft, made anew only once an entry of one of these kinds, all it reads, was set."""
+        revisions = tuple(self._revisions.get(kind, 0) for kind in kinds)
+        known = self._derived.get(derive)
+        if known is None or known[0] != revisions:
+            known = self._derived[derive] = revisions, derive(self)
+        found: T = known[1]
+        return found
 
     def overlapping(self, digits: str) -> str | None:
         """A grant, even one that ended, which `digits` begin with or which begins with them; None if there is none.
@@ -85,6 +101,8 @@ class RegistryDraft:
                 f"{name[:80]}, which may only end now",
             )
         self._changes.append((int(kind), name, data))
+        self._latest.setdefault((int(kind), name), []).append(data)
+        self._revisions[int(kind)] = self._revisions.get(int(kind), 0) + 1
 
     def mark(self) -> int:
         """Where things stand, for `roll_back`."""
@@ -92,7 +110,10 @@ class RegistryDraft:
 
     def roll_back(self, mark: int) -> None:
         """Forget everything that was set since `mark`."""
-        del self._changes[mark:]
+        while len(self._changes) > mark:
+            kind, name, _ = self._changes.pop()
+            self._latest[kind, name].pop()
+            self._revisions[kind] += 1
 
     @property
     def changes(self) -> tuple[Change, ...]:

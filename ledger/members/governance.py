@@ -124,18 +124,13 @@ def _propose(setting: Setting, members: Members, item: tuple[Any, ...], validato
     name = proposal_id(author.network, author.organisation, item).hex()
     if draft.get(Kind.PROPOSAL, name) is not None:
         raise RuleError(Code.NOT_APPLICABLE, f"expected a new proposal, {name[:16]} was made already")
-    known = [Proposal(*data) for data in draft.all_of(Kind.PROPOSAL).values()]
-    waiting = [
-        one
-        for one in known
-        if one.proposer == author.organisation
-        and one.status == Status.OPEN
-        and one.expires_ms > author.time_ms
-    ]
+    unsettled = draft.derived(_unsettled_until, Kind.PROPOSAL).get(author.organisation, ())
+    waiting = [expires for expires in unsettled if expires > author.time_ms]
     if len(waiting) >= limits.OPEN_PROPOSALS:
         raise RuleError(
             Code.LIMIT,
-            f"expected at most {limits.OPEN_PROPOSALS} open proposals of {author.organisation}, there are as many; withdraw one",
+            f"expected at most {limits.OPEN_PROPOSALS} proposals of {author.organisation} that are open, or were withdrawn and "
+            "would be open still, there are as many; wait until one expires or is settled",
         )
     plan(setting, change)
     if change[0] == ChangeKind.VALIDATORS:
@@ -143,6 +138,16 @@ def _propose(setting: Setting, members: Members, item: tuple[Any, ...], validato
     draft.set(
         Kind.PROPOSAL, name, Proposal(author.organisation, change, expires_ms, reason, int(Status.OPEN))
     )
+
+
+def _unsettled_until(draft: RegistryDraft) -> dict[str, list[int]]:
+    """When the proposals of each organisation expire that wait for votes or were withdrawn: else nothing bounds how many."""
+    found: dict[str, list[int]] = {}
+    for data in draft.all_of(Kind.PROPOSAL).values():
+        proposal = Proposal(*data)
+        if proposal.status in (Status.OPEN, Status.WITHDRAWN):
+            found.setdefault(proposal.proposer, []).append(proposal.expires_ms)
+    return found
 
 
 def _open(setting: Setting, value: Any) -> tuple[bytes, Proposal]:

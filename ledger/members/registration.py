@@ -296,7 +296,7 @@ def _mark_compromised(
     _check_own(author, key)
     if key.compromised_since is not None and key.compromised_since <= since:
         raise RuleError(
-            Code.REPEATED,
+            Code.NOT_APPLICABLE,
             f"expected a height before {key.compromised_since}, from which the key is marked already, got {since}",
         )
     draft.set(Kind.KEY, name, (*data[:2], since, *data[3:]))

@@ -102,13 +102,16 @@ def standing_of(record: Record) -> Standing | None:
 
 
 def apply_approval(network: bytes, records: Records, entry: Entry, raw: Any) -> ItemChanges:
-    """Execute an approval; RuleError(repeated) while an earlier one of the same act stands, or once it was used."""
+    """Execute an approval; RuleError(not_applicable) while an earlier one of the same act stands, or once it was used.
+
+    Not `repeated`, which is of whole transactions: who waits for one that is, waits for its first execution.
+    """
     approval = approval_from_wire(raw)
     key = approval_key(approval.act, entry.organisation)
     before = standing_of(records.record(key))
     if before is not None and (before.used is not None or before.is_live(entry.time_ms)):
         raise RuleError(
-            Code.REPEATED, "expected an act without an approval that stands or was used, it has one"
+            Code.NOT_APPLICABLE, "expected an act without an approval that stands or was used, it has one"
         )
     record = Record(
         status=Status.LIVE,

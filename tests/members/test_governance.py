@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from ledger.base.errors import Code
 from ledger.base.keys import SigningKey
 from ledger.chain.transaction import Kind as TransactionKind
 from ledger.members.certificate import fingerprint
-from ledger.members.constitution import ChangeKind
+from ledger.members.constitution import ChangeKind, electorate_of
+from ledger.members.draft import Change, RegistryDraft
 from ledger.members.governance import Act, Status, ballot_name, proposal_id
 from ledger.members.registration import enrolment_message
 from ledger.members.registry import Kind, verify_registry
@@ -340,3 +342,46 @@ def test_nobody_enrols_a_key_for_whoever_is_suspended() -> None:
     carried = (0, data, None, key.sign(message), None)
     execution = world.commit(world.sign("maker", carried, kind=TransactionKind.REGISTRATION))
     assert execution.receipts[0].refusal == "suspended"
+
+
+def test_withdrawing_makes_no_room_for_more_proposals(council: Council) -> None:
+    for number in range(limits.OPEN_PROPOSALS):
+        proposal = council.propose((8, f"part{number}", "carrier"), days=1)
+        assert council.act("maker", (int(Act.WITHDRAW), proposal)) == ""
+    assert council.refused((8, "onemore", "carrier")) == Code.LIMIT
+    assert council.refused((8, "onemore", "carrier"), by="forwarder") == ""
+    council.world.commit(advance_ms=DAY_MS)
+    assert council.refused((8, "onemore", "carrier")) == ""
+
+
+class Unsearched(list[Change]):
+    """Changes of a block that nobody may look through."""
+
+    def __iter__(self) -> Iterator[Change]:
+        raise AssertionError("expected what was set to be found by its name, all of it was looked through")
+
+    __reversed__ = __iter__
+
+
+def test_what_an_act_reads_of_its_block_is_found_not_searched(council: Council) -> None:
+    state = council.world.state
+    draft = RegistryDraft(state.registry, state.tip.header.height + 1)
+    draft._changes = Unsearched()
+    draft.set(Kind.PARTY, "a", "maker")
+    first = draft.mark()
+    draft.set(Kind.PARTY, "a", "carrier")
+    assert draft.get(Kind.PARTY, "a") == "carrier"
+    draft.roll_back(first)
+    assert draft.get(Kind.PARTY, "a") == "maker"
+    assert draft.get(Kind.ORGANISATION, "maker") is not None
+
+
+def test_what_follows_from_a_draft_follows_it(council: Council) -> None:
+    state = council.world.state
+    draft = RegistryDraft(state.registry, state.tip.header.height + 1)
+    assert electorate_of(draft, 4).organisations == tuple(sorted(FOUR))
+    begun = draft.mark()
+    draft.set(Kind.APPROVER, "maker", False)
+    assert "maker" not in electorate_of(draft, 4).organisations
+    draft.roll_back(begun)
+    assert electorate_of(draft, 4).organisations == tuple(sorted(FOUR))

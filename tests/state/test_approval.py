@@ -97,7 +97,7 @@ def test_an_approval_is_used_once(world: World) -> None:
     world.commit(approval(world, act))
     assert codes(world, world.sign("customs", act)) == [""]
     assert codes(world, world.sign("customs", act)) == ["not_approved"]
-    assert codes(world, approval(world, act)) == ["repeated"]
+    assert codes(world, approval(world, act)) == ["not_applicable"]
     both = release(world, OTHER)
     world.commit(approval(world, both))
     assert codes(world, world.sign("customs", both, both)) == ["", "not_approved"]
@@ -127,7 +127,7 @@ def test_somebody_elses_approval_is_none(world: World) -> None:
 def test_an_approval_lapses_and_may_be_given_again(world: World) -> None:
     act = release(world)
     world.commit(approval(world, act))
-    assert codes(world, approval(world, act)) == ["repeated"]
+    assert codes(world, approval(world, act)) == ["not_applicable"]
     world.commit(advance_ms=limits.APPROVAL_LIVE_MS - 2_000)
     late = world.sign("customs", act)
     assert codes(world, world.sign("customs", release(world)), advance_ms=1_000) == ["not_approved"]
