@@ -52,9 +52,11 @@ CERTIFICATE_BYTES: Final = 1_024
 DELEGATION_MAX_MS: Final = 366 * 86_400_000
 # --- consensus: the registry and votes
 REGISTRY_PERIODS: Final = 1_000  # of one entry that acts set
+KEY_PERIODS: Final = 16  # of a key, whose entry stands in the proof of everything that it signed
 PARTIES_PER_ORGANISATION: Final = 64
 PLACES_PER_JURISDICTION: Final = 1_000
 PROPOSAL_BYTES: Final = 200_000
+PROPOSAL_OTHER_BYTES: Final = 65_536  # of a proposal about anything but validators
 PROPOSAL_AHEAD_MS: Final = 90 * 86_400_000
 OPEN_PROPOSALS: Final = 16  # of one organisation
 EMERGENCY_MS: Final = 7 * 86_400_000

@@ -94,10 +94,11 @@ class RegistryDraft:
     def set(self, kind: Kind, name: str, data: Any) -> None:
         """Let (kind, name) stand for `data` from the next height; None ends it. RuleError limit: it changed too often."""
         known = self._registry.exact(kind, name)
-        if data is not None and known is not None and len(known.periods) >= limits.REGISTRY_PERIODS:
+        most = limits.KEY_PERIODS if kind == Kind.KEY else limits.REGISTRY_PERIODS
+        if data is not None and known is not None and len(known.periods) >= most:
             raise RuleError(
                 Code.LIMIT,
-                f"expected an entry of the registry that changed less than {limits.REGISTRY_PERIODS} times, got "
+                f"expected an entry of the registry that changed less than {most} times, got "
                 f"{name[:80]}, which may only end now",
             )
         self._changes.append((int(kind), name, data))

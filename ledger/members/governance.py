@@ -111,8 +111,10 @@ def apply_governance(
 def _propose(setting: Setting, members: Members, item: tuple[Any, ...], validators: ValidatorRules) -> None:
     draft, author, _ = setting
     _, change, expires_ms, reason = take_array(item, "proposal", 4)
-    if len(encode(change)) > limits.PROPOSAL_BYTES:
-        raise FormError(Code.TOO_LARGE, f"change: expected at most {limits.PROPOSAL_BYTES} bytes")
+    is_long = type(change) is tuple and change[:1] == (int(ChangeKind.VALIDATORS),)
+    most = limits.PROPOSAL_BYTES if is_long else limits.PROPOSAL_OTHER_BYTES
+    if len(encode(change)) > most:
+        raise FormError(Code.TOO_LARGE, f"change: expected at most {most} bytes")
     take_text(reason, "reason")
     if take_int(expires_ms, "expires_ms") <= author.time_ms:
         raise RuleError(Code.EXPIRED, f"expires_ms: expected a time to come, got {expires_ms}")

@@ -268,7 +268,7 @@ def test_proposals_are_bounded(council: Council) -> None:
     assert council.act("maker", far) == Code.EXPIRY_TOO_FAR
     assert council.act("maker", (int(Act.PROPOSE), add(), now_ms, "")) == Code.EXPIRED
     assert council.act("maker", (int(Act.PROPOSE), add(), now_ms + DAY_MS, "x" * 257)) == Code.MALFORMED
-    large = (int(ChangeKind.JURISDICTION), "customs", tuple(f"{n:0500d}" for n in range(500)))
+    large = (int(ChangeKind.JURISDICTION), "customs", tuple(f"{n:0500d}" for n in range(140)))
     assert council.refused(large) == Code.TOO_LARGE
     item = (int(Act.PROPOSE), add(), council.world.now_ms + DAY_MS, "")
     assert [council.act("maker", item), council.act("maker", item)] == ["", Code.NOT_APPLICABLE]

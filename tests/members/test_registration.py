@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ledger.base import limits
 from ledger.base.errors import Code, CustodyError
 from ledger.base.keys import HybridKey, Signer, SigningKey, key_id
 from ledger.chain.transaction import Kind, Mode
@@ -562,3 +563,17 @@ def test_nobody_carries_a_certificate_around_the_policy_of_its_organisation(worl
     assert refusals(register(world, enrolment(world))) == ["not_approved"]
     assert refusals(register(world, enrolment(world), by="carrier")) == ["not_approved"]
     assert key_now(world, NEW) is None
+
+
+def test_a_key_is_not_marked_so_often_that_proofs_do_not_hold_its_entry(world: World) -> None:
+    old = world.keys["maker"]
+    for _ in range(limits.KEY_PERIODS + 4):
+        world.commit()
+    codes = [
+        refusals(register(world, (Act.COMPROMISED, old.public_key, height)))[0]
+        for height in range(limits.KEY_PERIODS + 4, 0, -1)
+    ]
+    assert codes[: limits.KEY_PERIODS - 1] == [""] * (limits.KEY_PERIODS - 1)
+    assert codes[limits.KEY_PERIODS - 1 :] == ["limit"] * 5
+    assert makes(world, old) == "compromised"
+    assert refusals(register(world, (Act.REVOKE, old.public_key, Reason.KEY_COMPROMISE))) == [""]
