@@ -20,9 +20,10 @@ import httpx
 from client import protocol
 from client.acts import request_body
 from client.protocol import Address, Answer, Exchange, Flow, Pause, Policy, Pool, Standing, Unreachable, Wait
+from client.request_signing import RequestSigner
 from client.signing import Submission
 from client.stream import Follower, Notice
-from ledger.base.errors import Code, UnavailableError
+from ledger.base.errors import Code, FormError, UnavailableError
 from ledger.chain.transaction import Transaction
 
 T = TypeVar("T")
@@ -39,6 +40,11 @@ def _timeout(exchange: Exchange) -> httpx.Timeout:
 def _uses_environment(addresses: Sequence[Address]) -> bool:
     """Whether proxies named in the environment apply: not where every gateway is on this machine."""
     return not all(address.url.partition("://")[2].startswith(_LOOPBACK) for address in addresses)
+
+
+def _check_shows_one(addresses: Sequence[Address], signer: RequestSigner | None) -> None:
+    if signer is not None and any(address.token is not None for address in addresses):
+        raise FormError(Code.USAGE, "expected requests with a token or with a signature, got both")
 
 
 def _arguments(exchange: Exchange) -> dict[str, Any]:
@@ -89,11 +95,14 @@ class Gateway:
         addresses: Sequence[Address],
         *,
         policy: Policy | None = None,
+        signer: RequestSigner | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        """`signer`: signs every request, instead of tokens."""
         self._pool = Pool(addresses, policy)
-        self._http = httpx.Client(transport=transport, trust_env=_uses_environment(addresses))
+        _check_shows_one(addresses, signer)
+        self._http = httpx.Client(auth=signer, transport=transport, trust_env=_uses_environment(addresses))
         self._sleep = sleep
 
     def __enter__(self) -> Self:
@@ -221,11 +230,15 @@ class AsyncGateway:
         addresses: Sequence[Address],
         *,
         policy: Policy | None = None,
+        signer: RequestSigner | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
     ) -> None:
         self._pool = Pool(addresses, policy)
-        self._http = httpx.AsyncClient(transport=transport, trust_env=_uses_environment(addresses))
+        _check_shows_one(addresses, signer)
+        self._http = httpx.AsyncClient(
+            auth=signer, transport=transport, trust_env=_uses_environment(addresses)
+        )
         self._sleep = sleep
 
     async def __aenter__(self) -> Self:

@@ -5,7 +5,7 @@ A *flow* is a generator: it yields an `Exchange` to be carried out or a `Pause` 
 is asked, when it is asked again, and of whom is decided once, here.
 
 What may be repeated: every exchange. Reads change nothing; a submission is the same bytes each time, and a transaction's
-id makes it one transaction however often and wherever it arrives. Nothing is ever signed anew.
+id makes it one transaction however often and wherever it arrives. No transaction is ever signed anew.
 """
 
 from __future__ import annotations

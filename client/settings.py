@@ -2,6 +2,7 @@
 
     gateway = "http://127.0.0.1:8100"        or a list; the first is asked first         CUSTODY_GATEWAY (commas)
     token_file = "keys/reader.token"         bearer token for reads (0600)               CUSTODY_TOKEN_FILE
+    sign_requests = true                     sign requests with `key`, without a token   CUSTODY_SIGN_REQUESTS
     organisation = "forwarder"               who signs                                   CUSTODY_ORG
     key = "keys/sign.key"                    with which key                              CUSTODY_KEY
     device_key = "keys/device.key"           which device attests                        CUSTODY_DEVICE_KEY
@@ -26,7 +27,9 @@ from ledger.base.errors import Code, FormError
 FILE_NAME: Final = "custody.toml"
 FILE_BYTES: Final = 65_536
 _PATHS: Final = ("token_file", "key", "device_key", "anchor")
+_SWITCHES: Final = ("sign_requests",)
 _VARIABLES: Final = {
+    "sign_requests": "CUSTODY_SIGN_REQUESTS",
     "gateway": "CUSTODY_GATEWAY",
     "token_file": "CUSTODY_TOKEN_FILE",
     "organisation": "CUSTODY_ORG",
@@ -48,6 +51,7 @@ class Settings(NamedTuple):
     device_key: Path | None = None
     anchor: Path | None = None
     place: str | None = None
+    sign_requests: bool = False
 
 
 def missing(name: str, option: str) -> FormError:
@@ -68,10 +72,18 @@ def load_settings(environment: Mapping[str, str] | None = None, folder: Path | N
     for name, variable in _VARIABLES.items():
         text = variables.get(variable)
         if text:
-            values[name] = Path(text) if name in _PATHS else text
+            values[name] = _from_text(name, variable, text)
     gateways = values.pop("gateway", ())
     named = gateways.split(",") if isinstance(gateways, str) else gateways
     return Settings(gateways=tuple(part.strip() for part in named if part.strip()), **values)
+
+
+def _from_text(name: str, variable: str, text: str) -> str | bool | Path:
+    if name in _SWITCHES:
+        if text not in ("true", "false"):
+            raise FormError(Code.USAGE, f"{variable}: expected true or false, got {text[:64]!a}")
+        return text == "true"
+    return Path(text) if name in _PATHS else text
 
 
 def _file(variables: Mapping[str, str], folder: Path) -> Path | None:
@@ -92,7 +104,10 @@ def _read(file: Path) -> dict[str, Any]:
         if name not in _VARIABLES:
             raise FormError(Code.USAGE, f"{file}: expected {', '.join(_VARIABLES)}; got {name[:64]!a}")
         is_list = name == "gateway" and isinstance(value, list) and all(isinstance(one, str) for one in value)
-        if not isinstance(value, str) and not is_list:
+        if name in _SWITCHES:
+            if not isinstance(value, bool):
+                raise FormError(Code.USAGE, f"{file}: expected {name} as true or false, got another type")
+        elif not isinstance(value, str) and not is_list:
             raise FormError(Code.USAGE, f"{file}: expected {name} as text, got another type")
         if name in _PATHS:
             values[name] = file.parent / _path(file, name, value)

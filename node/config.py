@@ -8,6 +8,7 @@
 
     [gateway]
     listen = "127.0.0.1:8100"
+    origins = ["https://gateway.example"]   # as clients name it, behind a proxy; may be left out: http:// and where it listens
 
     [snapshots]                      # may be left out
     every_blocks = 10000             # how far apart; 0: none
@@ -37,6 +38,7 @@ Paths are relative to the folder. Unknown settings are refused by name: a misspe
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -53,6 +55,8 @@ GENESIS_FILE: Final = "genesis.custody"
 INDEX_FILE: Final = "index/index.db"
 SNAPSHOT_EVERY: Final = 10_000
 JOIN_AHEAD: Final = 20_000
+_ORIGIN: Final = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?")
+_DEFAULT_PORTS: Final = {"http:": ":80", "https": ":443"}
 KEEP_BODIES_LEAST: Final = 256
 """Peers that are a little behind catch up block by block, and the last blocks' batches are asked for again."""
 _SPKI_PREFIX: Final = bytes.fromhex("302a300506032b6570032100")
@@ -107,6 +111,8 @@ class NodeConfig(NamedTuple):
     epcis: EpcisConfig = EpcisConfig(())
     persons_origin: str | None = None
     """Where persons approve acts, as their browsers name it; None: nowhere."""
+    gateway_origins: tuple[str, ...] = ()
+    """As which clients that sign their requests name the gateway; none: as where it listens."""
 
 
 def transport_pin(public_key: bytes) -> bytes:
@@ -124,17 +130,19 @@ def load_config(folder: Path) -> NodeConfig:
     except (OSError, ValueError, RecursionError) as error:  # also no UTF-8, an integer of too many digits
         raise FormError(Code.MALFORMED, f"expected TOML in {path}: {error}") from None
     reader = _Reader(path, settings)
+    gateway = reader.section("gateway")
     config = NodeConfig(
         reader.text("organisation"),
         folder / reader.text("genesis", GENESIS_FILE),
         reader.section("validator").address("listen"),
-        reader.section("gateway").address("listen"),
+        gateway.address("listen"),
         tuple(_peer(member) for member in reader.sections("peers")),
         reader.integer("clock_offset_ms", 0),
         _snapshots(reader.section("snapshots")),
         reader.section("index").text("url", f"sqlite:///{folder.resolve() / INDEX_FILE}"),
         EpcisConfig(reader.section("epcis").networks("webhook_allow")),
         reader.section("persons").text("origin") if "persons" in settings else None,
+        gateway.origins("origins"),
     )
     reader.finish()
     _check_peers(config)
@@ -242,6 +250,20 @@ class _Reader:
         ):
             raise self.wrong(name, "host:port", value)
         return Address(host.strip("[]"), int(port))
+
+    def origins(self, name: str) -> tuple[str, ...]:
+        """Origins as browsers and clients write them, each host and port once; none without the setting."""
+        value = self._take(name, [])
+        if not isinstance(value, list) or not all(
+            isinstance(text, str) and _ORIGIN.fullmatch(text) and not text.endswith(_DEFAULT_PORTS[text[:5]])
+            for text in value
+        ):
+            raise self.wrong(
+                name, 'origins in lower case as ["https://gateway.example"], no default port', value
+            )
+        if len({text.partition("://")[2] for text in value}) != len(value):
+            raise self.wrong(name, "every host and port once", value)
+        return tuple(value)
 
     def networks(self, name: str) -> tuple[IPv4Network | IPv6Network, ...]:
         """Networks in CIDR notation, or single addresses."""

@@ -20,6 +20,7 @@ from ledger.base.errors import Code, CustodyError, FormError
 if TYPE_CHECKING:
     from client.directory import Directory
     from client.gateway import Gateway
+    from client.request_signing import RequestSigner
     from ledger.base.keys import Signer
 
 JSON = Annotated[bool, typer.Option("--json", help="Say it in JSON, for programs.")]
@@ -137,13 +138,24 @@ def gateway(found: Settings, given: list[str] | None, patience_s: float | None =
     urls = tuple(given or ()) or found.gateways
     if not urls:
         raise missing("gateway", "--gateway")
-    token = None
+    signer, token = _request_signer(found), None
     # A newcomer hands acts in at another member's gateway before its own has run and made a token.
-    if found.token_file is not None and not (given and not found.token_file.exists()):
+    if signer is None and found.token_file is not None and not (given and not found.token_file.exists()):
         token = read_private(found.token_file, _TOKEN_BYTES).decode("ascii", "replace").strip()
     policy = Policy() if patience_s is None else Policy(patience_s=patience_s)
-    with Gateway([Address(url, token) for url in urls], policy=policy) as client:
+    with Gateway([Address(url, token) for url in urls], policy=policy, signer=signer) as client:
         yield client
+
+
+def _request_signer(found: Settings) -> RequestSigner | None:
+    """What signs requests where the settings say so: the member's own key, which prevails over a token."""
+    if not found.sign_requests:
+        return None
+    from client.request_signing import RequestSigner
+
+    if found.key is None:
+        raise missing("key", "--key")
+    return RequestSigner(load_key(found.key, passphrases(None)))
 
 
 def readable(path: Path, most: int) -> bytes:

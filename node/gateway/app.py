@@ -24,6 +24,7 @@ from node.gateway.epcis.raw_path import RawPath, template_of
 from node.gateway.epcis.service import EpcisService
 from node.gateway.routes import chain, events, operations, subjects, transactions
 from node.gateway.service import Gateway
+from node.gateway.signed_requests import SignedBodies
 
 VERSION: Final = "1"
 _DESCRIPTION: Final = """Who held which item, agreed by a quorum of independent validators and provable in one file.
@@ -81,6 +82,7 @@ def create_app(
             RequestValidationError: edge.parameter_error,
         },
     )
+    app.add_middleware(SignedBodies)
     app.add_middleware(RawPath)
     app.add_middleware(edge.Edge, metrics=gateway.metrics)
     routers = [part.router(gateway) for part in (transactions, subjects, events, chain, operations)]

@@ -7,15 +7,14 @@ What is shown and does not hold is refused even where less would do; showing two
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Protocol
 
 from starlette.requests import HTTPConnection
 
 from ledger.base.errors import Code, EntitlementError
 from node.gateway.access import ReaderToken, is_loopback
 from node.gateway.permissions import Caller, Role
-
-SIGNATURE_FIELDS: Final = ("signature-input", "signature")
+from node.gateway.signed_requests import FIELDS, SignedRequests
 
 
 def standing_of(connection: HTTPConnection) -> frozenset[Role]:
@@ -32,13 +31,6 @@ class Bearers(Protocol):
         """The person; EntitlementError unauthorised."""
 
 
-class Signers(Protocol):
-    """Who signed a request."""
-
-    async def caller(self, connection: HTTPConnection) -> Caller:
-        """The organisation of the key that signed; SignatureError or EntitlementError."""
-
-
 class Callers:
     """All ways of being known here."""
 
@@ -46,7 +38,7 @@ class Callers:
         self._tokens: dict[str, tuple[ReaderToken, Role]] = {"reader": (reader, Role.READER)}
         self._organisation = organisation
         self.persons: Bearers | None = None
-        self.signers: Signers | None = None
+        self.signed: SignedRequests | None = None
 
     def admit(self, tokens: Mapping[str, ReaderToken], role: Role) -> None:
         """Let the bearers of further tokens in, by name."""
@@ -56,8 +48,8 @@ class Callers:
         """Who sent it. EntitlementError or SignatureError for what was shown and does not hold."""
         standing = standing_of(connection)
         authorization = connection.headers.get("authorization")
-        is_signed = any(name in connection.headers for name in SIGNATURE_FIELDS)
-        if authorization is None and not (is_signed and self.signers is not None):
+        is_signed = any(name in connection.headers for name in FIELDS)
+        if authorization is None and not is_signed:
             return Caller(standing)
         if authorization is not None and is_signed:
             raise EntitlementError(
@@ -67,11 +59,11 @@ class Callers:
         return found._replace(roles=found.roles | standing)
 
     async def _signed(self, connection: HTTPConnection) -> Caller:
-        if self.signers is None:
+        if self.signed is None:
             raise EntitlementError(
                 Code.UNAUTHORISED, "expected a token, this gateway takes no signed requests"
             )
-        return await self.signers.caller(connection)
+        return await self.signed.caller(connection)
 
     async def _bearer(self, authorization: str) -> Caller:
         borne = [

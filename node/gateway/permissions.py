@@ -1,7 +1,7 @@
 """Who may use which route: one table (API.md §2.1), enforced in one place (`Gateway.guard`) and written into API.md.
 
-A caller has roles by what it shows: nothing, or a token of this node. A route names the roles that may use it. The chain is the same on every node, so members may
-read it at each other's gateways; events with their bytes, what a gateway captures, and standing queries are its organisation's own.
+A caller has roles by what it shows: nothing, a token of this node, or a signature by a key on the ledger. A route names the roles that may
+use it. The chain is the same on every node, so members may read it at each other's gateways; events with their bytes, what a gateway captures, and standing queries are its organisation's own.
 A route without a row is open to nobody.
 """
 
@@ -35,9 +35,10 @@ MEANING: Final[Mapping[Role, str]] = MappingProxyType(
         Role.OPERATOR: "bears `keys/operator.token`",
         Role.READER: "bears `keys/reader.token`",
         Role.CAPTURER: "bears `keys/capture.token` or `keys/capture-NAME.token`",
-        Role.MEMBER: "signs requests as another organisation; no gateway takes signed requests yet, so nobody is in this role",
-        Role.AUTHORITY: "as member, of an organisation that is customs or regulator; nobody yet",
-        Role.AUDITOR: "as member, of an organisation that is an auditor; nobody yet",
+        Role.MEMBER: "signs requests with a key of a member, for sign, capture or approver; of the node's own member also "
+        "reader, or with its capture key capturer",
+        Role.AUTHORITY: "as member, of an organisation that is customs or regulator",
+        Role.AUDITOR: "as member, of an organisation that is an auditor",
     }
 )
 

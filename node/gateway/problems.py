@@ -99,7 +99,7 @@ STATUS: Final[Mapping[Code, int]] = MappingProxyType(
 _TITLES: Final[Mapping[int, str]] = MappingProxyType(
     {
         400: "The request is not well formed",
-        401: "A reader's token is needed",
+        401: "A token or a signature that holds is needed",
         403: "The signer may not do this",
         404: "There is no such thing here",
         405: "This address does not take that method",

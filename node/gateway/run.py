@@ -28,11 +28,13 @@ from node.gateway.epcis.service import EpcisService, Identity
 from node.gateway.permissions import Role
 from node.gateway.server import BACKLOG, GatewayServer, connection_class, server_config
 from node.gateway.service import Gateway
+from node.gateway.signed_requests import SignedRequests
 from node.logs import set_up_logs
 from node.storage.folder import NodeFolder
 from node.storage.keystore import Keystore
 
 STOP_S: Final = 5
+HTTP_PORT: Final = 80
 OPERATOR_TOKEN: Final = "operator.token"  # noqa: S105 - a file's name
 CAPTURE_KEY: Final = "capture"
 """Name and use of the key file."""
@@ -62,6 +64,12 @@ def run_gateway(folder: Path, passphrase: bytes | None = None, *, log_level: str
     def clock_ms() -> int:
         return time.time_ns() // 1_000_000 + config.clock_offset_ms
 
+    gateway.callers.signed = SignedRequests(
+        gateway.registry,
+        config.gateway_origins or (origin_of(config.gateway),),
+        clock_ms,
+        config.organisation,
+    )
     epcis = None
     try:
         epcis = EpcisService(
@@ -105,6 +113,12 @@ def _persons(
             f"expected the extra for approval by persons ({error.name} is missing); pip install 'custody-ledger[persons]'",
         ) from None
     return serve_persons(gateway, folder, identity.organisation, identity.key, origin, clock_ms)
+
+
+def origin_of(address: Address) -> str:
+    """As which clients name a gateway that listens there, and stands behind nothing."""
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    return f"http://{host}" if address.port == HTTP_PORT else f"http://{host}:{address.port}"
 
 
 def make_server(

@@ -17,11 +17,13 @@ import structlog
 from starlette.requests import HTTPConnection
 
 from ledger.base.errors import Code, CustodyError, FormError, UnavailableError
+from ledger.chain.certificate import Checkpoint
 from node.gateway.access import ReaderToken
 from node.gateway.callers import Callers, standing_of
 from node.gateway.follow import HEARTBEAT_S, Followers
 from node.gateway.metrics import Metrics
 from node.gateway.permissions import Caller, check_permitted, row_of
+from node.gateway.registry import RegistryView
 from node.gateway.submission import BODY_S, FINAL_S, Intake
 from node.local.client import LocalClient
 
@@ -123,6 +125,7 @@ class Gateway:
         self.validator = LocalClient(socket)
         self.submitter = LocalClient(socket)
         self._follower = LocalClient(socket)
+        self.registry = RegistryView(_Asked(self))
         self.metrics = Metrics()
         self.intake = Intake(self.metrics, body_s=body_s)
         self.followers = Followers(self._follower, self.metrics, heartbeat_s=heartbeat_s)
@@ -166,3 +169,19 @@ class Gateway:
         await self.followers.close()
         for client in (self.validator, self.submitter, self._follower):
             await client.close()
+
+
+class _Asked:
+    """The validator as the registry is asked of it: within the caps of all questions."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def checkpoint(self) -> Checkpoint:
+        return await self._gateway.ask(self._gateway.validator.checkpoint)
+
+    async def registry(self) -> bytes:
+        return await self._gateway.prove(self._gateway.validator.registry)
+
+    async def genesis(self) -> bytes:
+        return await self._gateway.ask(self._gateway.validator.genesis)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
 
 from client.gateway import AsyncGateway
 from client.protocol import Address, Wait
+from client.request_signing import RequestSigner
 from client.signing import Submission
 from ledger.base.encoding import decode
 from ledger.base.errors import Code, CustodyError
@@ -17,6 +19,9 @@ from ledger.chain.genesis import genesis_from_bytes
 from ledger.chain.signing import Payload, Signed
 from ledger.proof.build import build
 from ledger.trade.record import Space, SubjectKey
+from node.config import Address as NodeAddress
+from node.gateway.run import origin_of
+from node.gateway.signed_requests import SignedRequests
 from tests.gateway.listening import Listening, play_listening
 from tests.gateway.stage import TOKEN, item_id
 from tests.world.past import Past
@@ -47,6 +52,27 @@ def test_what_the_client_asks_is_what_the_gateway_answers(tmp_path: Path) -> Non
             assert genesis_from_bytes(await gateway.genesis()) == at.stage.world.genesis
             (accepted,) = await gateway.submit(submission(at, 3), Wait.ACCEPTED)
             assert accepted.status == "accepted"
+
+    play_listening(tmp_path, act)
+
+
+def test_a_signed_request_is_what_the_server_reads(tmp_path: Path) -> None:
+    """Host, path and query as they come over a connection, with everything that is encoded in them."""
+
+    async def act(at: Listening) -> None:
+        gateway, world = at.stage.gateway, at.stage.world
+        origin = origin_of(NodeAddress("127.0.0.1", at.port))
+        gateway.callers.signed = SignedRequests(
+            gateway.registry, [origin], lambda: time.time_ns() // 1_000_000
+        )
+        signer = RequestSigner(world.keys["carrier"])
+        async with AsyncGateway([Address(origin)], signer=signer) as client:
+            await client.submit(submission(at, 1))
+            assert (await client.subject(item_id(1)))["record"]["custodian"] == "maker"
+            assert len((await client.history(item_id(1), ("from", "1")))["links"]) == 1
+            with pytest.raises(CustodyError) as caught:
+                await client.subject("urn:x:ü ö/?&=#+%")
+            assert caught.value.code == Code.UNKNOWN_SUBJECT
 
     play_listening(tmp_path, act)
 

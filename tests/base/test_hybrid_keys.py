@@ -21,7 +21,8 @@ from ledger.base.keys import (
     take_public_key,
     take_signature,
 )
-from ledger.epcis.message_signature import FIELDS, check_message, content_digest, signature_fields
+from ledger.base.message_signature import content_digest
+from ledger.epcis.message_signature import FIELDS, check_message, signature_fields
 
 KEY = HybridKey.from_seed(bytes(range(64)))
 OTHER = HybridKey.from_seed(bytes(range(1, 65)))

@@ -462,6 +462,19 @@ def test_a_missing_token_is_said_and_so_is_an_open_one(member: tuple[Shell, Fake
     assert "expected a token" in shell("show", "CSQU3054383", code=1).stderr
 
 
+def test_requests_are_signed_where_the_settings_say_so(member: tuple[Shell, FakeGateway]) -> None:
+    shell, gateway = member
+    config = shell.folder / "custody.toml"
+    config.write_text("sign_requests = true\n" + config.read_text())
+    (shell.folder / "reader.token").unlink()
+    shell("record", "make", "(01)09521234000013(21)11", "--submit")
+    shell("follow", "--from", "1", "--most", "3")
+    shell("show", "(01)09521234000013(21)11")
+    assert set(gateway.signed) == {gateway.ledger.world.keys["maker"].public_key}
+    config.write_text(config.read_text().replace('key = "sign.key"\n', "", 1))
+    assert "--key" in shell("show", "CSQU3054383", code=2).stderr
+
+
 def test_blocks_are_followed(member: tuple[Shell, FakeGateway]) -> None:
     shell, _ = member
     done = shell("follow", "--from", "1", "--most", "3")

@@ -46,6 +46,14 @@ def test_the_environment_prevails(tmp_path: Path) -> None:
     assert (found.organisation, found.key, found.place) == ("carrier", Path("here.key"), "9521200000016")
 
 
+def test_requests_are_signed_where_the_file_or_the_environment_says_so(tmp_path: Path) -> None:
+    (tmp_path / "custody.toml").write_text("sign_requests = true")
+    assert load_settings({}, tmp_path).sign_requests
+    assert not load_settings({"CUSTODY_SIGN_REQUESTS": "false"}, tmp_path).sign_requests
+    with pytest.raises(FormError, match="CUSTODY_SIGN_REQUESTS: expected true or false"):
+        load_settings({"CUSTODY_SIGN_REQUESTS": "yes"}, tmp_path)
+
+
 def test_the_file_is_the_one_named_else_here_else_at_home(tmp_path: Path) -> None:
     home, here, named = tmp_path / "home", tmp_path / "here", tmp_path / "named.toml"
     (home / ".config" / "custody").mkdir(parents=True)
@@ -69,6 +77,7 @@ def test_the_file_is_the_one_named_else_here_else_at_home(tmp_path: Path) -> Non
         (b"organisation = 7", "organisation as text"),
         (b"gateway = [7]", "gateway as text"),
         (b'key = ["a"]', "key as text"),
+        (b'sign_requests = "true"', "sign_requests as true or false"),
     ],
 )
 def test_a_wrong_file_is_named_with_what_is_wrong(tmp_path: Path, content: bytes, sentence: str) -> None:

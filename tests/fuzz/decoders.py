@@ -37,6 +37,7 @@ from ledger.base.errors import (
     StorageError,
 )
 from ledger.base.keyfile import inspect_key, open_key
+from ledger.base.request_signature import check_request, shown_request
 from ledger.chain.batch import batch_from_bytes
 from ledger.chain.block import parse_block, parse_header, parse_outcome
 from ledger.chain.certificate import parse_certificate, parse_checkpoint
@@ -334,6 +335,13 @@ def _message_signature(data: bytes) -> None:
     check_message("POST", "https://receiver.example/", {name: value for name, _, value in lines}, b"body")
 
 
+def _request_signature(data: bytes) -> None:
+    lines = [line.partition(": ") for line in data.decode("latin-1").split("\n")]
+    fields = {name: value for name, _, value in lines}
+    found = shown_request(fields, has_body=True)
+    check_request(found, found.key_id, "POST", "https://gateway.example/", fields["content-digest"])
+
+
 def _epcis_xml(data: bytes) -> None:
     document = read_document(data, Form.XML)
     for event in document.events:
@@ -552,6 +560,7 @@ DECODERS: tuple[Decoder, ...] = (
     Decoder("query", ("node.index.parameters:query_from_json",), _json_query, samples.json_queries, "json", 100_000),
     Decoder("subscription", ("node.gateway.epcis.subscriptions.schedule:schedule_from_fields",), _subscription,
             samples.subscriptions, "json", 65_536, (EpcisError,)),
+    Decoder("signature of a request", (), _request_signature, samples.request_fields_of_a_member, "text", 65_536, (SignatureError,)),
     Decoder("signature of a webhook", (), _message_signature, samples.webhook_fields, "text", 65_536, (SignatureError,)),
     Decoder("segment header", ("node.storage.segment_format:decode_header",), _segment_header, samples.segment_headers,
             "binary", 1_000, (StorageError,)),

@@ -15,13 +15,15 @@ from ledger.base.encoding import decode, encode
 from ledger.base.errors import Code
 from ledger.base.keyfile import Cost, TokenKey, TokenPlace, seal_key, write_unsealed_key
 from ledger.base.keys import HybridKey, SigningKey
+from ledger.base.message_signature import content_digest
+from ledger.base.request_signature import request_fields
 from ledger.chain.batch import BatchHead, make_batch
 from ledger.chain.closing import Closing
 from ledger.chain.evidence import make_evidence
 from ledger.chain.transaction import Kind, sign_transaction
 from ledger.chain.votes import Kind as ClaimKind
 from ledger.consensus.messages import encode_message
-from ledger.epcis.message_signature import content_digest, signature_fields
+from ledger.epcis.message_signature import signature_fields
 from ledger.proof.anchor import anchor_from_genesis
 from ledger.proof.build import build
 from ledger.proof.registry import build_registry_file
@@ -552,6 +554,14 @@ def webhook_fields() -> tuple[bytes, ...]:
         SigningKey(digest("a gateway")), "POST", "https://receiver.example/", fields, 1_780_000_000
     )
     return ("\n".join(f"{name}: {value}" for name, value in (fields | signed).items()).encode(),)
+
+
+def request_fields_of_a_member() -> tuple[bytes, ...]:
+    key = SigningKey(digest("a member"))
+    fields = request_fields(
+        key, "POST", "https://gateway.example/", b"body", 1_780_000_000, "0123456789abcdef"
+    )
+    return ("\n".join(f"{name}: {value}" for name, value in fields.items()).encode(),)
 
 
 def json_queries() -> tuple[bytes, ...]:

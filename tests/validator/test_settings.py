@@ -37,6 +37,13 @@ def test_a_made_folder_is_in_order(folder: Path) -> None:
     assert all(path.stat().st_mode & 0o077 == 0 for path in (folder / "keys").iterdir())
 
 
+def test_a_gateway_is_named_as_its_clients_name_it(folder: Path, tmp_path: Path) -> None:
+    assert load_config(folder).gateway_origins == ()
+    named = '[gateway]\norigins = ["https://gateway.example", "http://[::1]:8100"]'
+    (tmp_path / "node.toml").write_text((folder / "node.toml").read_text().replace("[gateway]", named))
+    assert load_config(tmp_path).gateway_origins == ("https://gateway.example", "http://[::1]:8100")
+
+
 def test_a_network_is_never_made_over_another(folder: Path) -> None:
     with pytest.raises(CustodyError) as refused:
         create_network(folder.parent)
@@ -59,6 +66,11 @@ def test_a_network_is_never_made_over_another(folder: Path) -> None:
         ("[gateway]", '[epcis]\nwebhook_allow = "10.1.0.0/16"\n[gateway]', "epcis.webhook_allow"),
         ("[gateway]", "[epcis]\nwebhook_alow = []\n[gateway]", "epcis.webhook_alow"),
         ('genesis = "genesis.custody"', 'genesis = "elsewhere"', "genesis"),
+        ("[gateway]", '[gateway]\norigins = "https://gateway.example"', "gateway.origins"),
+        ("[gateway]", '[gateway]\norigins = ["https://gateway.example/"]', "gateway.origins"),
+        ("[gateway]", '[gateway]\norigins = ["https://gateway.example:443"]', "gateway.origins"),
+        ("[gateway]", '[gateway]\norigins = ["https://Gateway.example"]', "gateway.origins"),
+        ("[gateway]", '[gateway]\norigins = ["https://one", "http://one"]', "gateway.origins"),
     ],
 )
 def test_a_wrong_setting_is_named(folder: Path, tmp_path: Path, old: str, new: str, named: str) -> None:

@@ -1,38 +1,35 @@
 """How long company prefixes are (EPCIS.md "Query"): what an EPC URN says and a Digital Link does not.
 
-The network's genesis file names who owns which prefix, so a link becomes a URN where its prefix was granted there, and stays a link
-otherwise. Asked of the validator once, when somebody first wants URNs.
+The registry names who owns which prefix, so a link becomes a URN where its prefix was ever granted, and stays a link otherwise.
+How long a prefix is does not change with who holds it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ledger.chain.genesis import genesis_from_bytes
 from ledger.epcis.spelling import EpcFormat, respelled, spelled
-from ledger.members.registry import Kind
+from ledger.members.registry import Kind, Registry
+from node.gateway.registry import RegistryView
 
 
 class Grants:
     """The company prefixes that are granted."""
 
-    def __init__(self, genesis: Callable[[], Awaitable[bytes]]) -> None:
-        """`genesis`: the genesis file."""
-        self._genesis = genesis
-        self._prefixes: frozenset[str] | None = None
+    def __init__(self, view: RegistryView) -> None:
+        self._view = view
+        self._registry: Registry | None = None
 
     async def load(self) -> None:
-        """Ask for them if they are not known yet. UnavailableError where the validator is away."""
-        if self._prefixes is None:
-            entries = genesis_from_bytes(await self._genesis()).entries
-            self._prefixes = frozenset(entry.name for entry in entries if entry.kind == Kind.GRANT)
+        """Ask for those of now. UnavailableError where the validator is away."""
+        self._registry = (await self._view.in_force()).registry
 
     def length(self, digits: str) -> int | None:
         """How many of these digits are a granted prefix, None where none is."""
-        known = self._prefixes or frozenset()
-        return next((end for end in range(len(digits), 0, -1) if digits[:end] in known), None)
+        entry = None if self._registry is None else self._registry.prefix(Kind.GRANT, digits)
+        return None if entry is None else len(entry.name)
 
     async def respelling(self, wanted: EpcFormat) -> Callable[[dict[str, Any]], dict[str, Any]]:
         """What spells an event's identifiers as wanted."""

@@ -77,7 +77,7 @@ class EpcisService:
             gateway.socket, self.index, gateway.network, on_applied=self._applied, on_erased=self._erased
         )
         self.store = LocalStore(folder / FILE, (job_store.SCHEMA, named.SCHEMA, stored.SCHEMA))
-        grants = Grants(lambda: gateway.ask(gateway.validator.genesis))
+        grants = Grants(gateway.registry)
         self.reader = Reader(self.index, self.page_tokens, grants)
         self.jobs = Jobs(self.store, gateway.submitter, self._look_up, self._renew, self._is_past)
         self.queries = NamedQueries(self.store)

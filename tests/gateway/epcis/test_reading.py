@@ -13,15 +13,13 @@ from node.gateway.epcis.grants import Grants
 from node.gateway.epcis.paging import Tokens
 from node.gateway.epcis.problems import EpcisError, Exceptional
 from node.gateway.epcis.reading import QUESTIONS, THREADS, Reader
+from node.gateway.registry import RegistryView
 from node.index.index import Index
 from node.index.query import QueryTooComplexError, QueryTooLargeError
 
 
 def reader() -> Reader:
-    async def genesis() -> bytes:
-        raise AssertionError
-
-    return Reader(cast("Index", None), Tokens(), Grants(genesis))
+    return Reader(cast("Index", None), Tokens(), Grants(cast("RegistryView", None)))
 
 
 def test_beyond_so_many_a_client_is_told_to_come_again_and_other_work_goes_on() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ledger.base import message_signature as base_signature
 from ledger.epcis import message_signature
 from node.gateway import server
 from node.gateway.epcis.subscriptions import feed, outbound, source, stored, streams, webhooks
@@ -20,7 +21,7 @@ def test_the_specification_says_the_numbers() -> None:
         f"After {webhooks.GIVE_UP_MS // 3_600_000} h without a success and at least {webhooks.GIVE_UP_AFTER} attempts",
         f"{webhooks.WELL} deliveries are under way at a time to receivers that took their last one and {webhooks.FAILING} to others",
         f"{outbound.ANSWER_BYTES // 1024} KiB are read",
-        f'label `{message_signature.LABEL}`, `alg="ed25519"`, `tag="{message_signature.TAG}"`',
+        f'label `{base_signature.LABEL}`, `alg="ed25519"`, `tag="{message_signature.TAG}"`',
         " ".join(f'"{name}"' for name in ("@method", "@target-uri", *message_signature.FIELDS)),
     ):
         assert sentence in section

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from client.webhook import check_delivery
 from ledger.base.errors import Code, CustodyError, StorageError, UnavailableError
-from ledger.epcis.message_signature import content_digest
+from ledger.base.message_signature import content_digest
 from ledger.members.registry import Entry, Kind, Period
 from node.gateway.epcis.subscriptions import webhooks as module
 from node.gateway.epcis.subscriptions.asked import Terms

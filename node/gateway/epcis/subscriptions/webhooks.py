@@ -25,7 +25,8 @@ import structlog
 
 from ledger.base.errors import Code, CustodyError, UnavailableError
 from ledger.base.keys import Signer
-from ledger.epcis.message_signature import DELIVERY, SUBSCRIPTION, content_digest, signature_fields
+from ledger.base.message_signature import content_digest
+from ledger.epcis.message_signature import DELIVERY, SUBSCRIPTION, signature_fields
 from node.gateway.epcis.subscriptions.feed import Clock, Delivery, Feed, Heading, Source
 from node.gateway.epcis.subscriptions.measures import Measures
 from node.gateway.epcis.subscriptions.outbound import Answer, DeliveryError, Outbound, Target, target_of
