@@ -142,7 +142,8 @@ def use_approval(
 ) -> dict[SubjectKey, Record]:
     """The approval's record as used by `entry`, nothing where no policy asks for one.
 
-    EntitlementError(not_approved) unless one stands that is live, unused, and of another key than the act's.
+    EntitlementError(not_approved) unless one stands that is live, unused, and of another key than the act's, which is neither
+    revoked nor marked as compromised: who stole a gateway's key could lay in approvals for a day.
     """
     if act is None or act not in members.policy(entry.organisation):
         return {}
@@ -156,12 +157,19 @@ def use_approval(
         reason = "it was used" if standing.used is not None else "it was given too long ago"
     elif standing.key == entry.public_key.hex():
         reason = "the act's own key gave it"
+    elif not _is_trusted(members, standing.key):
+        reason = "the key that gave it was revoked since, or marked as compromised"
     if reason is not None:
         raise EntitlementError(
             Code.NOT_APPROVED,
             f"expected a person's approval of this very act, as the policy of {entry.organisation} on {act!r} demands; {reason}",
         )
     return {key: record._replace(status=Status.CONSUMED, passed=entry.sequence)}
+
+
+def _is_trusted(members: Members, name: str) -> bool:
+    key = members.key(bytes.fromhex(name))
+    return key is not None and key.compromised_since is None
 
 
 def is_approved(record: Record, entry: Entry) -> bool:

@@ -268,3 +268,14 @@ def test_proofs_of_older_ledgers_ask_for_no_policy(released: World, monkeypatch:
         assert verify(data, forgery.anchor_of(released))
     with pytest.raises(ProofError, match="it is not shown"):
         verify(data, forgery.anchor_of(released))
+
+
+@pytest.mark.parametrize("ends", [(1, 1), (2, 0)], ids=["revoked", "compromised"])
+def test_an_approval_ends_with_the_key_that_gave_it(world: World, ends: tuple[int, int]) -> None:
+    first, second = release(world), release(world, OTHER)
+    assert codes(world, approval(world, first), approval(world, second)) == ["", ""]
+    act, last = ends
+    said = (act, world.gateways["customs"].public_key, last)
+    marked = world.sign("customs", said, kind=Kind.REGISTRATION, key=world.approvers["customs"])
+    assert codes(world, marked, world.sign("customs", first)) == ["", ""]  # it holds from the next block on
+    assert codes(world, world.sign("customs", second)) == ["not_approved"]
