@@ -16,6 +16,7 @@ from tests.mutants import (
     keys,
     proofs,
     proposals,
+    requests,
     rules,
     storage,
     transport,
@@ -41,5 +42,6 @@ AREAS: Final[dict[str, tuple[Mutant, ...]]] = {
     "joining": joining.MUTANTS,
     "epcis": epcis.MUTANTS,
     "erasure": erasure.MUTANTS,
+    "requests": requests.MUTANTS,
 }
 ALL: Final = tuple(mutant for mutants in AREAS.values() for mutant in mutants)
