@@ -26,7 +26,6 @@ from ledger.chain.genesis import (
     ALLOW_PERSONS,
     HEARTBEAT_MS,
     LEADER_TIMEOUT_MS,
-    SIGNATURE_SUITE,
     Genesis,
     Seat,
     check_genesis,
@@ -34,7 +33,7 @@ from ledger.chain.genesis import (
 from ledger.members.certificate import authority_certificate
 from ledger.members.constitution import CONSTITUTION, DEFAULT_RULES
 from ledger.members.identity import check_lei, check_party
-from ledger.members.members import PROTOCOL, Use, key_data
+from ledger.members.members import PROTOCOL, SIGNATURE_SUITE, Use, key_data
 from ledger.members.registry import Entry, Kind, Period
 from node.config import FILE, GENESIS_FILE, transport_pin
 from node.storage.filesystem import RealFileSystem, write_atomically

@@ -40,10 +40,10 @@ from ledger.base.keys import Signer, is_hybrid, is_signature, key_id, take_publi
 from ledger.chain.approvers import Approvers, Company
 from ledger.chain.block import COUNTER_MAX, HYBRID_SINCE, PROTOCOL_OLDEST, Header
 from ledger.chain.certificate import Verifier
-from ledger.chain.genesis import ALLOW_PERSONS, HEARTBEAT_MS, LEADER_TIMEOUT_MS, SIGNATURE_SUITE, Seat
+from ledger.chain.genesis import ALLOW_PERSONS, HEARTBEAT_MS, LEADER_TIMEOUT_MS, Seat
 from ledger.chain.transaction import Kind, Transaction, check_expiry
 from ledger.chain.validators import Validator, ValidatorSet
-from ledger.members.members import PROTOCOL
+from ledger.members.members import PROTOCOL, SIGNATURE_SUITE
 from ledger.members.registry import Kind as RegistryKind
 from ledger.members.registry import Registry
 

@@ -27,6 +27,7 @@ from ledger.members.draft import RegistryDraft
 from ledger.members.members import (
     PLAIN_USES,
     PROTOCOL,
+    SIGNATURE_SUITE,
     Key,
     Use,
     check_organisation_id,
@@ -42,8 +43,6 @@ GENESIS_BYTES: Final = 16_000_000
 # Registry parameters that execution and consensus read.
 ALLOW_PERSONS: Final = "allow_persons"  # whether GSRN (person identifiers) are accepted
 LEADER_TIMEOUT_MS: Final = "leader_timeout_ms"
-SIGNATURE_SUITE: Final = "signature_suite"
-"""1: keys of organisations and validators are hybrid, and all seats are exactly then; 0 or absent: they need not be."""
 HEARTBEAT_MS: Final = (
     "heartbeat_ms"  # an idle chain gets an empty block this long after the last one; 0: never
 )

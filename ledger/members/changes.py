@@ -27,6 +27,7 @@ from ledger.members.draft import Author, Change, RegistryDraft
 from ledger.members.identity import check_lei, check_party
 from ledger.members.members import (
     ROLES,
+    SIGNATURE_SUITE,
     Suspension,
     Use,
     check_organisation_id,
@@ -126,6 +127,10 @@ def _authority(draft: RegistryDraft, who: str, key: Any) -> Change:
     if draft.entry(Kind.KEY, name) is not None or draft.get(Kind.KEY, name) is not None:
         raise RuleError(
             Code.NOT_APPLICABLE, f"authority key: expected a key that was never registered, got {name[:16]}"
+        )
+    if not is_hybrid(key) and draft.get(Kind.PARAMETER, SIGNATURE_SUITE) == 1:
+        raise FormError(
+            Code.BAD_KEY, "authority key: expected a hybrid one, as this network asks for, got a plain one"
         )
     data: tuple[Any, ...] = (who, int(Use.AUTHORITY), None, None)
     return int(Kind.KEY), name, (*data, None, None, key) if is_hybrid(key) else data

@@ -30,6 +30,8 @@ ROLES: Final = ("manufacturer", "logistics", "customs", "rights_holder", "audito
 EVERYWHERE: Final = "*"
 PROTOCOL: Final = "protocol_version"
 """The registry parameter that says under which version of the protocol blocks are; absent in version 1."""
+SIGNATURE_SUITE: Final = "signature_suite"
+"""The registry parameter that is 1 where keys of organisations and validators are hybrid, and all seats are exactly then."""
 ORGANISATION_CHARACTERS: Final = 32
 
 
@@ -234,6 +236,11 @@ class Members:
     def parameter(self, name: str) -> Any:
         """The value of a parameter, or None."""
         return self._exact(Kind.PARAMETER, name)
+
+    @property
+    def asks_for_hybrid(self) -> bool:
+        """Whether the network asks for hybrid keys."""
+        return bool(self.parameter(SIGNATURE_SUITE) == 1)
 
     @property
     def protocol(self) -> int:

@@ -116,6 +116,12 @@ def _enrol(
                 Code.BAD_SIGNATURE,
                 "expected the authority's hybrid signature over the certificate, it does not hold",
             )
+    elif members.asks_for_hybrid:
+        raise SignatureError(
+            Code.BAD_KEY,
+            f"expected the authority of {certificate.subject} to have a hybrid key, as this network asks for, it has a plain "
+            "one; have another voted in its place",
+        )
     elif endorsement is not None:
         raise FormError(Code.MALFORMED, "endorsement: expected none by an authority with a plain key")
     certificate_hash = fingerprint(data)

@@ -27,7 +27,7 @@ from ledger.base.keys import is_hybrid, key_id
 from ledger.chain import evidence
 from ledger.chain.block import HYBRID_SINCE, Header, Outcome
 from ledger.chain.epoch import amendments_of, check_closing_block
-from ledger.chain.genesis import ALLOW_PERSONS, SIGNATURE_SUITE
+from ledger.chain.genesis import ALLOW_PERSONS
 from ledger.chain.proposed import ProposedValidators
 from ledger.chain.transaction import Header as TransactionHeader
 from ledger.chain.transaction import (
@@ -258,7 +258,7 @@ def check_standing(
     key.check_in_force(header.time_ms)
     _check_not_suspended(members, signed.organisation, header.time_ms, _ACTS[Kind(signed.kind)])
     is_weak = not is_hybrid(signed.public_key) and key.use not in PLAIN_USES
-    if is_weak and seat is None and members.parameter(SIGNATURE_SUITE) == 1:
+    if is_weak and seat is None and members.asks_for_hybrid:
         raise SignatureError(
             Code.BAD_KEY, "expected a hybrid key, as this network asks for (signature_suite), got a plain one"
         )

@@ -13,7 +13,7 @@ from ledger.base.keys import HybridKey, Signer, SigningKey, key_id
 from ledger.chain.transaction import Kind, Mode
 from ledger.members.certificate import fingerprint
 from ledger.members.draft import Author, RegistryDraft
-from ledger.members.members import Delegation, Key, Members, Use, Validity
+from ledger.members.members import SIGNATURE_SUITE, Delegation, Key, Members, Use, Validity
 from ledger.members.registration import (
     Act,
     Reason,
@@ -26,6 +26,7 @@ from ledger.state.block import Execution
 from ledger.trade.rules import Outcome
 from ledger.trade.statement import Action, Role
 from tests.world.certificates import DAY_MS, issued
+from tests.world.council import Council, add
 from tests.world.world import World, seed, serial
 
 NEW = SigningKey(seed("new"))
@@ -577,3 +578,30 @@ def test_a_key_is_not_marked_so_often_that_proofs_do_not_hold_its_entry(world: W
     assert codes[limits.KEY_PERIODS - 1 :] == ["limit"] * 5
     assert makes(world, old) == "compromised"
     assert refusals(register(world, (Act.REVOKE, old.public_key, Reason.KEY_COMPROMISE))) == [""]
+
+
+def test_a_plain_authority_certifies_nothing_where_hybrid_keys_are_asked_for() -> None:
+    world = World(certifying=True, hybrid=("sign", "approver"))
+    key = HybridKey.from_seed(seed("next") + seed("lattice next"))
+    data = issued(world.authorities["maker"], key, "maker", now_ms=world.now_ms)
+    message = enrolment_message(world.network, "maker", key_id(key.public_key), fingerprint(data))
+    carried = (int(Act.ENROL), data, key.public_key, key.sign(message), None)
+    registry = world.state.registry
+    for suite, code in ((1, "bad_key"), (0, "")):
+        asked = registry.amended(0, [(int(Entries.PARAMETER), SIGNATURE_SUITE, suite)])
+        author = Author(world.network, "carrier", world.keys["carrier"].public_key, Use.SIGN, 1, world.now_ms)
+        try:
+            apply_registration(RegistryDraft(asked, 1), Members(asked, 1), author, carried)
+            refused = ""
+        except CustodyError as error:
+            refused = error.code
+        assert refused == code
+
+
+def test_votes_let_no_plain_authority_in_where_hybrid_keys_are_asked_for() -> None:
+    council = Council()
+    council.world = World(hybrid=("",))
+    assert council.refused(add()) == Code.BAD_KEY
+    lattice = HybridKey.from_seed(seed("authority broker") + seed("lattice broker"))
+    assert council.refused(add(key=lattice.public_key)) == ""
+    assert council.refused((11, "carrier", SigningKey(seed("next")).public_key, True)) == Code.BAD_KEY

@@ -13,9 +13,10 @@ from ledger.base.keys import HYBRID_SIGNATURE_BYTES, HybridKey, Signer, SigningK
 from ledger.chain.certificate import make_certificate
 from ledger.chain.epoch import approve, make_change, prove_possession, with_approvals
 from ledger.chain.evidence import make_evidence
-from ledger.chain.genesis import SIGNATURE_SUITE, Genesis, Seat, check_genesis, genesis_from_bytes
+from ledger.chain.genesis import Genesis, Seat, check_genesis, genesis_from_bytes
 from ledger.chain.transaction import Kind, transaction_from_wire
 from ledger.chain.votes import notarise, nullify
+from ledger.members.members import SIGNATURE_SUITE
 from ledger.proof.anchor import anchor_from_genesis
 from ledger.proof.build import build
 from ledger.proof.bundle import bundle_from_bytes

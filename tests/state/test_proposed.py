@@ -12,11 +12,12 @@ from ledger.base.encoding import decode, encode
 from ledger.base.errors import Code, CustodyError
 from ledger.base.keys import HYBRID_PUBLIC_KEY_BYTES, HYBRID_SIGNATURE_BYTES
 from ledger.chain.epoch import EpochChange, approve, make_change, prove_possession
-from ledger.chain.genesis import SIGNATURE_SUITE, Seat
+from ledger.chain.genesis import Seat
 from ledger.chain.proposed import collect
 from ledger.chain.transaction import Kind
 from ledger.members.constitution import ChangeKind
 from ledger.members.governance import Act, proposal_id
+from ledger.members.members import SIGNATURE_SUITE
 from tests.world.world import World, seed
 
 FIVE = ("maker", "forwarder", "carrier", "customs", "rival")

@@ -24,7 +24,7 @@ from ledger.chain.block import (
 from ledger.chain.certificate import Checkpoint, make_certificate
 from ledger.chain.closing import Closing
 from ledger.chain.epoch import EpochChange, approve, make_change, prove_possession, with_approvals
-from ledger.chain.genesis import ALLOW_PERSONS, SIGNATURE_SUITE, Genesis, Seat, check_genesis
+from ledger.chain.genesis import ALLOW_PERSONS, Genesis, Seat, check_genesis
 from ledger.chain.transaction import (
     Attestation,
     Item,
@@ -38,7 +38,7 @@ from ledger.chain.transaction import (
 )
 from ledger.chain.validators import Validator, ValidatorSet
 from ledger.chain.votes import finalise
-from ledger.members.members import PROTOCOL, Use, key_data
+from ledger.members.members import PROTOCOL, SIGNATURE_SUITE, Use, key_data
 from ledger.members.registry import Entry as RegistryEntry
 from ledger.members.registry import Kind as RegistryKind
 from ledger.members.registry import Period
