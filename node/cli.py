@@ -23,7 +23,7 @@ from typing import Annotated, Final
 import typer
 
 from ledger.base.errors import CustodyError
-from node import change_commands, erasures, peer_commands, token_commands
+from node import change_commands, erasures, peer_commands, read_commands, token_commands
 from node.config import load_config
 from node.gateway.persons import cli as persons_cli
 from node.index import cli as index_cli
@@ -34,6 +34,7 @@ app.add_typer(change_commands.app)
 app.add_typer(token_commands.app)
 app.add_typer(erasures.app)
 app.add_typer(peer_commands.app)
+app.add_typer(read_commands.app, name="reads")
 app.add_typer(index_cli.app, name="index")
 app.add_typer(persons_cli.app, name="persons")
 

@@ -84,7 +84,7 @@ def create_app(
     )
     app.add_middleware(SignedBodies)
     app.add_middleware(RawPath)
-    app.add_middleware(edge.Edge, metrics=gateway.metrics)
+    app.add_middleware(edge.Edge, metrics=gateway.metrics, reads=gateway.reads)
     routers = [part.router(gateway) for part in (transactions, subjects, events, chain, operations)]
     for router in routers:
         app.include_router(router)

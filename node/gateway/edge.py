@@ -23,6 +23,7 @@ from node.gateway.epcis import problems as epcis_problems
 from node.gateway.epcis.raw_path import is_epcis, template_of
 from node.gateway.metrics import Metrics
 from node.gateway.problems import code_of_status, problem_response
+from node.gateway.reads import Reads
 
 NO_ROUTE: Final = "none"
 _CLOSED_BY_CLIENT: Final = 499
@@ -38,9 +39,10 @@ _NO_STORE: Final = (b"cache-control", b"no-store")
 class Edge:
     """ASGI middleware; the outermost of ours."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, reads: Reads | None = None) -> None:
         self._app = app
         self._metrics = metrics
+        self._reads = reads
         self._log = structlog.get_logger("gateway")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,7 +50,7 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(scope, send)
+        answer = _Answer(scope, send, self._reads)
         try:
             await self._app(scope, receive, answer.send)
         except ClientDisconnect:
@@ -64,6 +66,11 @@ class Edge:
 
     def _note(self, scope: Scope, answer: _Answer) -> None:
         seconds = time.perf_counter() - answer.began
+        if self._reads is not None:
+            if answer.is_begun:
+                self._reads.answered(scope, answer.status, answer.bytes)
+            else:
+                self._reads.not_answered(scope)
         route = template_of(scope) or NO_ROUTE
         status = answer.status or _CLOSED_BY_CLIENT
         self._metrics.answered(route, scope["method"], status, None if answer.is_stream else seconds)
@@ -86,7 +93,10 @@ class Edge:
 class _Answer:
     """What is sent, watched on its way out."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, reads: Reads | None) -> None:
+        self._scope = scope
+        self._reads = reads
+        self.is_begun = False
         self.began = time.perf_counter()
         self.request_id = secrets.token_hex(8)
         self.status = 0
@@ -106,6 +116,9 @@ class _Answer:
             if not any(name == b"cache-control" for name, _ in headers):
                 headers.append(_NO_STORE)
             self.is_stream = any(value.startswith(b"text/event-stream") for _, value in headers)
+            self.is_begun = True
+            if self.is_stream and self._reads is not None:
+                self._reads.answered(self._scope, self.status, None)
         elif message["type"] == "http.response.body":
             self.bytes += len(message.get("body", b""))
         await self._send(message)

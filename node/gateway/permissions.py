@@ -65,7 +65,7 @@ class Row(NamedTuple):
     path: str
     roles: frozenset[Role]
     is_read: bool
-    """Whether what it answers says who trades with whom, so that the log of reads keeps it."""
+    """Whether what it answers says who trades with whom, or what will be asked by name, so that the log of reads keeps it."""
 
 
 _CHAIN: Final = (Role.READER, Role.MEMBER, Role.AUTHORITY, Role.AUDITOR)
@@ -130,7 +130,7 @@ ROWS: Final = (
         for rest in ("", f"/{{{one}}}", f"/{{{one}}}/events")
     ),
     _row("GET /epcis/queries", Role.READER),
-    _row("POST /epcis/queries", Role.READER),
+    _read("POST /epcis/queries", Role.READER),
     _row("GET /epcis/queries/{queryName}", Role.READER),
     _row("DELETE /epcis/queries/{queryName}", Role.READER),
     _read("GET /epcis/queries/{queryName}/events", Role.READER),

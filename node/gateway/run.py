@@ -26,12 +26,14 @@ from node.gateway.app import create_app
 from node.gateway.epcis.access import tokens_in
 from node.gateway.epcis.service import EpcisService, Identity
 from node.gateway.permissions import Role
+from node.gateway.reads import Reads
 from node.gateway.server import BACKLOG, GatewayServer, connection_class, server_config
 from node.gateway.service import Gateway
 from node.gateway.signed_requests import SignedRequests
 from node.logs import set_up_logs
 from node.storage.folder import NodeFolder
 from node.storage.keystore import Keystore
+from node.storage.read_log import ReadLog
 
 STOP_S: Final = 5
 HTTP_PORT: Final = 80
@@ -55,15 +57,17 @@ def run_gateway(folder: Path, passphrase: bytes | None = None, *, log_level: str
     log = set_up_logs(log_level, role="gateway", organisation=config.organisation)
     _silence_uvicorn()
     listener = listen(config.gateway)
-    gateway = Gateway(network, token, opened.validator_socket, organisation=config.organisation)
-    if (opened.keys / OPERATOR_TOKEN).exists():
-        gateway.callers.admit({"operator": read_token(opened.keys / OPERATOR_TOKEN)}, Role.OPERATOR)
-    identity = Identity(config.organisation, capture_key(opened.keys, passphrase))
-    tokens = tokens_in(opened.keys)
+    read_log = ReadLog(opened.files, network)
 
     def clock_ms() -> int:
         return time.time_ns() // 1_000_000 + config.clock_offset_ms
 
+    reads = Reads(read_log, clock_ms)
+    gateway = Gateway(network, token, opened.validator_socket, organisation=config.organisation, noted=reads)
+    if (opened.keys / OPERATOR_TOKEN).exists():
+        gateway.callers.admit({"operator": read_token(opened.keys / OPERATOR_TOKEN)}, Role.OPERATOR)
+    identity = Identity(config.organisation, capture_key(opened.keys, passphrase))
+    tokens = tokens_in(opened.keys)
     gateway.callers.signed = SignedRequests(
         gateway.registry,
         config.gateway_origins or (origin_of(config.gateway),),
@@ -87,7 +91,10 @@ def run_gateway(folder: Path, passphrase: bytes | None = None, *, log_level: str
     if config.persons_origin is not None:
         persons = _persons(gateway, folder, identity, config.persons_origin, clock_ms)
     server = make_server(gateway, epcis, persons)
-    log.info("listening", address=str(config.gateway), network=network.hex())
+    log.info(
+        "listening", address=str(config.gateway), network=network.hex(), reads=str(read_log.head),
+        reads_cut_bytes=read_log.cut_bytes,
+    )  # fmt: skip
     try:
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
@@ -95,7 +102,7 @@ def run_gateway(folder: Path, passphrase: bytes | None = None, *, log_level: str
         if epcis is None or epcis.failure is None:
             raise
         raise epcis.failure from None
-    log.info("stopped")
+    log.info("stopped", reads=str(read_log.head))
 
 
 def _persons(

@@ -23,6 +23,7 @@ from node.gateway.callers import Callers, standing_of
 from node.gateway.follow import HEARTBEAT_S, Followers
 from node.gateway.metrics import Metrics
 from node.gateway.permissions import Caller, check_permitted, row_of
+from node.gateway.reads import READING, Reads
 from node.gateway.registry import RegistryView
 from node.gateway.submission import BODY_S, FINAL_S, Intake
 from node.local.client import LocalClient
@@ -115,11 +116,13 @@ class Gateway:
         body_s: float = BODY_S,
         heartbeat_s: float = HEARTBEAT_S,
         organisation: str | None = None,
+        noted: Reads | None = None,
     ) -> None:
-        """`socket`: the validator's. `final_s`: how long a submission waits before it is answered with what is known."""
+        """`noted`: where reads are noted, which ends with the gateway. `socket`: the validator's. `final_s`: how long a submission waits before it is answered with what is known."""
         self.network = network
         self.socket = socket
         self.callers = Callers(token, organisation)
+        self.reads = noted
         self._final_s = final_s
         self._deadlines: set[asyncio.Timeout] = set()
         self.validator = LocalClient(socket)
@@ -153,22 +156,28 @@ class Gateway:
             deadline.reschedule(asyncio.get_running_loop().time())
 
     async def guard(self, connection: HTTPConnection, route: str) -> None:
-        """Let a request pass only if its caller may use its route (`permissions`); the caller stands in its state afterwards.
+        """Let a request pass only if its caller may use its route (`permissions`), and only if it can be noted where it reads;
+        the caller stands in its state afterwards.
 
         `route`: its template, whole.
-        EntitlementError: unauthorised, not_entitled; SignatureError.
+        EntitlementError: unauthorised, not_entitled; SignatureError; UnavailableError of the log of reads.
         """
         row = row_of(connection.scope.get("method", "GET"), route)
         standing = standing_of(connection)
         caller = Caller(standing) if standing & row.roles else await self.callers.caller(connection)
         connection.state.caller = caller
         check_permitted(caller, row)
+        if row.is_read and self.reads is not None:
+            self.reads.reserve()
+            connection.scope["state"][READING] = f"{row.method} {row.path}"
 
     async def close(self) -> None:
         """End streams and connections."""
         await self.followers.close()
         for client in (self.validator, self.submitter, self._follower):
             await client.close()
+        if self.reads is not None:
+            await asyncio.to_thread(self.reads.close)
 
 
 class _Asked:

@@ -1,6 +1,6 @@
 """The folder of an organisation's node: where everything is, whose network it is of, and who may use it (DESIGN §6).
 
-    node.toml   custody.toml   keys/   chain/   votes/   payload/   state/   index/   run/   network.id
+    node.toml   custody.toml   keys/   chain/   votes/   payload/   state/   index/   reads/   run/   network.id
 
 `network.id` names the network in 64 hexadecimal digits; it is written last when a folder is made, so a half-made folder
 has none. A folder of another network is refused with both named, and `run/lock` keeps a second process out.
@@ -22,7 +22,7 @@ from node.storage.filesystem import (
     write_atomically,
 )
 
-FOLDERS: Final = ("keys", "chain", "votes", "payload", "state", "index", "run")
+FOLDERS: Final = ("keys", "chain", "votes", "payload", "state", "index", "reads", "run")
 NETWORK_FILE: Final = "network.id"
 CONFIGURATION_FILE: Final = "node.toml"
 _SEGMENT: Final = ".seg"

@@ -60,6 +60,8 @@ ELSEWHERE = {
     "node.gateway.persons.store:PersonStore._read": OWN,
     "node.gateway.persons.store:PersonStore.read": OWN,
     "node.gateway.rendering:row_json": "reads items that the ledger executed",
+    "node.storage.read_log:ReadLog._entry": OWN,
+    "node.storage.read_log:_after": OWN,
     "node.storage.segment_format:decode_record_header": OWN,
     "node.storage.block_store:_Log.read": OWN,
     "node.storage.filesystem:read_whole": "bytes only",

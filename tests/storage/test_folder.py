@@ -25,7 +25,7 @@ def test_a_folder_is_made_once_and_opened(tmp_path: Path) -> None:
     NodeFolder.create(path, NETWORK)
     folder = NodeFolder.open(path, NETWORK)
     assert sorted(entry.name for entry in path.iterdir()) == [
-        "chain", "index", "keys", "network.id", "payload", "run", "state", "votes",
+        "chain", "index", "keys", "network.id", "payload", "reads", "run", "state", "votes",
     ]  # fmt: skip
     assert all(entry.stat().st_mode & 0o077 == 0 for entry in path.iterdir())
     assert folder.network == NETWORK

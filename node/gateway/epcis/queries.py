@@ -31,6 +31,7 @@ from node.gateway.epcis.raw_path import ROOT, path_value
 from node.gateway.epcis.reading import collection_response, parameters_of
 from node.gateway.epcis.service import EpcisService
 from node.gateway.epcis.subscribing import event_stream
+from node.gateway.reads import ASKED
 
 _ALL: Final = "/queries"
 _ONE: Final = "/queries/{queryName}"
@@ -103,6 +104,7 @@ def _all(routes: APIRouter, epcis: EpcisService) -> None:
         check_sends_json(request)
         with epcis.gateway.intake.body() as room:
             query = definition_of(bytes(await room.read(request)))
+        request.scope["state"][ASKED] = (("queryName", query.name), ("query", query.definition.decode()))
         await epcis.queries.add(query)
         return Response(
             status_code=201, headers={**SAID, "Location": f"{ROOT}/queries/{quote(query.name, safe='')}"}

@@ -88,6 +88,7 @@ class EpcisService:
             identity.key,
             gateway.metrics.registry,
             SystemClock(clock_ms),
+            gateway.reads,
         )
         self.queries.deleted.append(self.subscriptions.forget)
 

@@ -29,9 +29,10 @@ from node.gateway.epcis.raw_path import ROOT, path_value
 from node.gateway.epcis.reading import collection_response, parameters_of
 from node.gateway.epcis.service import EpcisService
 from node.gateway.epcis.subscriptions.asked import Terms, controls, request_of, terms_of_parameters
-from node.gateway.epcis.subscriptions.feed import Progress
+from node.gateway.epcis.subscriptions.feed import Delivery, Progress
 from node.gateway.epcis.subscriptions.schedule import FIELDS
 from node.gateway.epcis.subscriptions.stored import Standing, Webhook
+from node.gateway.epcis.subscriptions.streams import Noting
 from node.gateway.rendering import time_text
 
 LAST_EVENT_ID: Final = "last-event-id"
@@ -182,7 +183,9 @@ async def event_stream(epcis: EpcisService, request: Request, name: str) -> Resp
     terms = _with_formats(request, terms_of_parameters(parameters))
     feed = await streams.feed(name, terms, request.headers.get(LAST_EVENT_ID) or parameters.get(POSITION))
     headers = {**SAID, "Cache-Control": "no-store"}
-    return StreamingResponse(streams.server_sent(feed, terms), media_type=EVENT_STREAM, headers=headers)
+    return StreamingResponse(
+        streams.server_sent(feed, terms, _noting(epcis, request)), media_type=EVENT_STREAM, headers=headers
+    )
 
 
 def socket_router(epcis: EpcisService) -> APIRouter:
@@ -194,12 +197,19 @@ def socket_router(epcis: EpcisService) -> APIRouter:
     async def socket(websocket: WebSocket) -> None:
         began = time.perf_counter()
         status, code = 101, None
+        reads = epcis.gateway.reads
         try:
             await _serve(epcis, websocket)
         except CustodyError as error:
             found = epcis_error_of(error)
             status, code = status_of(found.exception, found.code), found.code.value
             await websocket.send_denial_response(problem_response(found))
+            if reads is not None:
+                reads.answered(websocket.scope, status, 0)
+        except BaseException:
+            if reads is not None:
+                reads.not_answered(websocket.scope)
+            raise
         epcis.gateway.metrics.answered(ROOT + _EVENTS, "GET", status, None)
         log.info(
             "websocket", route=ROOT + _EVENTS, status=status, code=code,
@@ -219,7 +229,22 @@ async def _serve(epcis: EpcisService, websocket: WebSocket) -> None:
     feed = await streams.feed(name, terms, websocket.headers.get(LAST_EVENT_ID) or parameters.get(POSITION))
     least = time_text(epcis.clock_ms() if terms.initial_ms is None else terms.initial_ms) or ""
     await websocket.accept(headers=[(LEAST_TIME.lower().encode(), least.encode())])
-    await streams.websocket(websocket, feed, terms)
+    reads = epcis.gateway.reads
+    if reads is not None:
+        reads.answered(websocket.scope, 101, None)
+    await streams.websocket(websocket, feed, terms, _noting(epcis, websocket))
+
+
+def _noting(epcis: EpcisService, connection: HTTPConnection) -> Noting:
+    """What notes each document that a connected subscriber is sent."""
+    reads, caller = epcis.gateway.reads, connection.state.caller
+
+    def note(query_name: str, delivery: Delivery, size: int) -> None:
+        if reads is not None:
+            reads.reserve()
+            reads.note(caller, f"GET {ROOT}{_EVENTS}", delivery.asked(query_name), 200, size)
+
+    return note
 
 
 def told(webhook: Webhook) -> dict[str, Any]:

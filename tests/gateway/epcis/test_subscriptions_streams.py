@@ -19,9 +19,10 @@ from starlette.websockets import WebSocket
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from ledger.base.errors import Code, CustodyError, StorageError
+from ledger.base.errors import Code, CustodyError, StorageError, UnavailableError
 from node.config import Address
 from node.gateway.epcis.subscriptions.asked import terms_of_parameters
+from node.gateway.epcis.subscriptions.feed import Delivery
 from node.gateway.epcis.subscriptions.measures import Measures
 from node.gateway.epcis.subscriptions.streams import Streams
 from node.gateway.run import listen
@@ -101,11 +102,18 @@ def play(
     count: int = 0,
     write_s: float = 20,
     connections: int = 100,
+    unnoted_from: int = 2**62,
     **options: Any,
 ) -> None:
     async def run() -> None:
         log, clock, registry, slow = Log(count), HandClock(START_MS + 60_000), CollectorRegistry(), [0]
         streams = Streams(log, Measures(registry), clock=clock, **options)
+
+        def note(query_name: str, delivery: Delivery, size: int) -> None:
+            assert size > 0
+            if delivery.after >= unnoted_from:
+                raise UnavailableError(Code.OVERLOADED, "expected room in the log of reads")
+            assert dict(delivery.asked(query_name))["queryName"] == QUERY
 
         async def socket(websocket: WebSocket) -> None:
             try:
@@ -116,12 +124,12 @@ def play(
                 await websocket.send_denial_response(Response(error.message, 400))
                 return
             await websocket.accept()
-            await streams.websocket(websocket, feed, terms)
+            await streams.websocket(websocket, feed, terms, note)
 
         async def sent(request: Request) -> Response:
             terms = terms_of_parameters(request.query_params)
             feed = await streams.feed(QUERY, terms, request.headers.get("last-event-id"))
-            return StreamingResponse(streams.server_sent(feed, terms), media_type="text/event-stream")
+            return StreamingResponse(streams.server_sent(feed, terms, note), media_type="text/event-stream")
 
         def count_slow() -> None:
             slow[0] += 1
@@ -174,6 +182,19 @@ def test_server_sent_events_resume_after_the_last_one_that_was_seen() -> None:
             assert numbers((await sent.event())["data"]) == [6, 7]
 
     play(act, count=3)
+
+
+def test_a_document_that_cannot_be_noted_is_not_sent() -> None:
+    async def act(at: Stage) -> None:
+        async with at.events() as sent:
+            await sent.next()
+            at.log.grow(1)
+            assert (await sent.event())["event"] == "epcis"
+            at.log.grow(1)
+            event = await sent.event()
+            assert (event["event"], "log of reads" in event["data"]) == ("problem", True)
+
+    play(act, count=3, unnoted_from=4)
 
 
 def test_streams_may_have_a_schedule_and_begin_in_the_past() -> None:

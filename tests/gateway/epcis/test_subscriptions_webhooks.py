@@ -24,6 +24,9 @@ from node.gateway.epcis.subscriptions.asked import Terms
 from node.gateway.epcis.subscriptions.feed import SystemClock
 from node.gateway.epcis.subscriptions.stored import State
 from node.gateway.epcis.subscriptions.webhooks import retry_after_ms, token_signature
+from node.gateway.reads import Reads
+from node.storage.filesystem import RealFileSystem
+from node.storage.read_log import ReadLog
 from tests.conftest import PROJECT_ROOT
 from tests.gateway.epcis.webhook_stage import (
     KEY,
@@ -57,6 +60,29 @@ def test_what_comes_is_delivered_in_order(tmp_path: Path) -> None:
         assert [got.number for got in receiver.got] == list(range(1, len(receiver.got) + 1))
 
     asyncio.run(act())
+
+
+def test_each_attempt_is_noted_with_what_the_receiver_answered(tmp_path: Path) -> None:
+    async def act() -> None:
+        log = Log(3)
+        reads = Reads(ReadLog(RealFileSystem(tmp_path), bytes(32)), lambda: START_MS)
+        async with Receiver([says(500)]) as receiver, webhooks_over(tmp_path, log, reads=reads) as webhooks:
+            await webhooks.add(webhook(receiver.url, query="even"))
+            log.grow(2)
+            await until(lambda: webhooks.get("even", "one").progress.position == log.count)  # type: ignore[union-attr]
+            sizes.extend(len(got.body) for got in receiver.got)
+        await asyncio.to_thread(reads.close)
+
+    sizes: list[int] = []
+    asyncio.run(act())
+    kept = ReadLog(RealFileSystem(tmp_path), bytes(32))
+    found = [entry.read for entry in kept.follow()]
+    kept.close()
+    assert [(read.caller, read.status, read.size) for read in found] == [
+        ("webhook one", 500, sizes[0]),
+        ("webhook one", 204, sizes[1]),
+    ]
+    assert dict(found[0].asked)["queryName"] == "even"
 
 
 def test_what_was_before_is_delivered_from_the_initial_record_time_on(tmp_path: Path) -> None:

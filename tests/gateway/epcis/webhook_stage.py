@@ -22,6 +22,7 @@ from node.gateway.epcis.subscriptions.measures import Measures
 from node.gateway.epcis.subscriptions.outbound import Outbound, Policy
 from node.gateway.epcis.subscriptions.stored import SCHEMA, Standing, Webhook, WebhookStore
 from node.gateway.epcis.subscriptions.webhooks import Webhooks
+from node.gateway.reads import Reads
 
 KEY = SigningKey.from_seed(bytes(range(32)))
 QUERY = "everything"
@@ -198,6 +199,7 @@ async def webhooks_over(
     outbound: Posting | None = None,
     answer_s: float = 10.0,
     registry: CollectorRegistry | None = None,
+    reads: Reads | None = None,
 ) -> AsyncIterator[Webhooks]:
     """The engine over a store in `folder`, whatever was in it before."""
     store = LocalStore(folder / "gateway.db", (named.SCHEMA, SCHEMA))
@@ -205,7 +207,7 @@ async def webhooks_over(
     await store.run(lambda connection: connection.executemany(_NAME, [(QUERY,), ("even",)]))
     webhooks = Webhooks(
         WebhookStore(store), log, outbound or Outbound(LOOPBACK, answer_s=answer_s), KEY,  # type: ignore[arg-type]
-        Measures(registry or CollectorRegistry()), clock=clock or HastyClock(), jitter=random.Random(1),
+        Measures(registry or CollectorRegistry()), clock=clock or HastyClock(), jitter=random.Random(1), reads=reads,
     )  # fmt: skip
     await webhooks.open()
     try:

@@ -125,6 +125,10 @@ class Delivery(NamedTuple):
     until: int
     events: tuple[Any, ...]
 
+    def asked(self, query_name: str) -> tuple[tuple[str, str], ...]:
+        """As the log of reads names it: the stretch of the ledger's event log that the query was asked of."""
+        return ("queryName", query_name), ("after", str(self.after)), ("until", str(self.until))
+
 
 class Feed:
     """Deliveries of one subscription, one after the other: `next`, send, `done`."""

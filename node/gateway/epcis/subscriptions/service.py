@@ -13,6 +13,7 @@ from node.gateway.epcis.subscriptions.source import IndexSource
 from node.gateway.epcis.subscriptions.stored import WebhookStore
 from node.gateway.epcis.subscriptions.streams import Streams
 from node.gateway.epcis.subscriptions.webhooks import Webhooks
+from node.gateway.reads import Reads
 
 
 class Subscriptions:
@@ -26,13 +27,14 @@ class Subscriptions:
         key: Signer | None,
         registry: CollectorRegistry,
         clock: Clock,
+        reads: Reads | None,
     ) -> None:
         measures = Measures(registry)
         self.policy = policy
         self.clock = clock
         self._source = source
         self.webhooks = Webhooks(
-            WebhookStore(store), source, Outbound(policy), key, measures, clock=self.clock
+            WebhookStore(store), source, Outbound(policy), key, measures, clock=self.clock, reads=reads
         )
         self.streams = Streams(source, measures, clock=self.clock)
 

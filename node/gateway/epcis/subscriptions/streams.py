@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -30,6 +30,9 @@ _POSITION_DIGITS: Final = 16
 _GOING_AWAY: Final = 1001
 _FAULT: Final = 1011
 _SERVICE_RESTART: Final = 1012
+
+Noting = Callable[[str, Delivery, int], None]
+"""Notes that a document of so many bytes is about to be sent; UnavailableError where it cannot be noted."""
 
 
 class Streams:
@@ -98,11 +101,11 @@ class Streams:
             )
         return int(text)
 
-    async def server_sent(self, feed: Feed, terms: Terms) -> AsyncIterator[bytes]:
+    async def server_sent(self, feed: Feed, terms: Terms, noting: Noting) -> AsyncIterator[bytes]:
         """The stream for one reader (HTML Living Standard §9.2): the id of an event is the position after it."""
         with self._connected("server-sent events", feed.query_name) as end:
             yield f"retry: {_RETRY_MS}\n\n".encode()
-            async for coming in self._documents(feed, terms, end):
+            async for coming in self._documents(feed, terms, noting, end):
                 if coming is None:
                     yield b": still here\n\n"
                     continue
@@ -118,12 +121,12 @@ class Streams:
                     yield piece
                 feed.done(delivery)
 
-    async def websocket(self, socket: WebSocket, feed: Feed, terms: Terms) -> None:
+    async def websocket(self, socket: WebSocket, feed: Feed, terms: Terms, noting: Noting) -> None:
         """Send documents to an accepted socket until it, the query or the gateway ends."""
         with self._connected("websocket", feed.query_name) as end, contextlib.suppress(WebSocketDisconnect):
             listening = asyncio.create_task(_until_gone(socket, end))
             try:
-                async for coming in self._documents(feed, terms, end):
+                async for coming in self._documents(feed, terms, noting, end):
                     if coming is None:
                         continue
                     if isinstance(coming, CustodyError):
@@ -140,7 +143,7 @@ class Streams:
                 await asyncio.gather(listening, return_exceptions=True)
 
     async def _documents(
-        self, feed: Feed, terms: Terms, end: asyncio.Event
+        self, feed: Feed, terms: Terms, noting: Noting, end: asyncio.Event
     ) -> AsyncIterator[tuple[Delivery, bytes] | CustodyError | None]:
         """What there is to send; None each time that there was nothing for a while; an error at last, if there is one."""
         ended = asyncio.create_task(end.wait())
@@ -158,6 +161,7 @@ class Streams:
                     continue
                 try:
                     found = coming.result()
+                    noting(feed.query_name, found[0], len(found[1]))
                 except CustodyError as error:
                     yield error
                     return

@@ -31,6 +31,8 @@ from node.gateway.epcis.subscriptions.feed import Clock, Delivery, Feed, Heading
 from node.gateway.epcis.subscriptions.measures import Measures
 from node.gateway.epcis.subscriptions.outbound import Answer, DeliveryError, Outbound, Target, target_of
 from node.gateway.epcis.subscriptions.stored import Standing, State, Webhook, WebhookStore
+from node.gateway.permissions import Caller
+from node.gateway.reads import Reads
 
 WELL: Final = 32
 FAILING: Final = 8
@@ -43,6 +45,8 @@ _LONGEST_HOLD_MS: Final = 60_000
 _GONE: Final = 410
 _TOO_LARGE: Final = 413
 _JSON: Final = "application/json"
+_ROUTE: Final = "POST webhook"
+"""In the log of reads."""
 _AGENT: Final = "custody-gateway"
 
 
@@ -59,14 +63,16 @@ class Webhooks:
         *,
         clock: Clock,
         jitter: random.Random | None = None,
+        reads: Reads | None = None,
     ) -> None:
-        """`key`: the organisation's capture key; None: no webhooks can be made, those there are wait."""
+        """`reads`: where deliveries are noted. `key`: the organisation's capture key; None: no webhooks can be made, those there are wait."""
         self.store = store
         self.source = source
         self.outbound = outbound
         self.key = key
         self.measures = measures
         self.clock = clock
+        self.reads = reads
         self.jitter = jitter or random.SystemRandom()
         self.lanes = {True: asyncio.Semaphore(WELL), False: asyncio.Semaphore(FAILING)}
         self._workers: dict[str, Worker] = {}
@@ -213,10 +219,23 @@ class Worker:
         """Send once: what was answered, or why nothing was."""
         headers, body = await self._message(target.url, delivery)
         async with self._all.lanes[self.webhook.standing.state == State.ACTIVE]:
+            if self._all.reads is not None:
+                self._all.reads.reserve()
+            status = 0
             try:
-                return await self._all.outbound.post(target, headers, body)
+                answer = await self._all.outbound.post(target, headers, body)
+                status = answer.status
+                return answer
             except DeliveryError as error:
                 return str(error)
+            finally:
+                if self._all.reads is not None:
+                    self._note(self._all.reads, delivery, status, len(body))
+
+    def _note(self, reads: Reads, delivery: Delivery, status: int, size: int) -> None:
+        """That these bytes went out, whatever came of it: also where this task was ended meanwhile."""
+        asked = (*delivery.asked(self.webhook.query_name), ("dest", self.webhook.dest))
+        reads.note(Caller(frozenset(), f"webhook {self.webhook.id}"), _ROUTE, asked, status, size)
 
     async def _judge(self, delivery: Delivery, answer: Answer | str) -> None:
         """Go on after a delivery that was taken; else wait until it is to be sent again."""
