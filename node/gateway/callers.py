@@ -1,4 +1,4 @@
-"""Who sent a request: by a token of this node, a signature, or the word of an identity provider (API.md §2.1).
+"""Who sent a request: by a token of this node, or a signature (API.md §2.1).
 
 Tokens are files in the node's keys/ folder, each 0600: `reader.token`, `operator.token` where there is one, and those of capturing.
 What is shown and does not hold is refused even where less would do; showing two things at once is refused too.
@@ -7,7 +7,6 @@ What is shown and does not hold is refused even where less would do; showing two
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
 
 from starlette.requests import HTTPConnection
 
@@ -24,20 +23,12 @@ def standing_of(connection: HTTPConnection) -> frozenset[Role]:
     return frozenset({Role.ANYONE, Role.NEIGHBOUR} if near else {Role.ANYONE})
 
 
-class Bearers(Protocol):
-    """Who bears a token that names a person."""
-
-    async def caller(self, token: str) -> Caller:
-        """The person; EntitlementError unauthorised."""
-
-
 class Callers:
     """All ways of being known here."""
 
     def __init__(self, reader: ReaderToken, organisation: str | None = None) -> None:
         self._tokens: dict[str, tuple[ReaderToken, Role]] = {"reader": (reader, Role.READER)}
         self._organisation = organisation
-        self.persons: Bearers | None = None
         self.signed: SignedRequests | None = None
 
     def admit(self, tokens: Mapping[str, ReaderToken], role: Role) -> None:
@@ -55,7 +46,7 @@ class Callers:
             raise EntitlementError(
                 Code.UNAUTHORISED, "expected a token or a signature, got both; send the one that counts"
             )
-        found = await (self._signed(connection) if authorization is None else self._bearer(authorization))
+        found = await self._signed(connection) if authorization is None else self._bearer(authorization)
         return found._replace(roles=found.roles | standing)
 
     async def _signed(self, connection: HTTPConnection) -> Caller:
@@ -65,16 +56,13 @@ class Callers:
             )
         return await self.signed.caller(connection)
 
-    async def _bearer(self, authorization: str) -> Caller:
+    def _bearer(self, authorization: str) -> Caller:
         borne = [
             (name, role) for name, (token, role) in self._tokens.items() if token.is_borne_by(authorization)
         ]
         if borne:
             name, role = borne[0]
             return Caller(frozenset({role}), name, self._organisation)
-        scheme, _, token = authorization.partition(" ")
-        if self.persons is not None and scheme.lower() == "bearer" and token.count(".") == 2:
-            return await self.persons.caller(token.strip())
         raise EntitlementError(
             Code.UNAUTHORISED,
             "expected 'Authorization: Bearer <token>' with the token in this node's keys/reader.token or keys/capture.token, got another token",
