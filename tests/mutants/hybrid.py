@@ -46,8 +46,8 @@ MUTANTS: Final = (
         "A plain key goes on signing for its organisation where the network asks for hybrid ones.",
         "SIGNATURES 2",
         _BLOCK,
-        "if is_weak and seat is None and members.parameter(SIGNATURE_SUITE) == 1:",
-        "if is_weak and seat is None and members.parameter(SIGNATURE_SUITE) == 2:",
+        "if is_weak and seat is None and members.asks_for_hybrid:",
+        "if is_weak and seat is None and members.protocol == 0:",
         _T_STATE + "test_a_network_that_asks_for_hybrid_keys_refuses_plain_ones_but_of_delegates",
     ),
     Mutant(
