@@ -21,6 +21,13 @@
     [persons]                        # may be left out: then nobody approves here
     origin = "https://approve.example"   # where browsers find this gateway; passkeys are bound to its host
 
+    [oidc]                           # may be left out: people by access tokens of an identity provider (node/gateway/people.py)
+    issuer = "https://login.example"
+    audience = "custody"
+    keys = "oidc.jwks.json"          # its JWK set, a file or an https address
+    [oidc.roles]
+    "custody-reader" = "reader"      # what the provider calls it = reader, operator or capturer
+
     [epcis]                          # may be left out
     webhook_allow = ["10.1.0.0/16"]  # networks of the operator's own that webhooks may go to, beside the public internet
 
@@ -63,6 +70,10 @@ _SPKI_PREFIX: Final = bytes.fromhex("302a300506032b6570032100")
 """RFC 8410 §4: what stands before the 32 bytes of an Ed25519 key in its SubjectPublicKeyInfo."""
 
 
+OIDC_ROLES: Final = ("reader", "operator", "capturer")
+"""As what a person may come: the roles of this node's own tokens."""
+
+
 class Address(NamedTuple):
     """Where somebody listens."""
 
@@ -95,6 +106,18 @@ class EpcisConfig(NamedTuple):
     webhook_allow: tuple[IPv4Network | IPv6Network, ...]
 
 
+class OidcConfig(NamedTuple):
+    """The organisation's identity provider, for people (`node.gateway.people`)."""
+
+    issuer: str
+    audience: str
+    keys: Path | str
+    """Its JWK set: a file, or an https address."""
+    roles_claim: str
+    roles: dict[str, str]
+    """What the provider calls a role, and which of `OIDC_ROLES` it is here."""
+
+
 class NodeConfig(NamedTuple):
     """The settings of one node."""
 
@@ -111,6 +134,7 @@ class NodeConfig(NamedTuple):
     epcis: EpcisConfig = EpcisConfig(())
     persons_origin: str | None = None
     """Where persons approve acts, as their browsers name it; None: nowhere."""
+    oidc: OidcConfig | None = None
     gateway_origins: tuple[str, ...] = ()
     """As which clients that sign their requests name the gateway; none: as where it listens."""
 
@@ -142,11 +166,30 @@ def load_config(folder: Path) -> NodeConfig:
         reader.section("index").text("url", f"sqlite:///{folder.resolve() / INDEX_FILE}"),
         EpcisConfig(reader.section("epcis").networks("webhook_allow")),
         reader.section("persons").text("origin") if "persons" in settings else None,
+        _oidc(reader.section("oidc"), folder) if "oidc" in settings else None,
         gateway.origins("origins"),
     )
     reader.finish()
     _check_peers(config)
     return config
+
+
+def _oidc(reader: _Reader, folder: Path) -> OidcConfig:
+    keys = reader.text("keys")
+    if keys.startswith("http://"):
+        raise reader.wrong("keys", "a file or an https address", keys)
+    roles = reader.section("roles").texts(OIDC_ROLES)
+    if not roles:
+        raise reader.wrong(
+            "roles", f"at least one name that the provider gives a role, as {OIDC_ROLES[0]}", roles
+        )
+    return OidcConfig(
+        reader.text("issuer"),
+        reader.text("audience"),
+        keys if keys.startswith("https://") else folder / keys,
+        reader.text("roles_claim", "roles"),
+        roles,
+    )
 
 
 def _snapshots(reader: _Reader) -> SnapshotConfig:
@@ -264,6 +307,14 @@ class _Reader:
         if len({text.partition("://")[2] for text in value}) != len(value):
             raise self.wrong(name, "every host and port once", value)
         return tuple(value)
+
+    def texts(self, values: tuple[str, ...]) -> dict[str, str]:
+        """The whole table: any names, each for one of the values."""
+        for name, value in self._settings.items():
+            self._asked.add(name)
+            if value not in values:
+                raise self.wrong(name, f"one of {', '.join(values)}", value)
+        return dict(self._settings)
 
     def networks(self, name: str) -> tuple[IPv4Network | IPv6Network, ...]:
         """Networks in CIDR notation, or single addresses."""

@@ -1,4 +1,4 @@
-"""Who sent a request: by a token of this node, or a signature (API.md §2.1).
+"""Who sent a request: by a token of this node or of its identity provider, or a signature (API.md §2.1).
 
 Tokens are files in the node's keys/ folder, each 0600: `reader.token`, `operator.token` where there is one, and those of capturing.
 What is shown and does not hold is refused even where less would do; showing two things at once is refused too.
@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 
 from ledger.base.errors import Code, EntitlementError
 from node.gateway.access import ReaderToken, is_loopback
+from node.gateway.people import People
 from node.gateway.permissions import Caller, Role
 from node.gateway.signed_requests import FIELDS, SignedRequests
 
@@ -30,6 +31,7 @@ class Callers:
         self._tokens: dict[str, tuple[ReaderToken, Role]] = {"reader": (reader, Role.READER)}
         self._organisation = organisation
         self.signed: SignedRequests | None = None
+        self.people: People | None = None
 
     def admit(self, tokens: Mapping[str, ReaderToken], role: Role) -> None:
         """Let the bearers of further tokens in, by name."""
@@ -46,7 +48,7 @@ class Callers:
             raise EntitlementError(
                 Code.UNAUTHORISED, "expected a token or a signature, got both; send the one that counts"
             )
-        found = await self._signed(connection) if authorization is None else self._bearer(authorization)
+        found = await (self._signed(connection) if authorization is None else self._bearer(authorization))
         return found._replace(roles=found.roles | standing)
 
     async def _signed(self, connection: HTTPConnection) -> Caller:
@@ -56,13 +58,16 @@ class Callers:
             )
         return await self.signed.caller(connection)
 
-    def _bearer(self, authorization: str) -> Caller:
+    async def _bearer(self, authorization: str) -> Caller:
         borne = [
             (name, role) for name, (token, role) in self._tokens.items() if token.is_borne_by(authorization)
         ]
         if borne:
             name, role = borne[0]
             return Caller(frozenset({role}), name, self._organisation)
+        scheme, _, token = authorization.partition(" ")
+        if self.people is not None and scheme.lower() == "bearer" and self.people.is_token(token.strip()):
+            return await self.people.caller(token.strip())
         raise EntitlementError(
             Code.UNAUTHORISED,
             "expected 'Authorization: Bearer <token>' with the token in this node's keys/reader.token or keys/capture.token, got another token",

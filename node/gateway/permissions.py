@@ -32,9 +32,9 @@ MEANING: Final[Mapping[Role, str]] = MappingProxyType(
     {
         Role.ANYONE: "shows nothing",
         Role.NEIGHBOUR: "calls over the loopback interface",
-        Role.OPERATOR: "bears `keys/operator.token`",
-        Role.READER: "bears `keys/reader.token`",
-        Role.CAPTURER: "bears `keys/capture.token` or `keys/capture-NAME.token`",
+        Role.OPERATOR: "bears `keys/operator.token`, or comes by the identity provider as one",
+        Role.READER: "bears `keys/reader.token`, or comes by the identity provider as one",
+        Role.CAPTURER: "bears `keys/capture.token` or `keys/capture-NAME.token`, or comes by the identity provider as one",
         Role.MEMBER: "signs requests with a key of a member, for sign, capture or approver; of the node's own member also "
         "reader, or with its capture key capturer",
         Role.AUTHORITY: "as member, of an organisation that is customs or regulator",

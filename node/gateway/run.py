@@ -25,6 +25,7 @@ from node.gateway.access import TOKEN_FILE, make_token, read_token
 from node.gateway.app import create_app
 from node.gateway.epcis.access import tokens_in
 from node.gateway.epcis.service import EpcisService, Identity
+from node.gateway.people import People
 from node.gateway.permissions import Role
 from node.gateway.reads import Reads
 from node.gateway.server import BACKLOG, GatewayServer, connection_class, server_config
@@ -74,6 +75,8 @@ def run_gateway(folder: Path, passphrase: bytes | None = None, *, log_level: str
         clock_ms,
         config.organisation,
     )
+    if config.oidc is not None:
+        gateway.callers.people = People(config.oidc, config.organisation, lambda: clock_ms() // 1_000)
     epcis = None
     try:
         epcis = EpcisService(

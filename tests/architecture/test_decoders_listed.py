@@ -41,6 +41,7 @@ ELSEWHERE = {
     "node.terminal:read_passphrase": "the operator's passphrase, any bytes",
     "node.config:load_genesis": FILES,
     "node.gateway.access:read_token": FILES,
+    "node.gateway.people:_key_set": "JSON and keys of the standard library and joserfc, capped (tests/gateway/test_people.py)",
     "node.index.stored:IndexedEvent.item": OWN,
     "node.index.stored:_event": OWN,
     "node.index.reading:recorded_items": "reads transactions that the ledger executed",

@@ -30,7 +30,7 @@ from tests.process.chaos.small_disk import SmallDisk
 
 ON_BAD_MACHINE = "forwarder"
 ON_SMALL_DISK = "carrier"
-SMALL = 1 << 20
+SMALL = 1 << 24
 LEFT = 200_000
 DAY_MS = 86_400_000
 STANDARD_STREAMS = 3
@@ -118,7 +118,7 @@ def test_a_full_disk_ends_the_node_and_no_promise_and_room_brings_it_back(around
         cluster.start(ON_SMALL_DISK, "validator")  # no room yet
         assert await cluster.ended(ON_SMALL_DISK, "validator") == 1
         assert "[disk_full]" in cluster.said(ON_SMALL_DISK, "validator").splitlines()[-1]
-        disk.resize(64 * SMALL)
+        disk.resize(4 * SMALL)
         await around.revive(load, ON_SMALL_DISK, "validator")
 
     around.suffer(scenario)
