@@ -160,7 +160,7 @@ class NetworkStage:
 
     def custody(self, who: str, *words: str | Path) -> str:
         """What the `custody` command prints for an organisation, in its folder. CustodyError where it ends otherwise than well."""
-        folder = self._made.folders[who]
+        folder = self._made.folders[who].resolve()
         command = [sys.executable, "-c", _RUN, "--config", str(folder / "custody.toml"), *map(str, words)]
         done = subprocess.run(
             command, capture_output=True, text=True, check=False, timeout=_COMMAND_S, cwd=folder
