@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any
 
+from client.protocol import Wait
 from client.signing import LIFETIME_MS
 from ledger.base.encoding import decode, encode
 from ledger.base.errors import Code, CustodyError, UnavailableError
@@ -18,17 +19,9 @@ from ledger.chain.signing import RandomBytes
 from ledger.chain.transaction import NONCE_BYTES, Kind, Mode, Transaction, sign_transaction
 
 if TYPE_CHECKING:
+    from client.gateway import Gateway
     from client.protocol import Standing
     from ledger.base.keys import Signer
-
-FINAL: Final = "final"
-
-
-class Gate(Protocol):
-    """Where acts are handed in: `client.gateway.Gateway`."""
-
-    def hand_in(self, transactions: Sequence[Transaction]) -> tuple[Standing, ...]:
-        """Their standings once final or refused, in order."""
 
 
 def sign_acts(
@@ -55,6 +48,21 @@ def sign_acts(
     )
 
 
+def act(
+    client: Gateway,
+    key: Signer,
+    network: bytes,
+    organisation: str,
+    kind: Kind,
+    items: Sequence[Any],
+    *,
+    now_ms: int,
+) -> Standing:
+    """Sign the items, hand them in, and wait until all are executed; raises as `done` does where they are not."""
+    signed = sign_acts(key, network, organisation, kind, items, now_ms=now_ms)
+    return done(client.hand_in([signed])[0])
+
+
 def request_body(transactions: Sequence[Transaction]) -> bytes:
     """The body of a POST to /v1/transactions for transactions without payloads."""
     return encode([(one.to_bytes(), [None] * len(one.items)) for one in transactions])
@@ -74,7 +82,7 @@ def done(standing: Standing) -> Standing:
             Code(refused.refusal),
             f"expected item {refused.place + 1} to be executed, the ledger refused it: {refused.refusal}",
         )
-    if standing.status != FINAL:
+    if standing.status != Wait.FINAL:
         code = Code(standing.code or Code.UNAVAILABLE)
         raise UnavailableError(
             code, standing.detail or f"expected a final transaction, it is {standing.status}"

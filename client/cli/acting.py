@@ -6,13 +6,13 @@ declared once, in `shared`, and joined to each signature by `act`.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from client.cli.joining import joined
 from client.cli.main import USAGE, Stop
 from client.cli.options import (
     ANCHOR,
@@ -218,23 +218,11 @@ class Desk:
 def act(app: typer.Typer, name: str) -> Callable[[Callable[..., Draft]], Callable[..., Draft]]:
     """Register a builder `f(desk, ...)` as the command `name`, with its own options and the shared ones."""
 
-    def register(build: Callable[..., Draft]) -> Callable[..., Draft]:
-        own = list(inspect.signature(build, eval_str=True).parameters.values())[1:]
-        common = list(inspect.signature(shared, eval_str=True).parameters.values())
+    def finish(common: dict[str, Any], build: Callable[..., Draft], own: dict[str, Any]) -> None:
+        desk = Desk(Shared(**common))
+        _finish(desk, build(desk, **own))
 
-        def command(**values: Any) -> None:
-            options = Shared(**{field: values.pop(field) for field in Shared._fields})
-            desk = Desk(options)
-            _finish(desk, build(desk, **values))
-
-        parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*own, *common)]
-        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        command.__annotations__ = {one.name: one.annotation for one in parameters}
-        command.__doc__ = build.__doc__
-        app.command(name)(command)
-        return build
-
-    return register
+    return joined(app, name, shared, finish)
 
 
 def _finish(desk: Desk, draft: Draft) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
+from client.cli.joining import joined
 from client.cli.options import (
     ANCHOR,
     DESCRIPTOR,
@@ -34,9 +35,6 @@ from ledger.base.keys import PUBLIC_KEY_BYTES, Signer, key_id
 from ledger.base.limits import CERTIFICATE_BYTES
 from ledger.chain.transaction import Kind
 from ledger.members.registration import ENROLLED, Act, Reason
-
-if TYPE_CHECKING:
-    from client.protocol import Standing
 
 app = typer.Typer(
     add_completion=False,
@@ -85,8 +83,83 @@ def issue(
     data(f"certificate of {key_id(public_key).hex()} in {output}")
 
 
-@app.command()
+def shared(
+    organisation: ORGANISATION = None,
+    anchor: ANCHOR = None,
+    gateways: GATEWAY = None,
+    descriptor: DESCRIPTOR = None,
+    as_json: JSON = False,
+) -> None:
+    """Declare the options of every command that acts on the ledger."""
+
+
+class Desk:
+    """Who acts on which network, and through which gateway."""
+
+    def __init__(
+        self,
+        organisation: str | None,
+        anchor: Path | None,
+        gateways: list[str] | None,
+        descriptor: int | None,
+        *,
+        as_json: bool,
+    ) -> None:
+        self.settings = settings()
+        self.who = organisation_of(self.settings, organisation)
+        self.network = directory(self.settings, anchor).network
+        self.descriptor = descriptor
+        self.as_json = as_json
+        self._gateways = gateways
+
+    def authority_key(self, given: Path | None = None) -> Signer:
+        """The key of the organisation's authority."""
+        return _authority_key(self.settings, given, self.descriptor)
+
+    def load(self, path: Path) -> Signer:
+        """A key from its file."""
+        return load_key(path, passphrases(self.descriptor))
+
+    def act(self, key: Signer, item: Sequence[Any]) -> int:
+        """Sign the item and hand it in; the height at which it is final."""
+        from client.acts import act
+
+        with gateway(self.settings, self._gateways) as client:
+            standing = act(client, key, self.network, self.who, Kind.REGISTRATION, [item], now_ms=now_ms())
+        return standing.height or 0
+
+
+def _on_ledger(name: str) -> Callable[[Callable[..., _Told]], Callable[..., _Told]]:
+    """Register `f(desk, ...)`, which acts and says what it did, as a command with the shared options."""
+
+    def finish(common: dict[str, Any], build: Callable[..., _Told], own: dict[str, Any]) -> None:
+        desk = Desk(**common)
+        told = build(desk, **own)
+        if desk.as_json:
+            json_data(told.facts)
+        else:
+            data(told.sentence)
+
+    return joined(app, name, shared, finish)
+
+
+class _Told(NamedTuple):
+    """What a command did, for programs and for people."""
+
+    facts: dict[str, Any]
+    sentence: str
+
+
+def _of_key(identifier: bytes, what: str, height: int) -> _Told:
+    return _Told(
+        {"key": identifier.hex(), "done": what, "height": height},
+        f"{identifier.hex()} {what} at height {height}; it holds from the block after",
+    )
+
+
+@_on_ledger("enrol")
 def enrol(
+    desk: Desk,
     path: Annotated[Path, typer.Argument(help="The file of the key.")],
     certificate: Annotated[
         Path | None, typer.Option("--certificate", help="Its certificate (DER); else one is issued.")
@@ -95,54 +168,43 @@ def enrol(
     days: _DAYS = 365,
     label: _LABEL = None,
     authority: _AUTHORITY_KEY = None,
-    organisation: ORGANISATION = None,
-    anchor: ANCHOR = None,
-    gateways: GATEWAY = None,
-    descriptor: DESCRIPTOR = None,
-    as_json: JSON = False,
-) -> None:
+) -> _Told:
     """Enrol a key: certify it, let it show that it is held, hand it in. It signs from the block after."""
     from client.authority import endorsed, enrolment
 
-    found = settings()
-    who, network = organisation_of(found, organisation), directory(found, anchor).network
-    key = load_key(path, passphrases(descriptor))
-    ca = _authority_key(found, authority, descriptor)
+    key, ca = desk.load(path), desk.authority_key(authority)
+    named = use or inspect(path).use
     made = (
-        _issued(ca, key.public_key, who, use or inspect(path).use, days, label or path.stem)
+        _issued(ca, key.public_key, desk.who, named, days, label or path.stem)
         if certificate is None
         else readable(certificate, CERTIFICATE_BYTES)
     )
-    item = enrolment(network, made, key, endorsed(network, made, ca))
-    standing = _hand_in(found, gateways, network, ca, who, [item])
-    _say(standing, key_id(key.public_key), f"enrolled for {use or inspect(path).use}", as_json=as_json)
+    height = desk.act(ca, enrolment(desk.network, made, key, endorsed(desk.network, made, ca)))
+    return _of_key(key_id(key.public_key), f"enrolled for {named}", height)
 
 
-@app.command()
+@_on_ledger("revoke")
 def revoke(
+    desk: Desk,
     target: _TARGET,
     reason: Annotated[str, typer.Option("--reason", help=f"Why: {', '.join(_REASONS)}.")] = "unspecified",
     by: Annotated[
         Path | None,
         typer.Option("--by", help="The key that signs: the authority's, an approver's, or the key itself."),
     ] = None,
-    organisation: ORGANISATION = None,
-    anchor: ANCHOR = None,
-    gateways: GATEWAY = None,
-    descriptor: DESCRIPTOR = None,
-    as_json: JSON = False,
-) -> None:
+) -> _Told:
     """End a key for good. It signs in no block after the one that says so."""
     if reason not in _REASONS:
         raise FormError(Code.USAGE, f"expected a reason of {', '.join(_REASONS)}, got {reason[:64]!a}")
     identifier = key_id(_public_key(target)[0])
-    item = (int(Act.REVOKE), identifier, int(_REASONS[reason]))
-    standing = _signed_by(by, item, organisation, anchor, gateways, descriptor)
-    _say(standing, identifier, "revoked", as_json=as_json)
+    key = desk.authority_key() if by is None else desk.load(by)
+    height = desk.act(key, (int(Act.REVOKE), identifier, int(_REASONS[reason])))
+    return _of_key(identifier, "revoked", height)
 
 
-@app.command()
+@_on_ledger("compromised")
 def compromised(
+    desk: Desk,
     target: _TARGET,
     since: Annotated[
         int, typer.Option("--since", min=0, help="The height from which it was in other hands.")
@@ -150,69 +212,50 @@ def compromised(
     by: Annotated[
         Path | None, typer.Option("--by", help="The key that signs: the authority's or an approver's.")
     ] = None,
-    organisation: ORGANISATION = None,
-    anchor: ANCHOR = None,
-    gateways: GATEWAY = None,
-    descriptor: DESCRIPTOR = None,
-    as_json: JSON = False,
-) -> None:
+) -> _Told:
     """Mark a key as compromised: it signs no more, and verdicts flag what it signed since."""
     identifier = key_id(_public_key(target)[0])
-    item = (int(Act.COMPROMISED), identifier, since)
-    standing = _signed_by(by, item, organisation, anchor, gateways, descriptor)
-    _say(standing, identifier, f"marked as compromised since height {since}", as_json=as_json)
+    key = desk.authority_key() if by is None else desk.load(by)
+    height = desk.act(key, (int(Act.COMPROMISED), identifier, since))
+    return _of_key(identifier, f"marked as compromised since height {since}", height)
 
 
-@app.command()
+@_on_ledger("delegate")
 def delegate(
+    desk: Desk,
     path: Annotated[Path, typer.Argument(help="The file of the one-time key.")],
     document: Annotated[
         str, typer.Option("--document", help="Canonical identifier of the consignment's document.")
     ],
     until: Annotated[str, typer.Option("--until", help="Until when, ISO 8601.")],
     key: KEY = None,
-    organisation: ORGANISATION = None,
-    anchor: ANCHOR = None,
-    gateways: GATEWAY = None,
-    descriptor: DESCRIPTOR = None,
-    as_json: JSON = False,
-) -> None:
+) -> _Told:
     """List a one-time key that signs handovers of one consignment until a date."""
     from client.authority import delegation
 
-    found = settings()
-    who, network = organisation_of(found, organisation), directory(found, anchor).network
-    one_time = load_key(path, passphrases(descriptor))
-    item = delegation(network, who, one_time, document, instant(until)[0])
-    standing = _hand_in(found, gateways, network, signing_key(found, key, descriptor), who, [item])
-    _say(standing, key_id(one_time.public_key), f"delegated for {document}", as_json=as_json)
+    one_time = desk.load(path)
+    item = delegation(desk.network, desk.who, one_time, document, instant(until)[0])
+    height = desk.act(signing_key(desk.settings, key, desk.descriptor), item)
+    return _of_key(key_id(one_time.public_key), f"delegated for {document}", height)
 
 
-@app.command()
+@_on_ledger("licence")
 def licence(
+    desk: Desk,
     prefix: Annotated[str, typer.Argument(help="GS1 company prefix that the organisation holds.")],
     licensee: Annotated[str, typer.Argument(help="The member that may make under it.")],
     until: _UNTIL = None,
     end: Annotated[bool, typer.Option("--end", help="End the licence.")] = False,
     key: KEY = None,
-    organisation: ORGANISATION = None,
-    anchor: ANCHOR = None,
-    gateways: GATEWAY = None,
-    descriptor: DESCRIPTOR = None,
-    as_json: JSON = False,
-) -> None:
+) -> _Told:
     """License a contract manufacturer to make under one's prefix, or end that."""
-    found = settings()
-    who, network = organisation_of(found, organisation), directory(found, anchor).network
     until_ms = None if until is None else instant(until)[0]
     item = (int(Act.END_LICENCE), prefix, licensee) if end else (int(Act.LICENSE), prefix, licensee, until_ms)
-    standing = _hand_in(found, gateways, network, signing_key(found, key, descriptor), who, [item])
-    if as_json:
-        json_data({"prefix": prefix, "licensee": licensee, "ended": end, "height": standing.height})
-    else:
-        data(
-            f"licence of {licensee} under {prefix} {'ended' if end else 'given'} at height {standing.height}"
-        )
+    height = desk.act(signing_key(desk.settings, key, desk.descriptor), item)
+    return _Told(
+        {"prefix": prefix, "licensee": licensee, "ended": end, "height": height},
+        f"licence of {licensee} under {prefix} {'ended' if end else 'given'} at height {height}",
+    )
 
 
 def _authority_key(found: Settings, given: Path | None, descriptor: int | None) -> Signer:
@@ -239,34 +282,3 @@ def _issued(ca: Signer, public_key: bytes, who: str, use: str, days: int, label:
     # The clock of the ledger may be a little behind this machine's, and judges.
     valid_ms = (begin - 300_000, begin + days * _DAY_MS)
     return issue(ca, public_key, who, _USES[use], label=label, valid_ms=valid_ms)
-
-
-def _signed_by(
-    by: Path | None,
-    item: tuple[Any, ...],
-    organisation: str | None,
-    anchor: Path | None,
-    gateways: list[str] | None,
-    descriptor: int | None,
-) -> Standing:
-    found = settings()
-    key = _authority_key(found, None, descriptor) if by is None else load_key(by, passphrases(descriptor))
-    network = directory(found, anchor).network
-    return _hand_in(found, gateways, network, key, organisation_of(found, organisation), [item])
-
-
-def _hand_in(
-    found: Settings, gateways: list[str] | None, network: bytes, key: Signer, who: str, items: Sequence[Any]
-) -> Standing:
-    from client.acts import done, sign_acts
-
-    transaction = sign_acts(key, network, who, Kind.REGISTRATION, items, now_ms=now_ms())
-    with gateway(found, gateways) as client:
-        return done(client.hand_in([transaction])[0])
-
-
-def _say(standing: Standing, identifier: bytes, what: str, *, as_json: bool) -> None:
-    if as_json:
-        json_data({"key": identifier.hex(), "done": what, "height": standing.height})
-    else:
-        data(f"{identifier.hex()} {what} at height {standing.height}; it holds from the block after")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from client.acts import done, sign_acts
+from client.acts import act
 from client.cli.main import REFUSED, USAGE, Stop
 from client.cli.options import (
     DESCRIPTOR,
@@ -75,9 +75,7 @@ def erase(
         signer, network = signing_key(found, key, descriptor), directory(found).network
         for start in range(0, len(items), ITEMS_PER_TRANSACTION):
             some = items[start : start + ITEMS_PER_TRANSACTION]
-            signed = sign_acts(signer, network, who, Kind.ERASURE, some, now_ms=now_ms())
-            (standing,) = client.hand_in((signed,))
-            done(standing)
+            act(client, signer, network, who, Kind.ERASURE, some, now_ms=now_ms())
     if as_json:
         json_data({"erased": chosen, "reason": reason})
         return None

@@ -112,8 +112,8 @@ ELSEWHERE = {
     # --- client
     "client.acts:sign_acts": VALUES,
     "client.anchor:load_anchor": FILES,
-    "client.cli.govern:_application": "TOML of the standard library; what is in it is checked in execution",
-    "client.cli.govern:propose_validators": "a change of validators, which is listed",
+    "client.cli.proposing:_application": "TOML of the standard library; what is in it is checked in execution",
+    "client.cli.proposing:propose_validators": "a change of validators, which is listed",
     "client.governing:_seats": "a change of validators, which is listed",
     "client.auditing:_newest": "a checkpoint, which is listed",
     "client.anchor:AnchorFolder.begin": INNER,
