@@ -6,8 +6,6 @@ may use which route of a gateway.
 
 from __future__ import annotations
 
-import argparse
-import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,12 +14,13 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+import document_tables  # noqa: E402 - found from here whatever the working directory
+
 from ledger.members.acts import RIGHTS  # noqa: E402 - found from here whatever the working directory
 from ledger.members.members import ROLES, Use  # noqa: E402
 from node.gateway import permissions  # noqa: E402
 
 DOCUMENT: Final = ROOT / "ledger" / "spec" / "ACCESS.md"
-_MARKED: Final = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _YES: Final = "●"
 _NO: Final = "·"
 
@@ -68,27 +67,5 @@ def routes() -> str:
 TABLES: Final[dict[str, Callable[[], str]]] = {"acts": acts, "roles": roles, "routes": routes}
 
 
-def current(text: str) -> str:
-    """`text` with every marked table as the code gives it now."""
-    return _MARKED.sub(lambda found: f"{found[1]}{TABLES[found[2]]()}\n{found[3]}", text)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Write, or with --check compare; 1 where something differs."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="compare only")
-    options = parser.parse_args(arguments)
-    text = DOCUMENT.read_text(encoding="utf-8")
-    wanted = current(text)
-    if text == wanted:
-        return 0
-    if options.check:
-        print(f"{DOCUMENT.relative_to(ROOT)} is not what the code gives: run scripts/make_access_tables.py")
-        return 1
-    DOCUMENT.write_text(wanted, encoding="utf-8")
-    print(f"wrote {DOCUMENT.relative_to(ROOT)}")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(document_tables.main("make_access_tables.py", __doc__, DOCUMENT, TABLES))

@@ -6,23 +6,23 @@ code's: the rows of the rule table, the fields of records, the outcome codes.
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from ledger.state.links import MOVE_FIELDS, SUM_FIELDS  # noqa: E402 - found from here whatever the working directory
+import document_tables  # noqa: E402 - found from here whatever the working directory
+
+from ledger.state.links import MOVE_FIELDS, SUM_FIELDS  # noqa: E402
 from ledger.trade import record  # noqa: E402
 from ledger.trade.rules.outcomes import Outcome, is_applied, row_of  # noqa: E402
 from ledger.trade.rules.table import ROWS  # noqa: E402
 
 DOCUMENT: Final = ROOT / "ledger" / "spec" / "RULES.md"
-_MARKED: Final = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _PARTS: Final = (
     record.Amount, record.Offer, record.Claim, record.Unconfirmed, record.Hold, record.LivePermit, record.Binding,
     record.Contradiction, record.Quantity, record.LastEffect, record.Chain,
@@ -62,27 +62,5 @@ def outcomes() -> str:
 TABLES: Final[dict[str, Callable[[], str]]] = {"rows": rows, "fields": fields, "outcomes": outcomes}
 
 
-def current(text: str) -> str:
-    """`text` with every marked table as the code gives it now."""
-    return _MARKED.sub(lambda found: f"{found[1]}{TABLES[found[2]]()}\n{found[3]}", text)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Write, or with --check compare; 1 where something differs."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="compare only")
-    options = parser.parse_args(arguments)
-    text = DOCUMENT.read_text(encoding="utf-8")
-    wanted = current(text)
-    if text == wanted:
-        return 0
-    if options.check:
-        print(f"{DOCUMENT.relative_to(ROOT)} is not what the code gives: run scripts/make_rules_tables.py")
-        return 1
-    DOCUMENT.write_text(wanted, encoding="utf-8")
-    print(f"wrote {DOCUMENT.relative_to(ROOT)}")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(document_tables.main("make_rules_tables.py", __doc__, DOCUMENT, TABLES))

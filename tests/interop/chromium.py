@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
+from tests.interop.debian import of_package
+
 
 def browser() -> str | None:
     """The path of Chromium; installed with the distribution's package where CI runs as root without it."""
-    found = shutil.which("chromium")
-    if found is None and os.environ.get("CI") and os.geteuid() == 0 and shutil.which("apt-get"):
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in ("update", "install --yes --no-install-recommends chromium"):
-            subprocess.run(
-                ["apt-get", "-q", *command.split()], env=environment, stdout=sys.stderr, check=True
-            )
-        found = shutil.which("chromium")
-    return found
+    return of_package("chromium", lambda: shutil.which("chromium"))
 
 
 class Authenticator:

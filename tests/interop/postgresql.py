@@ -10,7 +10,6 @@ import pwd
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +18,7 @@ from typing import Self
 from sqlalchemy import MetaData
 
 from node.index.tables import open_engine
+from tests.interop.debian import of_package
 
 USER = "postgres"
 """Whom the distribution's package runs the server as; as root nobody may."""
@@ -27,15 +27,7 @@ _ICU_SINCE = 15
 
 def programs() -> Path | None:
     """The folder of initdb and pg_ctl; installed with the distribution's package where CI runs as root without them."""
-    found = _found()
-    if found is None and os.environ.get("CI") and os.geteuid() == 0 and shutil.which("apt-get"):
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in ("update", "install --yes --no-install-recommends postgresql"):
-            subprocess.run(
-                ["apt-get", "-q", *command.split()], env=environment, stdout=sys.stderr, check=True
-            )
-        found = _found()
-    return found
+    return of_package("postgresql", _found)
 
 
 def _found() -> Path | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.interop.debian import of_package
 
 PIN = b"5678"
 LABEL = "custody"
@@ -25,15 +25,7 @@ class Token(NamedTuple):
 
 def library() -> str | None:
     """The library; installed with the distribution's package where CI runs as root without it."""
-    found = _found()
-    if found is None and os.environ.get("CI") and os.geteuid() == 0 and shutil.which("apt-get"):
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in ("update", "install --yes --no-install-recommends softhsm2"):
-            subprocess.run(
-                ["apt-get", "-q", *command.split()], env=environment, stdout=sys.stderr, check=True
-            )
-        found = _found()
-    return found
+    return of_package("softhsm2", _found)
 
 
 def _found() -> str | None:
