@@ -1,6 +1,6 @@
-"""Who may use which route: one table (API.md §2.1), enforced in one place (`Gateway.guard`) and written into API.md.
+"""Who may use which route: one table (API.md §2.1), enforced in one place (`Gateway.guard`) and written into ACCESS.md.
 
-A caller has roles by what it shows: nothing, a token of this node, or a signature by a key on the ledger. A route names the roles that may
+A caller has roles by what it shows: nothing, a token of this node or of its identity provider, or a signature by a key on the ledger. A route names the roles that may
 use it. The chain is the same on every node, so members may read it at each other's gateways; events with their bytes, what a gateway captures, and standing queries are its organisation's own.
 A route without a row is open to nobody.
 """
