@@ -77,11 +77,15 @@ class Acceptor:
             if owed_s > 0:
                 await asyncio.sleep(owed_s)
             try:
-                connection, address = await loop.sock_accept(listener)
+                connection, address = listener.accept()
+            except BlockingIOError:
+                await _readable(listener)
+                continue
             except OSError as error:
                 self._on_refused("a connection", f"expected to take it: {error.strerror}")
                 await asyncio.sleep(_PAUSE_S)
                 continue
+            connection.setblocking(False)  # noqa: FBT003 - the socket module takes it by position only
             if len(self._under_way) >= self._most:
                 next(iter(self._under_way)).cancel()
             whom = ":".join(str(part) for part in address[:2]) if address else "a local process"
@@ -108,6 +112,17 @@ class Acceptor:
         connection = self._under_way.pop(task)
         if task.cancelled():
             connection.close()
+
+
+async def _readable(listener: socket.socket) -> None:
+    """Wait until there is a connection to take; it is taken by the caller, so that who is cancelled here loses none."""
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(listener, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(listener)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import socket
 
 import pytest
 
@@ -44,3 +46,26 @@ def test_failed_handshakes_are_paid_for(monkeypatch: pytest.MonkeyPatch) -> None
         await acceptor.close()
 
     asyncio.run(run())
+
+
+def test_a_connection_that_comes_while_it_closes_is_closed_too() -> None:
+    async def close_after(turns: int) -> None:
+        listener = listen("127.0.0.1", 0)
+        acceptor = Acceptor(
+            asyncio.Protocol,
+            lambda: None,
+            lambda *_: None,
+            handshakes=4,
+            handshake_timeout_ms=1_000,
+            shutdown_timeout_ms=1_000,
+        )
+        acceptor.start(listener)
+        await asyncio.sleep(0.01)
+        with socket.create_connection(listener.getsockname()):
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await acceptor.close()
+            gc.collect()  # what nobody holds and nobody closed is a warning, and so an error
+
+    for turns in range(4):
+        asyncio.run(close_after(turns))
