@@ -27,7 +27,9 @@ type_name = {
     tuple: "an array",
 }
 
-_packb = msgpack.Packer(use_bin_type=True, autoreset=True).pack
+_Packer = msgpack.Packer
+_BUFFER_BYTES: Final = 256
+"""What a packer begins with, and grows beyond; its own default of 256 KiB costs more than most values take to encode."""
 _PLAIN: Final = frozenset({type(None), bool, int, bytes, str})
 _UINT64_MAX: Final = 2**64 - 1
 _VISIBLE: Final = bytes(range(0x21, 0x7F))
@@ -38,7 +40,8 @@ def encode(value: Any) -> bytes:
 
     Only for values the caller built: types are not checked here, `decode` checks what came from outside.
     """
-    return _packb(value)
+    # One packer a value: one that threads share is interrupted within a value, when memory is collected, and mixes them up.
+    return _Packer(use_bin_type=True, buf_size=_BUFFER_BYTES).pack(value)  # type: ignore[call-arg]  # since 1.1, the stubs lack it
 
 
 def decode(data: bytes, *, max_bytes: int, max_depth: int = DECODE_DEPTH) -> Any:

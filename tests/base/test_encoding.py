@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import sys
+import threading
+from typing import Any, NamedTuple
+
 import msgpack
 import pytest
 from hypothesis import given
@@ -107,3 +112,50 @@ def test_checks_name_the_field(check, good, bad) -> None:  # type: ignore[no-unt
 
 def test_lists_and_named_tuples_encode_as_arrays() -> None:
     assert encoding.encode([1, (2, b"x")]) == msgpack.packb((1, (2, b"x")))
+
+
+class Row(NamedTuple):
+    """What most values are made of; walking through one makes an object that is collected later."""
+
+    number: int
+    data: bytes
+    rows: tuple[Any, ...]
+
+
+class Collected:
+    """Something that only the collector finds, and whose end is Python code: where a thread may be interrupted."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+    def __del__(self) -> None:
+        for _ in range(50):
+            pass
+
+
+def test_threads_that_encode_beside_each_other_do_not_mix_their_values() -> None:
+    values = [
+        Row(n, bytes([n]) * 40, tuple(Row(m, bytes([n]) * 8, ((1,), (2,))) for m in range(20)))
+        for n in (1, 2, 3)
+    ]
+    wanted = [encoding.encode(value) for value in values]
+    wrong = [0, 0, 0]
+
+    def work(place: int) -> None:
+        for _ in range(8_000):
+            Collected()
+            wrong[place] += encoding.encode(values[place]) != wanted[place]
+
+    interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
+    sys.setswitchinterval(1e-5)
+    gc.set_threshold(50, 5, 5)
+    try:
+        threads = [threading.Thread(target=work, args=(place,)) for place in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+        gc.set_threshold(*thresholds)
+    assert wrong == [0, 0, 0]
