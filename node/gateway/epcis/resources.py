@@ -141,12 +141,14 @@ def _events(routes: APIRouter, epcis: EpcisService) -> None:
         event_id = path_value(name)
 
         def find(index: Index) -> tuple[tuple[IndexedEvent, ...], Found]:
+            # First: what is read after it may be of a later block, and an answer never claims one whose events it lacks.
+            position = index.position()
             named = index.by_event_id(event_id)
             corrections = index.corrections(named, with_bytes=True)
             every = {
                 one.sequence: one for one in (*named, *(one for some in corrections.values() for one in some))
             }
-            found = Found(tuple(every[at] for at in sorted(every)), corrections, index.position())
+            found = Found(tuple(every[at] for at in sorted(every)), corrections, position)
             return named, found
 
         named, found = await reader.ask(find)

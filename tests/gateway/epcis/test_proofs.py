@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import delete
 
 from ledger.base.limits import ASIDES_PER_ORGANISATION
@@ -13,6 +15,7 @@ from ledger.proof.anchor import anchor_from_genesis
 from ledger.proof.verify import Findings, verify
 from ledger.trade.record import SubjectKey
 from ledger.trade.statement import Action
+from node.index.index import Index, IndexedEvent
 from node.index.tables import events as event_table
 from tests.gateway.epcis.told import BUNDLE, Told, check_exception, derived, event, events_in, quoted, tell
 from tests.gateway.stage import item_id
@@ -126,6 +129,31 @@ def test_an_index_that_lags_says_so_and_the_bundle_shows_what_it_lacks(tmp_path:
         answered, shown = await answered_and_proven(told, ITEM)
         assert answered == shown
         assert (await told.http.get("/events")).headers["custody-height"] == "2"
+
+    tell(tmp_path, act)
+
+
+def test_an_answer_claims_no_block_whose_events_it_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def act(told: Told) -> None:
+        await told.record(event(1, eventID="urn:uuid:1"))
+        loop, before = asyncio.get_running_loop(), Index.by_event_id
+
+        def and_another_comes(index: Index, event_id: str) -> tuple[IndexedEvent, ...]:
+            found = before(index, event_id)
+            monkeypatch.setattr(Index, "by_event_id", before)
+            said = {"declarationTime": "2023-11-14T11:00:00Z", "reason": "did_not_occur"}
+            later = told.record(event(1, eventID="urn:uuid:1", errorDeclaration=said))
+            asyncio.run_coroutine_threadsafe(later, loop).result(30)
+            return found
+
+        monkeypatch.setattr(Index, "by_event_id", and_another_comes)
+        response = await told.http.get("/events/urn:uuid:1")
+        assert response.headers["custody-height"] == "1"
+        response = await told.http.get("/events/urn:uuid:1")
+        assert response.headers["custody-height"] == "2"
+        assert len(response.json()["epcisBody"]["queryResults"]["resultsBody"]["eventList"]) == 2
 
     tell(tmp_path, act)
 
