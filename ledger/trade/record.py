@@ -226,7 +226,12 @@ def state_key(network: bytes, key: SubjectKey) -> bytes:
 
 def record_hash(network: bytes, record: Record) -> bytes:
     """What the state tree holds for a record."""
-    return tagged_hash(Tag.RECORD, network, encode(record))
+    return encoded_record_hash(network, encode(record))
+
+
+def encoded_record_hash(network: bytes, data: bytes) -> bytes:
+    """What the state tree holds for a record with that encoding."""
+    return tagged_hash(Tag.RECORD, network, data)
 
 
 _Named = TypeVar("_Named", bound=NamedTuple)

@@ -5,19 +5,40 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from ledger.base import merkle
+from ledger.base.hashing import ZERO_HASH
 from ledger.base.merkle import EMPTY_ROOT
 from ledger.chain.transaction import leaf_salt
-from ledger.state.links import Link, extended, is_move, related_root, related_salt
+from ledger.state.links import (
+    Entry,
+    Link,
+    Related,
+    counted,
+    extended,
+    is_move,
+    linked,
+    related_leaf,
+    related_leaves,
+    related_root,
+    related_root_of,
+    related_salt,
+    with_root,
+)
 from ledger.trade.record import (
     EMPTY,
     Binding,
+    Chain,
     Contradiction,
     Hold,
     LivePermit,
     Origin,
     Quantity,
+    Record,
     Status,
+    SubjectKey,
     Unconfirmed,
 )
 from ledger.trade.rules.view import thing
@@ -80,3 +101,59 @@ def test_what_bears_on_contents_is_a_move(change: dict[str, Any]) -> None:
 def test_a_sibling_packed_is_no_move(change: dict[str, Any]) -> None:
     """Or a proof of one item would grow with the thousand beside it."""
     assert not is_move(EMPTY, EMPTY._replace(**change))
+
+
+CHAINS = st.builds(Chain, st.integers(0, 2**40), st.binary(min_size=32, max_size=32))
+NAMES = st.none() | st.text("abc", min_size=1, max_size=40)
+RECORDS = st.builds(
+    Record, status=st.sampled_from(Status), custodian=NAMES, parent=NAMES, children=st.integers(0, 3),
+    shipped=st.booleans(), moved=st.integers(0, 9), links=CHAINS, moves=CHAINS, asides=CHAINS, legs=CHAINS,
+)  # fmt: skip
+LINKS = st.builds(Link, st.binary(min_size=32, max_size=32), st.integers(0, 200), NAMES)
+KEYS = st.builds(
+    SubjectKey, st.integers(0, 11), st.text("xyz", min_size=1, max_size=300), st.text("h", max_size=3)
+)
+RELATED = st.tuples(
+    st.sampled_from([0, 1, 2, 5, 9, 255]), KEYS, st.just(EMPTY), st.binary(min_size=32, max_size=32)
+)
+
+
+def plainly_linked(before: Record, after: Record, link: Link, sequence: int, *, aside: bool) -> Record:
+    """`linked` as RULES.md says it, one chain after the other."""
+    if aside:
+        return before._replace(asides=extended(NETWORK, before.asides, link))
+    record = after._replace(
+        links=extended(NETWORK, before.links, link), moves=before.moves, asides=before.asides
+    )
+    if is_move(before, after):
+        record = record._replace(moves=extended(NETWORK, before.moves, link), moved=sequence)
+    return record
+
+
+@given(RECORDS, RECORDS, LINKS, st.integers(0, 2**40), st.booleans())
+def test_a_link_extends_the_chains_of_its_record(
+    before: Record, after: Record, link: Link, sequence: int, aside: bool
+) -> None:
+    for decided in (after, before, before._replace(children=7)):
+        record = linked(NETWORK, before, decided, link, sequence, aside=aside)
+        assert record == plainly_linked(before, decided, link, sequence, aside=aside)
+        assert type(record) is Record
+        assert {type(chain) for chain in (record.links, record.moves, record.asides)} == {Chain}
+
+
+@given(st.binary(min_size=16, max_size=16), st.lists(RELATED, max_size=6))
+def test_a_related_root_is_over_one_salted_leaf_of_each_record(salt: bytes, related: list[Related]) -> None:
+    leaves = [
+        related_leaf(NETWORK, related_salt(NETWORK, salt, key), role, key, hashed)
+        for role, key, _, hashed in related
+    ]
+    assert related_leaves(NETWORK, salt, related) == leaves
+    named = counted(role for role, _, _, _ in related)
+    root = related_root(NETWORK, len(leaves), named, merkle.root(leaves))
+    assert related_root_of(NETWORK, salt, related) == root
+
+
+def test_an_entry_takes_its_root_and_nothing_else() -> None:
+    entry = Entry(1, b"i" * 32, b"t" * 32, 2, 3, 4, "maker", b"k" * 32, ZERO_HASH)
+    assert with_root(entry, b"r" * 32) == entry._replace(related_root=b"r" * 32)
+    assert type(with_root(entry, b"r" * 32)) is Entry
