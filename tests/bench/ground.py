@@ -1,0 +1,86 @@
+"""Subjects that all fall into one bucket of the state tree: what somebody who grinds identifiers can do at most."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from ledger.trade import record
+from ledger.trade.record import SubjectKey
+from node.init import create_network
+from tests.bench.load import serial
+from tests.bench.replica import TRANSACTIONS, Ran, Replica
+
+GROUND: Final = 10_000
+_FIRST: Final = 5_000_000_000
+_EVENTS: Final = 100
+_PREFIX: Final = bytes(4)
+
+
+@contextmanager
+def _as_if_ground() -> Iterator[None]:
+    """Within: the keys of ground identifiers begin alike, as those that a grinder keeps do."""
+    plain = record.state_key
+    names = {serial(number) for number in range(_FIRST, _FIRST + GROUND)}
+
+    def ground(network: bytes, key: SubjectKey) -> bytes:
+        found = plain(network, key)
+        return _PREFIX + found[len(_PREFIX) :] if key.identifier in names else found
+
+    places = [
+        module
+        for module in list(sys.modules.values())
+        if getattr(module, "state_key", None) is plain and module.__name__.startswith(("ledger", "node"))
+    ]
+    try:
+        for module in places:
+            vars(module)["state_key"] = ground
+        yield
+    finally:
+        for module in places:
+            vars(module)["state_key"] = plain
+
+
+def bucket(seconds: float, depth: int) -> dict[str, Any]:
+    """How many of 10^4 are taken in, and what observing those costs beside observing as many anywhere."""
+    root = Path(tempfile.mkdtemp(prefix="custody-bucket-"))
+    try:
+        create_network(root / "network", state_depth=depth)
+        with _as_if_ground(), Replica(root / "network" / "maker") as replica:
+            made = Ran()
+            anywhere, ground = (range(first, first + GROUND) for first in (_FIRST + GROUND, _FIRST))
+            _run(replica, anywhere, Ran(), is_first=True)
+            _run(replica, ground, made, is_first=True)
+            kept = range(_FIRST, _FIRST + made.events - made.refused)
+            costs = [_cost(replica, numbers, seconds / 2) for numbers in (anywhere, kept)]
+        return {
+            "ground": made.events,
+            "taken_in": made.events - made.refused,
+            "us_per_event_making": round(1e6 * made.cpu_seconds / made.events, 1),
+            "us_per_event_anywhere": costs[0],
+            "us_per_event_in_one_bucket": costs[1],
+        }
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _cost(replica: Replica, numbers: range, seconds: float) -> float:
+    ran = Ran()
+    while ran.seconds < seconds:
+        _run(replica, numbers, ran, is_first=False)
+    return round(1e6 * ran.cpu_seconds / ran.events, 1)
+
+
+def _run(replica: Replica, numbers: range, ran: Ran, *, is_first: bool) -> None:
+    """All numbers, in whole transactions, in blocks."""
+    whole = [numbers[at : at + _EVENTS] for at in range(0, len(numbers), _EVENTS)]
+    sign: Callable[..., bytes] = replica.author.transaction
+    for at in range(0, len(whole), TRANSACTIONS):
+        some = whole[at : at + TRANSACTIONS]
+        signed = [sign(part, replica.now_ms, is_first=is_first) for part in some]
+        replica.run(replica.batches(signed), ran)

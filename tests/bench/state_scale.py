@@ -1,0 +1,317 @@
+"""`./scripts/bench state`: what grows when the state grows, from 10^4 to 10^7 subjects.
+
+    one replica      execution and storage without network: the executor over real stores, blocks of 1,000 events, half of
+                     them about new items, half about items drawn from all there are; flushed and synced as a validator does
+    four validators  real processes, where four states of that size fit into this machine's memory
+    one bucket       10^4 identifiers that somebody found to fall into one bucket of the state tree: the hash is told where
+                     to put them, since finding them would take 2^18 trials each
+
+The state is put in place as joining does it (`tests.bench.filled`). Memory is what a process cannot give back (RssAnon);
+pages of files that the system keeps in memory for it are named apart. A start is cold: the files are out of the page cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+from ledger.base.encoding import encode
+from node.init import create_network
+from tests.bench.filled import FIRST, fill, subject
+from tests.bench.ground import bucket
+from tests.bench.load import Author, Measured, closed_loop
+from tests.bench.plots import draw
+from tests.bench.processes import PROJECT, Validators
+from tests.bench.replica import TRANSACTIONS, Ran, Replica
+
+DEPTH: Final = 18
+EVENTS: Final = 100
+"""In a transaction."""
+FULL: Final = (10_000, 1_000_000, 10_000_000)
+QUICK: Final = (1_000, 10_000)
+FOUR_BYTES: Final = 1_500
+"""Of memory that four validators together are taken to need for a subject: beyond what is free, they are not started."""
+_ROUND: Final = 5
+"""Blocks made and signed between two measured stretches."""
+_PROOFS: Final = 200
+_OUTSTANDING: Final = 12
+_STRETCH: Final = 100
+"""Transactions handed in to four validators between two stretches of signing more."""
+_ROWS: Final = ("events_per_second", "events_per_cpu_second", "anonymous_mb", "start_s", "proof_bytes")
+
+
+def main() -> int:
+    """Measure and say; 0 unless something is broken."""
+    parser = argparse.ArgumentParser(prog="./scripts/bench state", description=str(__doc__).split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="small states, seconds instead of minutes")
+    parser.add_argument("--sizes", type=int, nargs="+", help="numbers of subjects")
+    parser.add_argument("--seconds", type=float, help="how long each is measured (60)")
+    parser.add_argument("--alone", action="store_true", help="one replica only, no four validators")
+    parser.add_argument("--output", type=Path, default=PROJECT / "bench-output", help="bench-output")
+    parser.add_argument("--json", action="store_true", help="the result on standard output, nothing else")
+    parser.add_argument("--replica", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.sizes = options.sizes or (QUICK if options.quick else FULL)
+    options.seconds = options.seconds or (3.0 if options.quick else 60.0)
+    if options.replica:
+        json.dump(_replica(options.replica, options.sizes[0], options.seconds), sys.stdout)
+        return 0
+    found = _measure(options)
+    if options.json:
+        json.dump(found, sys.stdout)
+        print()
+    return 0
+
+
+def _measure(options: argparse.Namespace) -> dict[str, Any]:
+    """All sizes asked for, beside those measured before; what is written is whole after each."""
+    say = _silent if options.json else _say
+    path: Path = options.output / "state.json"
+    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() and not options.quick else {}
+    sizes: dict[str, Any] = found.get("sizes", {})
+    options.output.mkdir(parents=True, exist_ok=True)
+    for count in options.sizes:
+        sizes[str(count)] = one = _of_size(count, options, say)
+        say(f"{count:>10,} subjects: " + ", ".join(f"{name} {one[name]:,}" for name in _ROWS))
+        found["sizes"] = {size: sizes[size] for size in sorted(sizes, key=int)}
+        path.write_text(json.dumps(found, indent=1))
+    found["bucket"] = bucket(min(options.seconds, 20.0), DEPTH)
+    say(f"one bucket: {found['bucket']}")
+    found["conditions"] = {"cores": os.cpu_count(), "depth": DEPTH, "python": sys.version.split()[0]}
+    found["rows"] = _rows(found)
+    path.write_text(json.dumps(found, indent=1))
+    (options.output / "state.md").write_text(_markdown(found))
+    say(_plots(options.output, found["sizes"]) or f"written: {options.output}/state.json, .md, .png")
+    return found
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _silent(_text: str) -> None:
+    pass
+
+
+# ---- one size
+
+
+def _of_size(count: int, options: argparse.Namespace, say: Callable[[str], None]) -> dict[str, Any]:
+    root = Path(tempfile.mkdtemp(prefix="custody-state-"))
+    try:
+        (root / "one").mkdir()
+        start = time.perf_counter()
+        fill(create_network(root / "one", state_depth=DEPTH), count, "maker")
+        say(f"{count:>10,} subjects put in place in {time.perf_counter() - start:.0f} s")
+        folder = root / "one" / "maker"
+        _forget(folder)
+        command = [sys.executable, "-m", "tests.bench.state_scale", "--replica", str(folder)]
+        command += ["--sizes", str(count), "--seconds", str(options.seconds)]
+        found: dict[str, Any] = json.loads(subprocess.check_output(command, cwd=PROJECT))
+        shutil.rmtree(root / "one")
+        if not options.alone and count * FOUR_BYTES < _free_bytes():
+            (root / "four").mkdir()
+            found["four"] = asyncio.run(_four(root / "four", count, options.seconds))
+            say(f"{count:>10,} subjects, four validators: {found['four']}")
+        return found
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _replica(folder: Path, count: int, seconds: float) -> dict[str, Any]:
+    """In a process of its own: how long it takes to be ready, what it then does, and what that takes."""
+    start, cpu = time.perf_counter(), time.process_time()
+    replica = Replica(folder)
+    started_s, started_cpu_s = time.perf_counter() - start, time.process_time() - cpu
+    with replica:
+        at_start, disk = _memory(os.getpid()), _disk(folder)
+        ran, draw_from = Ran(), Random(count)
+        new = iter(range(FIRST + count, 2 * FIRST))
+        while ran.seconds < seconds:
+            prepared = [list(_transactions(replica, count, new, draw_from)) for _ in range(_ROUND)]
+            for transactions in prepared:
+                replica.run(replica.batches(transactions), ran)
+        at_end = _memory(os.getpid())
+        drawn = [draw_from.randrange(count) for _ in range(_PROOFS)]
+        proofs = sorted(len(encode(replica.executor.state.prove(subject(number)))) for number in drawn)
+    return {
+        "events": ran.events,
+        "refused": ran.refused,
+        "seconds": round(ran.seconds, 1),
+        "events_per_second": round(ran.events / ran.seconds),
+        "events_per_cpu_second": round(ran.events / ran.cpu_seconds),
+        "start_s": round(started_s, 2),
+        "start_cpu_s": round(started_cpu_s, 2),
+        "anonymous_at_start_mb": at_start[0],
+        "anonymous_mb": at_end[0],
+        "file_pages_mb": at_end[1],
+        "proof_bytes": proofs[len(proofs) // 2],
+        "proof_bytes_most": proofs[-1],
+        "state_disk_mb": round(disk / 1e6, 1),
+        "disk_bytes_per_subject": round(disk / count),
+        "disk_bytes_per_event": round((_disk(folder) - disk) / ran.events),
+    }
+
+
+def _transactions(replica: Replica, count: int, new: Iterator[int], draw_from: Random) -> Iterator[bytes]:
+    """Of one block: half of them about new items, half about old ones."""
+    for place in range(TRANSACTIONS):
+        is_first = place % 2 == 0
+        numbers = [next(new) if is_first else FIRST + draw_from.randrange(count) for _ in range(EVENTS)]
+        yield replica.author.transaction(numbers, replica.now_ms, is_first=is_first)
+
+
+async def _four(root: Path, count: int, seconds: float) -> dict[str, Any]:
+    """The same over four real validators, with clients at all of them."""
+    network = Validators(root, state_depth=DEPTH)
+    fill(network.made, count, *network.names)
+    for name in network.names:
+        _forget(network.made.folders[name])
+    start = time.perf_counter()
+    async with network:
+        ready_s = time.perf_counter() - start
+        clients = [network.client(name) for name in network.names]
+        author = Author(network.key("maker"), "maker", network.network)
+        draw_from, new = Random(count), iter(range(FIRST + count, 2 * FIRST))
+        measured = Measured()
+        try:
+            while measured.seconds < seconds:
+                submissions = []
+                for place in range(_STRETCH):
+                    is_first = place % 2 == 0
+                    numbers = [next(new) if is_first else FIRST + draw_from.randrange(count) for _ in range(EVENTS)]  # fmt: skip
+                    submissions.append(author.submission(numbers, is_first=is_first))
+                stretch = await closed_loop(clients, submissions, outstanding=_OUTSTANDING)
+                measured.events += stretch.events
+                measured.refused += stretch.refused
+                measured.seconds += stretch.seconds
+                measured.latencies += stretch.latencies
+        finally:
+            for client in clients:
+                await client.close()
+        memory = [_memory(process.pid)[0] for process in network.processes.values()]
+    return {
+        "events": measured.events,
+        "refused": measured.refused,
+        "seconds": round(measured.seconds, 1),
+        "events_per_second": round(measured.per_second),
+        "p50_ms": round(measured.quantile_ms(0.5), 1),
+        "ready_s": round(ready_s, 1),
+        "anonymous_mb_each": max(memory),
+    }
+
+
+# ---- the machine
+
+
+def _memory(process: int) -> tuple[float, float]:
+    """Megabytes of a process that are its own, and of pages of files."""
+    fields = dict(
+        line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines() if ":" in line
+    )
+    anonymous, files = (int(fields[name].split()[0]) / 1000 for name in ("RssAnon", "RssFile"))
+    return round(anonymous, 1), round(files, 1)
+
+
+def _free_bytes() -> int:
+    fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+    return int(fields["MemAvailable"].split()[0]) * 1024
+
+
+def _disk(folder: Path) -> int:
+    return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
+
+
+def _forget(folder: Path) -> None:
+    """Have the system write a folder's files and drop them from memory."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            descriptor = os.open(path, os.O_RDONLY)
+            os.fsync(descriptor)
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(descriptor)
+
+
+# ---- what is said of it
+
+
+def _rows(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Against the targets: events/s as the state grows, and the start at the largest."""
+    sizes = found["sizes"]
+    rows = []
+    if "10000" in sizes and "1000000" in sizes:
+        small, large = (sizes[size]["events_per_cpu_second"] for size in ("10000", "1000000"))
+        rows.append(_row("10^6 subjects against 10^4, events/s", large / small, 0.8, more=True))
+    if "10000000" in sizes:
+        rows.append(_row("cold start at 10^7 subjects, s", sizes["10000000"]["start_s"], 10.0, more=False))
+    return rows
+
+
+def _row(name: str, ours: float, target: float, *, more: bool) -> dict[str, Any]:
+    met = ours >= target if more else ours <= target
+    return {"name": name, "ours": round(ours, 2), "peer": None, "ratio": None, "target": target, "met": met}
+
+
+_COLUMNS: Final = (
+    ("events/s", "events_per_second"),
+    ("per CPU second", "events_per_cpu_second"),
+    ("start, s", "start_s"),
+    ("memory after start, MB", "anonymous_at_start_mb"),
+    ("after the run, MB", "anonymous_mb"),
+    ("state proof, B", "proof_bytes"),
+    ("state on disk, MB", "state_disk_mb"),
+    ("disk per event, B", "disk_bytes_per_event"),
+)
+
+
+def _markdown(found: dict[str, Any]) -> str:
+    names = [name for name, _ in _COLUMNS]
+    lines = ["| subjects | " + " | ".join(names) + " | four validators, events/s |", "|---" * (len(names) + 2) + "|"]  # fmt: skip
+    for size, one in found["sizes"].items():
+        cells = [f"{one[field]:,}" for _, field in _COLUMNS]
+        four = f"{one['four']['events_per_second']:,}" if "four" in one else "does not fit"
+        lines.append(f"| {int(size):,} | " + " | ".join(cells) + f" | {four} |")
+    return "\n".join(lines) + f"\n\nOne bucket: {found['bucket']}\n"
+
+
+def _plots(folder: Path, sizes: dict[str, Any]) -> str | None:
+    def points(field: str) -> list[tuple[float, float]]:
+        return [(float(size), float(one[field])) for size, one in sizes.items()]
+
+    cost = [(size, 1e6 / value) for size, value in points("events_per_cpu_second")]
+    missing = draw(
+        folder / "state-cost.png",
+        "Cost of an event as the state grows, one replica",
+        "subjects",
+        "µs of processor time",
+        {"execution and storage": cost},
+        log_x=True,
+    )
+    draw(
+        folder / "state-memory.png",
+        "Memory and start as the state grows",
+        "subjects",
+        "MB; 0.1 s",
+        {
+            "memory after start, MB": points("anonymous_at_start_mb"),
+            "memory after the run, MB": points("anonymous_mb"),
+            "cold start, 0.1 s": [(size, 10 * value) for size, value in points("start_s")],
+        },
+        log_x=True,
+    )
+    return missing
+
+
+if __name__ == "__main__":
+    sys.exit(main())
