@@ -35,12 +35,19 @@ def _levels(leaves: Iterable[bytes]) -> list[list[bytes]]:
     level = [_sha256(b"\x00" + leaf).digest() for leaf in leaves]
     levels = [level]
     while len(level) > 1:
-        above = [_sha256(b"\x01" + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)]
+        above = _paired(level)
         if len(level) & 1:
             above.append(level[-1])
         levels.append(above)
         level = above
     return levels
+
+
+def _paired(level: Sequence[bytes]) -> list[bytes]:
+    """The nodes over the pairs of a level; an odd last node is left out."""
+    return [
+        _sha256(b"\x01" + left + right).digest() for left, right in zip(level[::2], level[1::2], strict=False)
+    ]
 
 
 def root(leaves: Sequence[bytes]) -> bytes:
@@ -54,7 +61,7 @@ def root_of_nodes(nodes: Sequence[bytes]) -> bytes:
     """The root over the nodes of one level: each over 2^k leaves, the last one over what is left."""
     level = list(nodes)
     while len(level) > 1:
-        above = [node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+        above = _paired(level)
         level = above + level[-1:] if len(level) & 1 else above
     return level[0] if level else EMPTY_ROOT
 
@@ -233,6 +240,20 @@ class LogFrontier:
             size >>= 1
         self.peaks.append(value)
         self.size += 1
+
+    def extended(self, leaves: Iterable[bytes]) -> LogFrontier:
+        """The log with these leaves appended, this one unchanged: what `append` gives for one after the other."""
+        nodes = [_sha256(b"\x00" + leaf).digest() for leaf in leaves]
+        size, peaks, edge = self.size, list(self.peaks), []
+        total = size + len(nodes)
+        while nodes:
+            if size & 1:
+                nodes.insert(0, peaks.pop())
+            if len(nodes) & 1:
+                edge.append(nodes[-1])
+            nodes = _paired(nodes)
+            size >>= 1
+        return LogFrontier(total, peaks + edge[::-1])
 
     def root(self) -> bytes:
         """The root over all leaves appended so far."""

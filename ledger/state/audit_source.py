@@ -129,8 +129,8 @@ class MemoryBacking:
 
     def keep(self, execution: Execution, state: LedgerState) -> None:
         """Take over what a block changed."""
-        for key, record in execution.records.items():
-            self._records[state.state_key(key)] = encode(record)
+        for key, data in execution.encoded.items():
+            self._records[state.state_key(key)] = data
         self._rows += [encode((row.entry, row.item)) for row in execution.rows]
 
 

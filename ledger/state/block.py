@@ -7,6 +7,7 @@ or gets an entry. In all-or-nothing mode one refused item takes the others with 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from ledger.base.errors import (
     ProofError,
     RuleError,
     SignatureError,
+    StorageError,
 )
 from ledger.base.hashing import ZERO_HASH, Tag, tagged_hash
 from ledger.base.keys import is_hybrid, key_id
@@ -100,6 +102,10 @@ class Execution(NamedTuple):
     receipts: tuple[Receipt, ...]
     rows: tuple[ItemChanges, ...]
     records: dict[SubjectKey, Record]
+    encoded: dict[SubjectKey, bytes]
+    """The same records as they are stored: what their hashes in the state tree are over."""
+    versions: dict[bytes, bytes]
+    """By hash the encoding of every record that a related root names, but for the empty one; may hold a few more."""
     amendments: tuple[Change, ...]
     """What its items, or closing an epoch, set in the registry, in force from the next height."""
     undo: BlockUndo
@@ -122,24 +128,24 @@ def apply_block(state: LedgerState, header: Header, transactions: Sequence[Trans
         receipts += _apply_transaction(state, block, room, header, members, draft, transaction, ids)
     amendments = (*closing, *draft.changes)
     registry = state.registry.amended(header.height, amendments) if amendments else state.registry
-    log = state.log.copy()
-    for row in block.rows:
-        log.append(row.entry_hash)
+    log = state.log.extended([row.entry_hash for row in block.rows])
+    stored = {key: state.stored(key, record) for key, record in block.changes.items()}
     outcome = Outcome(
         header_hash=header.hash,
         parent_outcome_hash=state.tip.outcome.hash_in(state.network),
-        receipts_root=merkle.root([receipt_leaf(state.network, receipt) for receipt in receipts]),
+        receipts_root=merkle.root(receipt_leaves(state.network, receipts)),
         event_log_root=log.root(),
         event_log_size=log.size,
-        state_root=state.update_tree(block.changes),
+        state_root=state.update_tree(stored),
         registry_root=registry.root,
         validators_hash=sets[header.epoch].hash,
         next_validators_hash=sets[-1].hash,
     )
-    undo = state.write(block.changes, log, ids, Tip(header, outcome), registry, sets)
+    undo = state.write(stored, log, ids, Tip(header, outcome), registry, sets)
     rows = tuple(block.rows)
     state.remember_rows(rows)
-    return Execution(outcome, tuple(receipts), rows, block.changes, amendments, undo)
+    encoded = {key: data for key, (_, _, data) in stored.items()}
+    return Execution(outcome, tuple(receipts), rows, block.changes, encoded, block.versions, amendments, undo)
 
 
 def _succession(
@@ -162,9 +168,31 @@ def receipt_leaf(network: bytes, receipt: Receipt) -> bytes:
     return tagged_hash(Tag.RECEIPT, network, encode(receipt))
 
 
+def receipt_leaves(network: bytes, receipts: Sequence[Receipt]) -> list[bytes]:
+    """`receipt_leaf` of each."""
+    prefix, sha256 = Tag.RECEIPT + network, hashlib.sha256
+    return [sha256(prefix + encode(receipt)).digest() for receipt in receipts]
+
+
+class _Work(NamedTuple):
+    """What the items of one transaction are executed with."""
+
+    state: LedgerState
+    pending: Pending
+    header: Header
+    members: Members
+    draft: RegistryDraft
+    key: Key
+    transaction: Transaction
+    public_key: bytes
+    """The key id of the transaction's key."""
+    policy: tuple[str, ...]
+    """Acts of the organisation that wait for a person's approval."""
+
+
 def _apply_transaction(
     state: LedgerState,
-    block: Pending,
+    pending: Pending,
     room: Room,
     header: Header,
     members: Members,
@@ -172,38 +200,38 @@ def _apply_transaction(
     transaction: Transaction,
     ids: dict[bytes, int],
 ) -> list[Receipt]:
-    count = transaction.header.item_count
+    signed = transaction.header
     try:
         key = check_admissible(state, header, members, transaction, ids)
     except CustodyError as error:
-        return [_refused(transaction, index, error.code) for index in range(count)]
-    ids[transaction.id] = transaction.header.expiry_ms
-    pending = Pending(block)
+        return [_refused(transaction, index, error.code) for index in range(signed.item_count)]
+    ids[transaction.id] = signed.expiry_ms
+    policy = members.policy(signed.organisation)
+    work = _Work(state, pending, header, members, draft, key, transaction, key_id(signed.public_key), policy)
     receipts: list[Receipt] = []
-    failed, begun = False, draft.mark()
-    for index in range(count):
+    failed, begun, first = False, draft.mark(), pending.begin()
+    for index in range(signed.item_count):
         before = draft.mark()
         try:
-            row = _apply_item(state, block, pending, header, members, draft, key, transaction, index)
+            row = _apply_item(work, index)
             room.take(row.records)
+        except (StorageError, ConsensusError):
+            raise  # of this machine, not of the item: others would give it an entry
         except CustodyError as error:
             draft.roll_back(before)
             receipts.append(_refused(transaction, index, error.code))
             failed = True
         else:
-            codes = tuple(code for _, code in row.outcomes)
+            pending.add(row)
+            codes = tuple([code for _, code in row.outcomes])
             receipts.append(Receipt(transaction.id, index, "", row.entry_hash, codes))
-            pending.rows.append(row)
-            pending.changes.update(row.records)
     if failed and transaction.header.mode == Mode.ALL_OR_NOTHING:
-        room.give_back(block, pending.changes)
+        room.give_back(pending.roll_back(first))
         draft.roll_back(begun)
         return [
             receipt if receipt.refusal else _refused(transaction, receipt.place, Code.ROLLED_BACK)
             for receipt in receipts
         ]
-    block.changes.update(pending.changes)
-    block.rows.extend(pending.rows)
     return receipts
 
 
@@ -277,52 +305,44 @@ def _check_not_suspended(members: Members, organisation: str, time_ms: int, acts
     )
 
 
-def _apply_item(
-    state: LedgerState,
-    block: Pending,
-    pending: Pending,
-    header: Header,
-    members: Members,
-    draft: RegistryDraft,
-    key: Key,
-    transaction: Transaction,
-    index: int,
-) -> ItemChanges:
-    sequence = state.log.size + len(block.rows) + len(pending.rows)
+def _apply_item(work: _Work, index: int) -> ItemChanges:
+    state, pending, header, members, transaction = (
+        work.state, work.pending, work.header, work.members, work.transaction,
+    )  # fmt: skip
     signed = transaction.header
     entry = Entry(
-        sequence,
+        state.log.size + len(pending.rows),
         transaction.item_hashes[index],
         transaction.id,
         index,
         header.height,
         header.time_ms,
         signed.organisation,
-        key_id(signed.public_key),
+        work.public_key,
         ZERO_HASH,
     )
     raw = transaction.items[index]
-    used = use_approval(pending, members, entry, policy_name(signed.kind, raw))
+    used = use_approval(pending, members, entry, policy_name(signed.kind, raw)) if work.policy else {}
     if signed.kind == Kind.EVENTS:
-        changes = _apply_event(state, pending, members, key, item_from_wire(raw), entry)
+        changes = _apply_event(work, item_from_wire(raw), entry)
         changes.records.update(used)
         return changes
     if signed.kind == Kind.MISMATCH:
-        return _apply_mismatch(state, block, pending, members, key, raw, entry)
+        return _apply_mismatch(work, raw, entry)
     if signed.kind == Kind.EVIDENCE:
         check_evidence_of(
             state.sets, evidence.parse_evidence(raw, knows_hybrid=header.version >= HYBRID_SINCE)
         )
     if signed.kind == Kind.ERASURE:
         tombstone = tombstone_from_wire(raw)
-        original = _row(state, block, pending, tombstone.sequence)
+        original = _row(state, pending, tombstone.sequence)
         changes = apply_erasure(state.network, pending, tombstone, original, entry)
         changes.records.update(used)
         return changes
     if signed.kind == Kind.APPROVAL:
         return apply_approval(state.network, pending, entry, raw)
     if signed.kind in (Kind.GOVERNANCE, Kind.REGISTRATION):
-        _amend(state, header, members, draft, key, signed, raw)
+        _amend(state, header, members, work.draft, work.key, signed, raw)
     return subjectless_changes(state.network, entry)._replace(records=used)
 
 
@@ -394,9 +414,8 @@ def act_of(members: Members, statement: Statement, event: bytes, entry: Entry, k
     )
 
 
-def _apply_event(
-    state: LedgerState, pending: Pending, members: Members, key: Key, item: Item, entry: Entry
-) -> ItemChanges:
+def _apply_event(work: _Work, item: Item, entry: Entry) -> ItemChanges:
+    state, pending, members, key = work.state, work.pending, work.members, work.key
     act = act_of(members, item.statement, item.event_hash, entry, key)
     check_may(custody_act(item.statement.action), key.use, is_authority=act.authority)
     check_entitled(act, item.subjects, allow_persons=bool(members.parameter(ALLOW_PERSONS)))
@@ -446,17 +465,16 @@ def _attestation_records(
     }
 
 
-def _apply_mismatch(
-    state: LedgerState, block: Pending, pending: Pending, members: Members, key: Key, raw: Any, entry: Entry
-) -> ItemChanges:
+def _apply_mismatch(work: _Work, raw: Any, entry: Entry) -> ItemChanges:
     """An event's bytes contradict its extract; any holder of the bytes may publish it (DESIGN §4 Bytes)."""
+    state, pending, members = work.state, work.pending, work.members
     fields = take_array(raw, "mismatch", 5)
     item = item_from_wire(fields[0])
     sequence = take_int(fields[1], "sequence")
     salt = take_bytes(fields[2], "salt", most=64)
     context = None if fields[3] is None else take_bytes(fields[3], "context", most=limits.CONTEXT_BYTES)
     event = take_bytes(fields[4], "event", most=limits.EVENT_BYTES)
-    original = _row(state, block, pending, sequence)
+    original = _row(state, pending, sequence)
     if original is None or original.item is None:
         raise FormError(Code.MALFORMED, f"expected the sequence of an event on the ledger, got {sequence}")
     if is_erased(pending, original.item.event_hash, original.entry.organisation):
@@ -471,18 +489,15 @@ def _apply_mismatch(
         raise FormError(
             Code.MALFORMED, "expected the extract of a mismatch that follows from the bytes, got another"
         )
-    act = act_of(members, item.statement, item.event_hash, entry, key)
+    act = act_of(members, item.statement, item.event_hash, entry, work.key)
     return execute_item(state.network, pending, members, act, item, entry)
 
 
-def _row(state: LedgerState, block: Pending, pending: Pending, sequence: int) -> ItemChanges | None:
+def _row(state: LedgerState, pending: Pending, sequence: int) -> ItemChanges | None:
     """What the item with that place in the event log did, of this block or before it."""
     place = sequence - state.log.size
     if place < 0:
         return state.entry_row(sequence)
-    if place < len(block.rows):
-        return block.rows[place]
-    place -= len(block.rows)
     return pending.rows[place] if place < len(pending.rows) else None
 
 

@@ -1,4 +1,4 @@
-"""What a block, or one transaction on top of it, changes before it is part of the state, and room for it in the state tree."""
+"""What a block changes before it is part of the state, and room for it in the state tree."""
 
 from __future__ import annotations
 
@@ -8,25 +8,57 @@ from ledger.base import limits
 from ledger.base.errors import Code, RuleError
 from ledger.state.item import ItemChanges
 from ledger.state.state import LedgerState
-from ledger.trade.record import Record, SubjectKey
+from ledger.trade.record import EMPTY, Record, SubjectKey
 
 
 class Pending:
-    """Changes of a block, or of one transaction on top of it, not yet part of the state."""
+    """Changes of a block, not yet part of the state; those of its last transaction can be taken back."""
 
-    def __init__(self, below: LedgerState | Pending) -> None:
-        self._below = below
+    def __init__(self, state: LedgerState) -> None:
+        self._state = state
+        self._before: list[tuple[SubjectKey, Record | None]] = []
         self.changes: dict[SubjectKey, Record] = {}
         self.rows: list[ItemChanges] = []
+        self.versions: dict[bytes, bytes] = {}
+        """By its hash the encoding of every record that an item read and that is not the empty one."""
 
     def record(self, key: SubjectKey) -> Record:
         """The record as changed so far."""
         found = self.changes.get(key)
-        return self._below.record(key) if found is None else found
+        return self._state.record(key) if found is None else found
 
     def hash_of(self, key: SubjectKey, record: Record) -> bytes:
         """The hash of the record now under `key`."""
-        return self._below.hash_of(key, record)
+        if record is EMPTY:
+            return self._state.empty_hash
+        _, hashed, data = self._state.stored(key, record)
+        self.versions[hashed] = data
+        return hashed
+
+    def begin(self) -> int:
+        """A transaction begins; what `roll_back` takes."""
+        self._before.clear()
+        return len(self.rows)
+
+    def add(self, row: ItemChanges) -> None:
+        """Take one item's changes in."""
+        changes, records = self.changes, row.records
+        self._before += [(key, changes.get(key)) for key in records]
+        changes.update(records)
+        self.rows.append(row)
+
+    def roll_back(self, rows: int) -> list[SubjectKey]:
+        """Take back what was added since `begin`; the keys that it would have changed and nothing before it did."""
+        del self.rows[rows:]
+        gone = []
+        for key, before in reversed(self._before):
+            if before is None:
+                del self.changes[key]
+                gone.append(key)
+            else:
+                self.changes[key] = before
+        self._before.clear()
+        return gone
 
 
 class Room:
@@ -43,14 +75,13 @@ class Room:
 
     def take(self, keys: Iterable[SubjectKey]) -> None:
         """Count those of `keys` that are new; RuleError(limit), with nothing counted, if a bucket would overflow."""
-        tree, state_key = self._state.tree, self._state.state_key
+        state = self._state
         found: dict[SubjectKey, int] = {}
         counts: dict[int, int] = {}
         for key in keys:
-            hashed = state_key(key)
-            if key in self._new or tree.get(hashed) is not None:
+            if key in self._new or state.has(key):
                 continue
-            index, size = tree.place(hashed)
+            index, size = state.tree.place(state.state_key(key))
             found[key] = index
             counts[index] = counts.get(index, 0) + 1
             if size + self._taken.get(index, 0) + counts[index] > limits.BUCKET_ENTRIES:
@@ -62,8 +93,8 @@ class Room:
         for index, count in counts.items():
             self._taken[index] = self._taken.get(index, 0) + count
 
-    def give_back(self, block: Pending, keys: Iterable[SubjectKey]) -> None:
-        """The transaction that took room for `keys` was rolled back; what the block wrote before stays counted."""
+    def give_back(self, keys: Iterable[SubjectKey]) -> None:
+        """The transaction that took room for `keys`, and nothing before it, was rolled back."""
         for key in keys:
-            if key in self._new and key not in block.changes:
+            if key in self._new:
                 self._taken[self._new.pop(key)] -= 1

@@ -16,8 +16,8 @@ from heapq import heappop, heappush
 from typing import Final, NamedTuple, Protocol
 
 from ledger.base.buckets import BucketTree, StateProof, Undo
-from ledger.base.encoding import decode
-from ledger.base.errors import Code, ConsensusError
+from ledger.base.encoding import decode_known, encode
+from ledger.base.errors import Code, ConsensusError, StorageError
 from ledger.base.merkle import LogFrontier
 from ledger.chain.approvers import Approvers, approvers_height
 from ledger.chain.block import Header, Outcome, genesis_header, genesis_outcome
@@ -26,7 +26,15 @@ from ledger.chain.validators import ValidatorSet
 from ledger.members.members import Members
 from ledger.members.registry import Registry
 from ledger.state.item import ItemChanges
-from ledger.trade.record import EMPTY, Record, SubjectKey, record_from_wire, record_hash, state_key
+from ledger.trade.record import (
+    EMPTY,
+    Record,
+    SubjectKey,
+    encoded_record_hash,
+    record_from_wire,
+    record_hash,
+    state_key,
+)
 
 RECORD_BYTES: Final = 1_000_000
 
@@ -48,12 +56,16 @@ class Tip(NamedTuple):
     outcome: Outcome
 
 
+Stored = tuple[Record, bytes, bytes]
+"""A record, its hash, and the encoding that both the hash and what a node stores are made of."""
+
+
 class BlockUndo(NamedTuple):
     """What it takes to undo one block."""
 
     tip: Tip
     tree: Undo
-    records: tuple[tuple[SubjectKey, tuple[Record, bytes] | None], ...]
+    records: tuple[tuple[SubjectKey, Stored | None], ...]
     log: LogFrontier
     ids: tuple[bytes, ...]
     expired: tuple[tuple[bytes, int], ...]
@@ -88,8 +100,10 @@ class LedgerState:
             (expiry, known) for known, expiry in remembered.items()
         )  # a heap; may hold undone ids
         self._backing = backing
-        self._recent: dict[SubjectKey, tuple[Record, bytes]] = {}
-        self._hashes: dict[SubjectKey, bytes] = {}
+        self.empty_hash = record_hash(network, EMPTY)
+        """Of the record that there is none of."""
+        self._recent: dict[SubjectKey, Stored] = {}
+        self._made: dict[SubjectKey, Stored] = {}  # of the block in execution, as far as somebody asked
         self._keys: dict[SubjectKey, bytes] = {}
         self._pending_tree: Undo = []
         self._rows: dict[int, ItemChanges] = {}
@@ -113,23 +127,42 @@ class LedgerState:
         return Members(self.registry, height)
 
     def record(self, key: SubjectKey) -> Record:
-        """The record now, EMPTY if none."""
+        """The record now, EMPTY if none. StorageError damaged where the backing has another than the tree says."""
         found = self._recent.get(key)
         if found is not None:
             return found[0]
-        data = self._backing.get(self.state_key(key))
-        if data is None:
+        place = self.state_key(key)
+        hashed = self.tree.get(place)
+        if hashed is None:
             return EMPTY
-        record = record_from_wire(decode(data, max_bytes=RECORD_BYTES))
-        self._recent[key] = (record, record_hash(self.network, record))
+        data = self._backing.get(place)
+        if data is None or encoded_record_hash(self.network, data) != hashed:
+            raise StorageError(
+                Code.DAMAGED,
+                f"expected the stored record of {key.identifier} to be the one in the state tree, it is not; "
+                "remove the state folder, it is rebuilt from the chain",
+            )
+        record = record_from_wire(decode_known(data))
+        self._recent[key] = (record, hashed, data)
         return record
 
+    def has(self, key: SubjectKey) -> bool:
+        """Whether there is a record."""
+        return key in self._recent or self.tree.get(self.state_key(key)) is not None
+
     def hash_of(self, key: SubjectKey, record: Record) -> bytes:
-        """The hash of `record`, remembered if it is the one now under `key`."""
+        """The hash of the record now under `key`."""
+        return self.stored(key, record)[1]
+
+    def stored(self, key: SubjectKey, record: Record) -> Stored:
+        """`record` with its hash and encoding, made once if it is the one now under `key`, in the state or in the block in execution."""
         found = self._recent.get(key)
-        if found is not None and found[0] is record:
-            return found[1]
-        return record_hash(self.network, record)
+        if found is None or found[0] is not record:
+            found = self._made.get(key)
+            if found is None or found[0] is not record:
+                data = encode(record)
+                found = self._made[key] = (record, encoded_record_hash(self.network, data), data)
+        return found
 
     def entry_row(self, sequence: int) -> ItemChanges | None:
         """What the item with that place in the event log did, or None."""
@@ -141,7 +174,7 @@ class LedgerState:
 
     def write(
         self,
-        changes: dict[SubjectKey, Record],
+        changes: dict[SubjectKey, Stored],
         log: LogFrontier,
         ids: dict[bytes, int],
         tip: Tip,
@@ -149,7 +182,7 @@ class LedgerState:
         sets: tuple[ValidatorSet, ...],
     ) -> BlockUndo:
         """Take over one executed block whose tree was already updated by `update_tree`; see `ledger.state.block`."""
-        previous = tuple((key, self._recent.get(key)) for key in changes)
+        previous = tuple(zip(changes, map(self._recent.get, changes), strict=True))
         expired = self._forget_expired(tip.header.time_ms)
         undo = BlockUndo(
             self.tip,
@@ -161,8 +194,8 @@ class LedgerState:
             self.registry,
             self.sets,
         )
-        for key, record in changes.items():
-            self._recent[key] = (record, self._hashes[key])
+        self._recent.update(changes)
+        self._made.clear()
         self._remember(ids.items())
         self.log = log
         self.tip = tip
@@ -184,11 +217,11 @@ class LedgerState:
                 expired.append((known, expiry))
         return tuple(expired)
 
-    def update_tree(self, changes: dict[SubjectKey, Record]) -> bytes:
+    def update_tree(self, changes: dict[SubjectKey, Stored]) -> bytes:
         """Put the changed records into the tree; the new state root."""
-        self._hashes = {key: record_hash(self.network, record) for key, record in changes.items()}
+        state_key = self.state_key
         self._pending_tree = self.tree.update(
-            {self.state_key(key): hashed for key, hashed in self._hashes.items()}
+            {state_key(key): hashed for key, (_, hashed, _) in changes.items()}
         )
         return self.tree.root
 
@@ -200,8 +233,8 @@ class LedgerState:
         return found
 
     def remember_rows(self, rows: tuple[ItemChanges, ...]) -> None:
-        """Keep the rows of a block until `forget` says that the backing has them."""
-        self._rows.update({row.entry.sequence: row for row in rows})
+        """Keep the rows of the block just written, the last of the event log, until `forget` says that the backing has them."""
+        self._rows.update(zip(range(self.log.size - len(rows), self.log.size), rows, strict=True))
 
     def undo(self, undo: BlockUndo) -> None:
         """Undo the block executed last."""

@@ -17,7 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 NAMES = re.compile(
     r"(parse|decode|read|load|open|inspect|scan|feed|extract|unpacked)(_\w+)?|\w+_from_\w+|\w+_slices|\w+_of_frame"
 )
-READERS = frozenset({"json.loads", "tomllib.loads", "tomllib.load", "msgpack.unpackb", "decode"})
+READERS = frozenset(
+    {"json.loads", "tomllib.loads", "tomllib.load", "msgpack.unpackb", "decode", "decode_known"}
+)
 UNPACKERS = frozenset({"unpack", "unpack_from", "iter_unpack"})
 
 OWN = "reads what this node wrote itself; damage is found by checksums (tests/storage)"
@@ -29,6 +31,7 @@ ELSEWHERE = {
     "ledger.base.calendar:date_from_days": VALUES,
     "ledger.base.calendar:days_from_date": VALUES,
     "ledger.base.encoding:decode": "what all the others stand on: reached through each of them, and tests/base",
+    "ledger.base.encoding:decode_known": "bytes whose hash was checked against one made here: its callers are below",
     "ledger.base.keyfile:_parse": INNER,
     "ledger.base.merkle:root_from_inclusion": "takes hashes; forged paths are tests/fuzz/forge",
     "ledger.proof.anchor:anchor_from_genesis": VALUES,

@@ -62,6 +62,18 @@ def test_root_tree_and_frontier_agree_with_the_definition(leaves: list[bytes]) -
     assert naive_root(leaves) == merkle.root(leaves) == merkle.MerkleTree(leaves).root == again.copy().root()
 
 
+@given(st.lists(LEAVES | st.just([]), max_size=5))
+def test_a_log_extended_by_many_is_the_one_extended_by_each(parts: list[list[bytes]]) -> None:
+    one_by_one, at_once = merkle.LogFrontier(), merkle.LogFrontier()
+    for leaves in parts:
+        before = at_once.copy()
+        at_once = at_once.extended(leaves)
+        for leaf in leaves:
+            one_by_one.append(leaf)
+        assert (at_once.size, at_once.peaks) == (one_by_one.size, one_by_one.peaks)
+        assert before.extended(leaves).root() == at_once.root()
+
+
 @given(LEAVES, st.data())
 def test_inclusion_holds_and_no_other_leaf_place_or_path_does(
     leaves: list[bytes], data: st.DataObject

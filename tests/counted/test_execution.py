@@ -46,7 +46,7 @@ MADE = {
     "header": 1,
     "outcome": 1,
     "receipt": 100,
-    "record": 200,  # before (in the related leaf: the empty one) and after
+    "record": 100,  # after; that before, which the related leaf names, is the empty one, whose hash is remembered
     "related leaf": 100,  # the subject alone
     "related root": 100,
     "related salt": 100,
@@ -56,8 +56,7 @@ MADE = {
 }
 OBSERVED = MADE | {
     "Merkle node": 201,
-    "chain head": 100,  # no move
-    "record": 100,  # that before is remembered
+    "chain head": 100,  # no move; the record before is remembered
     "state key": 0,  # remembered
 }
 OBSERVED_TOGETHER = OBSERVED | {
@@ -71,7 +70,7 @@ PACKED = OBSERVED_TOGETHER | {
     "Merkle leaf": 204,  # the container is one more
     "Merkle node": 103,
     "chain head": 202,  # moves of all 101
-    "record": 102,  # one before, of the container: nothing was known of it
+    "record": 101,
     "related leaf": 101,
     "related salt": 101,
     "state bucket": 101,
@@ -83,11 +82,11 @@ PACKED = OBSERVED_TOGETHER | {
 @pytest.mark.parametrize(
     ("items", "hashes", "encodings"),
     [
-        # Of each event: record before and after, related salt and leaf, root, entry, link, receipt, state key.
-        pytest.param(_made, MADE, 902, id="100 items made"),
+        # Of each event: record, related salt and leaf, root, entry, link, receipt, state key.
+        pytest.param(_made, MADE, 802, id="100 items made"),
         pytest.param(_observed, OBSERVED, 702, id="100 items observed"),
         pytest.param(_observed_together, OBSERVED_TOGETHER, 405, id="one event on 100 items"),
-        pytest.param(_packed, PACKED, 411, id="100 items packed"),
+        pytest.param(_packed, PACKED, 410, id="100 items packed"),
     ],
 )
 def test_what_executing_a_block_hashes_and_encodes(

@@ -9,7 +9,7 @@ import pytest
 
 from ledger.base import buckets, limits
 from ledger.base.encoding import encode
-from ledger.base.errors import CustodyError
+from ledger.base.errors import Code, CustodyError, StorageError
 from ledger.base.keys import SigningKey
 from ledger.chain.evidence import make_evidence
 from ledger.chain.transaction import Item, Kind, Mode, Transaction, context_hash, event_hash
@@ -17,7 +17,7 @@ from ledger.chain.votes import finalise
 from ledger.proof.build import known_keys
 from ledger.state.block import mismatch_extract
 from ledger.trade.extract import extract
-from ledger.trade.record import EMPTY, Space, SubjectKey
+from ledger.trade.record import EMPTY, Space, SubjectKey, record_hash, state_key
 from ledger.trade.rules import Outcome
 from ledger.trade.rules.view import thing
 from ledger.trade.statement import Action, Openness, Role
@@ -373,10 +373,63 @@ def test_what_the_backing_holds_need_not_be_kept(world: World) -> None:
     world.blobs[world.state.state_key(thing(ITEM))] = encode(record)
     world.state.forget(world.state.log.size, keep=0)
     assert world.state.record(thing(ITEM)) == record
-    assert world.state.hash_of(thing(ITEM), world.state.record(thing(ITEM))) == world.state.hash_of(
+    assert world.state.stored(thing(ITEM), world.state.record(thing(ITEM))) == world.state.stored(
         thing(OTHER), record
     )
     assert world.state.entry_row(0) is not None
+
+
+def test_what_is_stored_is_what_is_hashed(world: World) -> None:
+    """Records are encoded once; every one that a related root names can be stored under its hash."""
+    world.do("maker", Action.MAKE, [(Role.OBJECT, ITEM)])
+    seen = world.item(Action.OBSERVE, [(Role.OBJECT, ITEM)])
+    again = world.item(Action.OBSERVE, [(Role.OBJECT, ITEM)], step=1)
+    execution = world.commit(world.sign("maker", seen, again, made(world, OTHER)))
+    network, tree = world.network, world.state.tree
+    assert set(execution.encoded) == set(execution.records) >= {thing(ITEM), thing(OTHER)}
+    for key, record in execution.records.items():
+        assert execution.encoded[key] == encode(record)
+        assert tree.get(state_key(network, key)) == record_hash(network, record)
+    related = {leaf.record_hash: leaf.record for row in execution.rows for leaf in row.related}
+    assert len(related) == 3  # the item before each, and nothing
+    assert execution.versions == {
+        hashed: encode(record) for hashed, record in related.items() if record != EMPTY
+    }
+
+
+def test_a_record_that_is_not_the_one_in_the_tree_is_not_executed_on(world: World) -> None:
+    """It is this machine that is damaged: a refusal would let its chain and the others' part."""
+    world.do("maker", Action.MAKE, [(Role.OBJECT, ITEM)])
+    place, record = world.state.state_key(thing(ITEM)), world.record(thing(ITEM))
+    observed = world.sign("maker", world.item(Action.OBSERVE, [(Role.OBJECT, ITEM)]))
+    for stored in (encode(record._replace(custodian="carrier")), encode(record)[:-1], None):
+        world.blobs = {} if stored is None else {place: stored}
+        world.state.forget(world.state.log.size, keep=0)
+        with pytest.raises(StorageError) as refused:
+            world.commit(observed)
+        assert refused.value.code == Code.DAMAGED
+    world.blobs = {place: encode(record)}
+    assert refusals(world, observed) == [""]
+
+
+def test_a_rolled_back_transaction_leaves_what_was_there(world: World) -> None:
+    """Of its block and of the state, records it changed twice, room it took, and its places on the log."""
+    world.do("maker", Action.MAKE, [(Role.OBJECT, ITEM)])
+    first = world.sign("maker", world.item(Action.OBSERVE, [(Role.OBJECT, ITEM)], step=1))
+    undone = world.sign(
+        "maker",
+        made(world, OTHER),
+        world.item(Action.OBSERVE, [(Role.OBJECT, ITEM), (Role.OBJECT, OTHER)], step=2),
+        world.item(Action.OBSERVE, [(Role.OBJECT, ITEM), (Role.OBJECT, OTHER)], step=3),
+        world.item(Action.HOLD, [(Role.OBJECT, ITEM)], measure=("case", "basis")),
+        mode=Mode.ALL_OR_NOTHING,
+    )
+    last = world.sign("maker", made(world, CASE))
+    assert refusals(world, first, undone, last) == [""] + 3 * ["rolled_back"] + ["not_entitled", ""]
+    assert world.record(thing(OTHER)) == EMPTY
+    assert world.record(thing(ITEM)).links.length == 2
+    assert [row.entry.sequence for row in world.executions[-1].rows] == [1, 2]
+    assert world.state.entry_row(2) is world.executions[-1].rows[1]
 
 
 def test_an_empty_block_changes_no_root(world: World) -> None:
