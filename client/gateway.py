@@ -29,6 +29,8 @@ from ledger.chain.transaction import Transaction
 T = TypeVar("T")
 _CONNECT_S: Final = 5.0
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
+_CONNECTIONS: Final = 512
+"""Kept open by an asynchronous client: as many as its callers use at a time, so none is made anew for each request."""
 _IDLE_S: Final = 60.0
 """A stream that says nothing for so long is taken for dead; gateways send comments in between."""
 
@@ -167,6 +169,10 @@ class Gateway:
         """Where a transaction is, by its id in hexadecimal."""
         return self._run(protocol.transaction(self._pool, identifier))
 
+    def status(self) -> dict[str, Any]:
+        """How the node is doing, as JSON; `time_ms` is that of its newest final block."""
+        return self._object(protocol.read_json(self._pool, "/v1/status"))
+
     def subject(self, identifier: str) -> dict[str, Any]:
         """A subject's record as JSON, by its canonical identifier."""
         return self._object(protocol.read_json(self._pool, "/v1/subjects", ("id", identifier)))
@@ -237,7 +243,10 @@ class AsyncGateway:
         self._pool = Pool(addresses, policy)
         _check_shows_one(addresses, signer)
         self._http = httpx.AsyncClient(
-            auth=signer, transport=transport, trust_env=_uses_environment(addresses)
+            auth=signer,
+            transport=transport,
+            trust_env=_uses_environment(addresses),
+            limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
         )
         self._sleep = sleep
 
@@ -290,6 +299,10 @@ class AsyncGateway:
     async def transaction(self, identifier: str) -> Standing:
         """As `Gateway.transaction`."""
         return await self._run(protocol.transaction(self._pool, identifier))
+
+    async def status(self) -> dict[str, Any]:
+        """As `Gateway.status`."""
+        return await self._object(protocol.read_json(self._pool, "/v1/status"))
 
     async def subject(self, identifier: str) -> dict[str, Any]:
         """As `Gateway.subject`."""

@@ -27,10 +27,9 @@ from ledger.chain.transaction import (
     ORGANISATION_BYTES,
     Kind,
     Mode,
-    is_open,
-    item_from_wire,
     transaction_from_bytes,
 )
+from ledger.trade.statement import Openness, Statement
 
 LIFETIME_MS: Final = 30 * 60_000
 """How long a signature is of use by default: half of what the ledger takes, so that clocks may differ."""
@@ -107,7 +106,7 @@ def _pairs(signed: Signed) -> Iterator[tuple[Any, Payload]]:
 
 def travelling(item: Any, payload: Payload) -> Payload | None:
     """The payload that goes with an item of a transaction: none where the author keeps the bytes back."""
-    return payload if is_open(item_from_wire(item)) else None
+    return payload if Statement._make(item[0]).openness == Openness.OPEN else None
 
 
 def sign(

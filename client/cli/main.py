@@ -24,6 +24,7 @@ OWN: Final = {
     "authority": ("client.cli.authority", "enrol and revoke keys on the ledger, delegates, licences"),
     "record": ("client.cli.record", "build a custody event, show it, sign it, submit it"),
     "submit": ("client.cli.submit", "submit signed or prepared events, or EPCIS documents"),
+    "capture": ("client.cli.capture", "submit a large file of EPCIS events, in parallel, resumable"),
     "approve": ("client.cli.approve", "have a person approve signed events before they are submitted"),
     "scan": ("client.cli.scan", "what a barcode, tag or number names, and what to record next"),
     "show": ("client.cli.show", "what the ledger holds of a subject now"),

@@ -20,6 +20,8 @@ from ledger.base.errors import Code, CustodyError, FormError
 if TYPE_CHECKING:
     from client.directory import Directory
     from client.gateway import Gateway
+    from client.parallel import Parallel
+    from client.protocol import Address, Policy
     from client.request_signing import RequestSigner
     from ledger.base.keys import Signer
 
@@ -133,7 +135,25 @@ def directory(found: Settings, given: Path | None = None) -> Directory:
 def gateway(found: Settings, given: list[str] | None, patience_s: float | None = None) -> Iterator[Gateway]:
     """An open client of the gateways named, with the reader's token if there is one."""
     from client.gateway import Gateway
-    from client.protocol import Address, Policy
+    from client.protocol import Policy
+
+    addresses, signer = _access(found, given)
+    policy = Policy() if patience_s is None else Policy(patience_s=patience_s)
+    with Gateway(addresses, policy=policy, signer=signer) as client:
+        yield client
+
+
+def parallel_gateways(found: Settings, given: list[str] | None, in_flight: int, policy: Policy) -> Parallel:
+    """A client that keeps many submissions under way at the gateways named, yet to be entered."""
+    from client.parallel import Parallel
+
+    addresses, signer = _access(found, given)
+    return Parallel(addresses, in_flight=in_flight, policy=policy, signer=signer)
+
+
+def _access(found: Settings, given: list[str] | None) -> tuple[list[Address], RequestSigner | None]:
+    """The gateways named, and how requests show whose they are: by token or by signature."""
+    from client.protocol import Address
 
     urls = tuple(given or ()) or found.gateways
     if not urls:
@@ -142,9 +162,7 @@ def gateway(found: Settings, given: list[str] | None, patience_s: float | None =
     # A newcomer hands acts in at another member's gateway before its own has run and made a token.
     if signer is None and found.token_file is not None and not (given and not found.token_file.exists()):
         token = read_private(found.token_file, _TOKEN_BYTES).decode("ascii", "replace").strip()
-    policy = Policy() if patience_s is None else Policy(patience_s=patience_s)
-    with Gateway([Address(url, token) for url in urls], policy=policy, signer=signer) as client:
-        yield client
+    return [Address(url, token) for url in urls], signer
 
 
 def _request_signer(found: Settings) -> RequestSigner | None:

@@ -113,6 +113,7 @@ ELSEWHERE = {
     "node.changes:compose": VALUES,
     "node.changes:carry": VALUES,
     # --- client
+    "client.capture.journal:_line": "what this client noted itself; other content is refused (tests/client/capture)",
     "client.acts:sign_acts": VALUES,
     "client.anchor:load_anchor": FILES,
     "client.cli.proposing:_application": "TOML of the standard library; what is in it is checked in execution",
