@@ -105,10 +105,13 @@ def parse_batch_head(value: Any) -> BatchHead:
     )
 
 
-def batch_from_bytes(data: bytes, network: bytes, *, check_signatures: bool = True) -> Batch:
+def batch_from_bytes(
+    data: bytes, network: bytes, *, digest: bytes | None = None, check_signatures: bool = True
+) -> Batch:
     """Parse a batch and check form, caps and signatures; FormError or SignatureError.
 
-    `check_signatures=False` is for batches that this node checked before it stored them.
+    `digest` is of who has made it of `data` already. `check_signatures=False` is for batches that this node checked before it
+    stored them.
     """
     origin, number, encoded = take_array(decode(data, max_bytes=limits.BLOCK_BYTES), "batch", 3)
     take_int(origin, "batch origin", 0, limits.VALIDATORS_MAX - 1)
@@ -117,7 +120,7 @@ def batch_from_bytes(data: bytes, network: bytes, *, check_signatures: bool = Tr
     transactions = tuple(
         transaction_from_bytes(take_bytes(member, "transaction"), network) for member in encoded
     )
-    batch = Batch(batch_digest(network, data), data, transactions)
+    batch = Batch(digest or batch_digest(network, data), data, transactions)
     if not transactions:
         raise FormError(Code.MALFORMED, "expected a batch of at least one transaction, got none")
     if batch.subjects > limits.SUBJECTS_PER_BLOCK:

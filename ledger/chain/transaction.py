@@ -17,6 +17,7 @@ an ill-formed item is a failed receipt, not an invalid block.
 
 from __future__ import annotations
 
+import hashlib
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
@@ -48,6 +49,8 @@ from ledger.trade.statement import (
     statement_from_wire,
     subject_from_wire,
 )
+
+_sha256 = hashlib.sha256
 
 VERSION: Final = 1
 SALT_BYTES: Final = 16
@@ -162,10 +165,13 @@ def subject_leaf(network: bytes, salt: bytes, subject: Any) -> bytes:
 
 
 def subject_leaves(network: bytes, subject_salt: bytes, subjects: tuple[Any, ...]) -> list[bytes]:
-    """All subject leaves of an item, in order."""
+    """All subject leaves of an item, in order: `subject_leaf` under `leaf_salt` of each."""
+    salts, leaves = Tag.SUBJECT_SALT + network, Tag.SUBJECT_LEAF + network
     return [
-        subject_leaf(network, leaf_salt(network, subject_salt, i), subject)
-        for i, subject in enumerate(subjects)
+        _sha256(
+            leaves + encode((_sha256(salts + encode((subject_salt, index))).digest()[:SALT_BYTES], subject))
+        ).digest()
+        for index, subject in enumerate(subjects)
     ]
 
 
@@ -251,20 +257,66 @@ def is_attested(
 def item_from_wire(value: Any) -> Item:
     """An item from a decoded array; FormError (also duplicate_subject) if anything about its form is wrong."""
     fields = take_array(value, "item", 6)
+    return _item_with(statement_from_wire(fields[0]), fields)
+
+
+def _item_with(statement: Statement, fields: tuple[Any, ...]) -> Item:
+    """The item of these fields, the first of which was taken apart before."""
     subjects = take_array(fields[1], "subjects", most=limits.SUBJECTS_PER_EVENT)
     if not subjects:
         raise FormError(Code.MALFORMED, "subjects: expected at least one, got none")
     item = Item(
-        statement_from_wire(fields[0]),
-        tuple(subject_from_wire(subject) for subject in subjects),
+        statement,
+        tuple([subject_from_wire(subject) for subject in subjects]),
         take_bytes(fields[2], "subject_salt", SALT_BYTES),
         take_bytes(fields[3], "event_hash", HASH_BYTES),
         take_optional_bytes(fields[4], "context_hash", HASH_BYTES),
         attestation_from_wire(fields[5]),
     )
-    if len({subject.identifier for subject in item.subjects}) != len(item.subjects):
+    if len(subjects) > 1 and len({subject.identifier for subject in item.subjects}) != len(subjects):
         raise FormError(Code.DUPLICATE_SUBJECT, "subjects: expected each identifier once, got one twice")
     return item
+
+
+def _item_if_formed(statement: Statement | None, fields: tuple[Any, ...]) -> Item | None:
+    try:
+        return None if statement is None else _item_with(statement, fields)
+    except FormError:
+        return None
+
+
+def _statement_if_formed(value: Any) -> Statement | None:
+    try:
+        return statement_from_wire(value)
+    except FormError:
+        return None
+
+
+def read_events(network: bytes, items: tuple[Any, ...]) -> tuple[list[bytes], tuple[Item | None, ...]]:
+    """The hashes and the items, None where its form is wrong, of decoded arrays of events, in one pass.
+
+    They are those of `item_hash` and `item_from_wire`. Events signed together mostly say the same of different subjects: a
+    statement that stood in an item before is neither hashed nor taken apart again. FormError as of `payload_leaves`.
+    """
+    of_statement, of_item = Tag.STATEMENT + network, Tag.ITEM + network
+    read: dict[
+        bytes, tuple[bytes, Statement | None]
+    ] = {}  # by encoding: True and 1 are equal, and are not the same
+    hashes, events = [], []
+    for item in items:
+        statement, subjects, salt, *rest = fields = take_array(item, "item", 6)
+        take_array(subjects, "subjects", most=limits.SUBJECTS_PER_EVENT)
+        encoded = encode(statement)
+        known = read.get(encoded)
+        if known is None:
+            known = read[encoded] = (
+                _sha256(of_statement + encoded).digest(),
+                _statement_if_formed(statement),
+            )
+        root = merkle.root(subject_leaves(network, salt, subjects))
+        hashes.append(_sha256(of_item + encode((known[0], root, len(subjects), *rest))).digest())
+        events.append(_item_if_formed(known[1], fields))
+    return hashes, tuple(events)
 
 
 def attestation_from_wire(value: Any) -> Attestation | None:
@@ -316,7 +368,7 @@ def check_expiry(header: Header, time_ms: int) -> None:
 class Transaction:
     """A transaction whose outer form was checked; `items` are the raw decoded arrays, judged in execution."""
 
-    __slots__ = ("header", "id", "item_hashes", "items", "signature", "size")
+    __slots__ = ("_events", "header", "id", "item_hashes", "items", "signature", "size", "subject_count")
 
     def __init__(
         self,
@@ -335,25 +387,33 @@ class Transaction:
         self.items = items
         self.signature = signature
         self.id = header.id()
+        self._events: tuple[Item | None, ...] = ()
         if item_hashes is None:
-            item_hashes = payload_leaves(header.network, header.kind, items)
+            if header.kind == Kind.EVENTS:
+                item_hashes, self._events = read_events(header.network, items)
+            else:
+                item_hashes = payload_leaves(header.network, header.kind, items)
             if merkle.root(item_hashes) != header.payload_root:
                 raise FormError(
                     Code.MALFORMED, "payload root: expected the root over the items that came, got another"
                 )
         self.item_hashes = item_hashes
         self.size = size or len(self.to_bytes())
+        is_of_events = header.kind == Kind.EVENTS
+        self.subject_count = sum([len(item[1]) for item in items]) if is_of_events else len(items)
+        """How many subjects all items name together."""
 
     def to_bytes(self) -> bytes:
         """The canonical encoding."""
         return encode((self.header, self.items, self.signature))
 
-    @property
-    def subject_count(self) -> int:
-        """How many subjects all items name together."""
-        return (
-            sum(len(item[1]) for item in self.items) if self.header.kind == Kind.EVENTS else len(self.items)
-        )
+    def event(self, place: int) -> Item:
+        """The item at `place` of a transaction of events, taken apart once; FormError if its form is wrong.
+
+        Items that carry the same statement share one.
+        """
+        known = self._events[place] if self._events else None
+        return item_from_wire(self.items[place]) if known is None else known
 
     def check_signature(self) -> None:
         """Raise SignatureError unless the author's signature over the header holds."""
@@ -366,7 +426,7 @@ class Transaction:
 
 def transaction_from_bytes(data: bytes, network: bytes) -> Transaction:
     """Parse and check form, network and caps; the signature is checked apart (`check_signature`)."""
-    return transaction_from_wire(decode(data, max_bytes=limits.TRANSACTION_BYTES), network)
+    return transaction_from_wire(decode(data, max_bytes=limits.TRANSACTION_BYTES), network, len(data))
 
 
 def transaction_from_wire(value: Any, network: bytes, size: int = 0) -> Transaction:

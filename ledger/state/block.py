@@ -324,7 +324,7 @@ def _apply_item(work: _Work, index: int) -> ItemChanges:
     raw = transaction.items[index]
     used = use_approval(pending, members, entry, policy_name(signed.kind, raw)) if work.policy else {}
     if signed.kind == Kind.EVENTS:
-        changes = _apply_event(work, item_from_wire(raw), entry)
+        changes = _apply_event(work, transaction.event(index), entry)
         changes.records.update(used)
         return changes
     if signed.kind == Kind.MISMATCH:

@@ -25,7 +25,6 @@ from ledger.chain.transaction import (
     Mode,
     Transaction,
     check_protocol,
-    item_from_wire,
     transaction_from_bytes,
 )
 from ledger.consensus.interface import FOLLOWER
@@ -473,12 +472,12 @@ def _check_official(transaction: Transaction, header: Header, members: Members, 
     signed = transaction.header
     if signed.item_count > 1 and signed.mode != Mode.ALL_OR_NOTHING:
         return
-    for raw in transaction.items:
+    for place, raw in enumerate(transaction.items):
         statement = raw[0]
         if type(statement) is not tuple or len(statement) <= _ACTION:
             continue
         if statement[_ACTION] in OFFICIAL or key.delegation is not None:
-            item = item_from_wire(raw)
+            item = transaction.event(place)
             entry = Entry(
                 0, ZERO_HASH, transaction.id, 0, header.height, header.time_ms,
                 signed.organisation, key_id(signed.public_key), ZERO_HASH,

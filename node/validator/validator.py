@@ -443,7 +443,7 @@ class Validator:
             self.chain.batch_place(digest) is not None or not self.machine.has_room(peer, len(data))
         ):
             return
-        batch = batch_from_bytes(data, self.network)
+        batch = batch_from_bytes(data, self.network, digest=digest)
         if not self._is_of_this_epoch(batch):
             return
         shown = check_open_bytes(
