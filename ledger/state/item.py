@@ -14,7 +14,6 @@ from ledger.base.errors import Code, RuleError
 from ledger.chain.transaction import Item
 from ledger.members.members import Members
 from ledger.state.links import (
-    SUM_FIELDS,
     Entry,
     Link,
     counted,
@@ -87,18 +86,35 @@ class ItemChanges(NamedTuple):
 
 
 class ItemView:
-    """The rules' view of one item: reads are remembered."""
+    """The rules' view of one item: reads are remembered, and so is what every leg asks anew."""
+
+    __slots__ = (
+        "_act", "_balances", "_decisions", "_documents", "_named", "_records", "_roles", "_subjects", "legs",
+        "members", "reads",
+    )  # fmt: skip
 
     def __init__(self, records: Records, members: Members, act: Act, subjects: tuple[Subject, ...]) -> None:
         self.members = members
         self.reads: dict[SubjectKey, Record] = {}
         self._records = records
         self._act = act
-        self._roles = {key_of(subject.role, subject.identifier): subject.role for subject in subjects}
+        self._subjects = subjects
+        self._documents: tuple[str, ...] | None = None
+        named = [(key_of(subject.role, subject.identifier), subject) for subject in subjects]
+        self._roles = {key: subject.role for key, subject in named}
+        self._named: dict[int, SubjectKey | None] = {}
+        self._balances: dict[tuple[str, int], list[SubjectKey]] | None = None
         self._decisions: dict[SubjectKey, Decision] = {}
-        self.documents = tuple(sorted(s.identifier for s in subjects if s.role == Role.DOCUMENT))
-        self.legs = {leg.key: leg for leg in legs_of(act, subjects, self)}
-        self._roles.update({key: leg.role for key, leg in self.legs.items()})
+        self.legs = {leg.key: leg for leg in legs_of(act, named, self)}
+        if len(self.legs) > len(named):  # roles of balances and transformations, which no subject has
+            self._roles.update({key: leg.role for key, leg in self.legs.items()})
+
+    @property
+    def documents(self) -> tuple[str, ...]:
+        """The documents that the event binds, sorted."""
+        if self._documents is None:
+            self._documents = tuple(sorted([s.identifier for s in self._subjects if s.role == Role.DOCUMENT]))
+        return self._documents
 
     def record(self, key: SubjectKey) -> Record:
         """The record before the event; remembered as read."""
@@ -113,17 +129,19 @@ class ItemView:
 
     def named(self, role: int) -> SubjectKey | None:
         """The subject named by `role`, the lowest key if there are several."""
-        return min((key for key, known in self._roles.items() if known == role), default=None)
+        if role not in self._named:
+            self._named[role] = min(
+                (key for key, known in self._roles.items() if known == role), default=None
+            )
+        return self._named[role]
 
     def balances(self, lot: str, role: int) -> tuple[SubjectKey, ...]:
         """The balances of `lot` acted upon in that role."""
-        return tuple(
-            sorted(
-                key
-                for key, leg in self.legs.items()
-                if leg.role == role and key.space == Space.BALANCE and key.identifier == lot
-            )
-        )
+        if self._balances is None:
+            self._balances = {}
+            for key in sorted(key for key in self.legs if key.space == Space.BALANCE):
+                self._balances.setdefault((key.identifier, self.legs[key].role), []).append(key)
+        return tuple(self._balances.get((lot, role), ()))
 
     def decision(self, key: SubjectKey) -> Decision:
         """What the event does to a key that it names, decided once."""
@@ -154,7 +172,7 @@ def execute_item(
     ]
     left = [
         (key, custodian_after(view, view.record(key)))
-        for key in dict.fromkeys(key for _, decision in decided for key in decision.left)
+        for key in dict.fromkeys([key for _, decision in decided for key in decision.left])
         if view.role(key) == ANCESTOR
     ]
     sums = summed_up(view, decided)
@@ -170,14 +188,13 @@ def execute_item(
         written.link(key, before, before, Outcome.CHILD_LEFT, custodian, aside=False)
     changes = written.records
     for key, summed in sums.items():
-        record = changes.get(key) or view.record(key)
-        changes[key] = record._replace(**{name: getattr(summed, name) for name in SUM_FIELDS})
+        changes[key] = summed.put_into(changes.get(key) or view.record(key))
     legs = _extend_legs(network, act, view, decided, changes)
     for leg, decision in decided:
         for key, record in decision.writes:
             ending = changes[leg.key]  # an episode ends with the link that ended it: proofs walk up to there
             changes[key] = record._replace(links=ending.links, moves=ending.moves)
-    outcomes = tuple((leg.key, decision.outcome) for leg, decision in decided)
+    outcomes = tuple([(leg.key, decision.outcome) for leg, decision in decided])
     return ItemChanges(
         entry, written.entry_hash, item, related, tuple(written.links), changes, outcomes, legs
     )

@@ -194,8 +194,8 @@ MUTANTS: Final = (
         "Identifiers of persons are written to the chain for good.",
         "CUSTODY_RULES, Identifiers",
         _TABLE,
-        "if persons and not allow_persons:",
-        "if persons and allow_persons is None:",
+        "if not allow_persons and _PERSON in kinds:",
+        "if allow_persons is None and _PERSON in kinds:",
         "tests/rules/test_making.py::test_persons_are_refused_unless_genesis_allows",
     ),
     Mutant(

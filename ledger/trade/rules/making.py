@@ -22,17 +22,20 @@ def is_granted(act: Act, identifier: str, view: View) -> bool:
 
 def may_make(act: Act, identifier: str, view: View) -> bool:
     """Whether what the signer makes is attested: it holds the prefix in `identifier`, or a licence of who does."""
-    digits = identify(identifier).digits
-    return is_granted(act, identifier, view) or view.members.is_licensed(
-        digits, act.organisation, act.time_ms
-    )
+    return is_granted(act, identifier, view) or is_licensed(act, identifier, view)
+
+
+def is_licensed(act: Act, identifier: str, view: View) -> bool:
+    """Whether the signer has a licence of who holds the prefix in `identifier`."""
+    return view.members.is_licensed(identify(identifier).digits, act.organisation, act.time_ms)
 
 
 def made(act: Act, leg: Leg, view: View, *, source: str | None) -> Decision:
     """Rows 2 and 3, for what comes from `source`: a lot or a transformation (`Record.source`), if from any."""
     at = situation(view, leg.key)
-    own, attested = at.own, may_make(act, leg.identifier, view)
-    licensed = attested and not is_granted(act, leg.identifier, view)
+    own, granted = at.own, is_granted(act, leg.identifier, view)
+    licensed = not granted and is_licensed(act, leg.identifier, view)
+    attested = granted or licensed
     if not is_born(own):
         outcome = Outcome.MADE_LICENSED if licensed else Outcome.MADE
         return _born(act, at, source, outcome if attested else Outcome.MADE_UNATTESTED)

@@ -48,8 +48,9 @@ def is_party(act: Act, at: Situation, view: View) -> bool:
     signer, own = act.organisation, at.own
     if act.authority or signer in (at.custodian, own.maker):
         return True
-    if any(signer == offer.receiver and act.time_ms < offer.lapse_ms for offer in own.offers):
-        return True
+    for offer in own.offers:
+        if signer == offer.receiver and act.time_ms < offer.lapse_ms:
+            return True
     for record in at.whole:
         if signer in record.former:
             return True
@@ -149,6 +150,8 @@ def live_offer(act: Act, at: Situation, record: Record) -> bool:
 
 def from_level(at: Situation, record: Record) -> Situation:
     """The situation of `record`, which is the subject's own or that of an ancestor."""
+    if record is at.own:
+        return at
     levels = [at.own, *(above for _, above in at.ancestors)]
     keys = at.line
     place = next(index for index, level in enumerate(levels) if level is record)
@@ -157,12 +160,14 @@ def from_level(at: Situation, record: Record) -> Situation:
 
 def is_offered(act: Act, at: Situation) -> bool:
     """Whether an open offer at or above the subject stands (row 10)."""
+    if not at.ancestors:
+        return live_offer(act, at, at.own)
     return any(live_offer(act, at, record) for record in at.whole)
 
 
 def is_offered_above(act: Act, at: Situation) -> bool:
     """Whether an open offer of something it is in stands, so that it may not be unpacked."""
-    return any(live_offer(act, at, record) for _, record in at.ancestors)
+    return bool(at.ancestors) and any(live_offer(act, at, record) for _, record in at.ancestors)
 
 
 def live_mark(act: Act, at: Situation) -> Unconfirmed | None:
@@ -174,17 +179,17 @@ def live_mark(act: Act, at: Situation) -> Unconfirmed | None:
 def holding_authorities(at: Situation, *, inside: bool = True) -> tuple[str, ...]:
     """Authorities with a hold on the subject or an ancestor of it, or (`inside`) on anything below it; sorted."""
     found = {hold.authority for record in (*at.whole, at.lot) for hold in record.holds}
-    if inside:
+    if inside and at.own.inside:
         found.update(authority for authority, number in held_by(at.own) if number > 0)
-    return tuple(sorted(found))
+    return tuple(sorted(found)) if found else ()
 
 
 def is_held_by_another(act: Act, at: Situation, view: View, *, inside: bool = True) -> bool:
     """Whether another authority than the signer's holds it (row 23)."""
-    return any(
-        not view.members.is_same_authority(act.organisation, authority)
-        for authority in holding_authorities(at, inside=inside)
-    )
+    for authority in holding_authorities(at, inside=inside):
+        if not view.members.is_same_authority(act.organisation, authority):
+            return True
+    return False
 
 
 def breach(act: Act, at: Situation, view: View) -> Decision:

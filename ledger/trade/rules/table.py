@@ -25,11 +25,24 @@ from ledger.trade.rules import (
 )
 from ledger.trade.rules.outcomes import Outcome
 from ledger.trade.rules.standing import note
-from ledger.trade.rules.view import Act, Decision, Leg, View, identify, lot_key, situation
+from ledger.trade.rules.view import Act, Decision, Leg, View, identify, situation
 from ledger.trade.statement import Action, Flag, Role, Statement, Subject
 from ledger.trade.vocabulary import Step
 
 TRANSFORMATION: Final = 102  # role of a transformation's own record
+# Named once for the questions asked of every leg (`rules.view`).
+_PERSON: Final = Kind.PERSON
+_THING, _LOT, _BALANCE, _DOCUMENT, _TRANSFORMATION = (
+    Space.THING, Space.LOT, Space.BALANCE, Space.DOCUMENT, Space.TRANSFORMATION,
+)  # fmt: skip
+_OBSERVE, _CONFIRM, _TRANSFORM, _UNPACK_ALL = (
+    Action.OBSERVE, Action.CONFIRM, Action.TRANSFORM, Action.UNPACK_ALL,
+)  # fmt: skip
+_PLACE_ROLE, _DOCUMENT_ROLE = Role.PLACE, Role.DOCUMENT
+_SPACES: Final = {
+    Kind.LOT: _LOT, Kind.CLASS: _LOT, Kind.PATTERN: _LOT, Kind.DOCUMENT: _DOCUMENT, Kind.SEAL: _DOCUMENT,
+}  # fmt: skip
+"""Where there are records of identifiers of a kind; of all others they are things."""
 Rule = Callable[[Act, Leg, View], Decision]
 
 
@@ -143,20 +156,21 @@ def check_entitled(act: Act, subjects: tuple[Subject, ...], *, allow_persons: bo
     Raises EntitlementError (expired), RuleError (person_identifier), FormError (two parents or lots where
     only one can be meant; an identifier anywhere in the extract that is not canonical).
     """
-    action = act.statement.action
     if act.delegation is not None and act.time_ms >= act.delegation.until_ms:
         raise EntitlementError(
             Code.EXPIRED,
             f"expected a delegate's act before {act.delegation.until_ms}, it is {act.time_ms}",
         )
-    roles = [subject.role for subject in subjects]
-    if roles.count(Role.LOT) > 1 or (roles.count(Role.PARENT) > 1 and action != Action.UNPACK_ALL):
-        raise FormError(
-            Code.MALFORMED, "expected one parent and one lot of serials at most in an event, got more"
-        )
+    if len(subjects) > 1:
+        roles = [subject.role for subject in subjects]
+        many_parents = roles.count(Role.PARENT) > 1 and act.statement.action != _UNPACK_ALL
+        if many_parents or roles.count(Role.LOT) > 1:
+            raise FormError(
+                Code.MALFORMED, "expected one parent and one lot of serials at most in an event, got more"
+            )
     texts = [subject.identifier for subject in subjects] + _identifiers_in(act.statement)
-    persons = [text for text in texts if identify(text).kind == Kind.PERSON]
-    if persons and not allow_persons:
+    kinds = [identify(text).kind for text in texts]
+    if not allow_persons and _PERSON in kinds:
         raise RuleError(
             Code.PERSON_IDENTIFIER, "expected no identifier of a person, this network's genesis forbids them"
         )
@@ -168,20 +182,23 @@ def _identifiers_in(statement: Statement) -> list[str]:
     texts = [text for text in single if text is not None]
     if statement.permit is not None:
         texts += [party for step in statement.permit.legs for party in step]
-    return texts + list(statement.documents)
+    texts += statement.documents
+    return texts
 
 
-def legs_of(act: Act, subjects: tuple[Subject, ...], view: View) -> list[Leg]:
-    """The records that an item acts upon, in the order of its subjects; each key once.
+def legs_of(act: Act, subjects: list[tuple[SubjectKey, Subject]], view: View) -> list[Leg]:
+    """The records that an item acts upon, in the order of its subjects, each with its `key_of`; each key once.
 
     Raises RuleError (duplicate_subject) if it would move a lot's balance by two of its subjects.
     """
     legs: list[Leg] = []
-    for subject in subjects:
-        legs += _legs_of_subject(act, subject, view)
-    if act.statement.action == Action.TRANSFORM:
+    for key, subject in subjects:
+        legs += _legs_of_subject(act, key, subject, view)
+    if act.statement.action == _TRANSFORM:
         key = endings.transformation_key(act)
         legs.append(Leg(key, TRANSFORMATION, None, key.identifier))
+    if len(legs) == len(subjects):  # only subjects, each of which has a key of its own
+        return legs
     unique: dict[SubjectKey, Leg] = {}
     for leg in legs:
         if unique.setdefault(leg.key, leg) != leg:
@@ -192,13 +209,12 @@ def legs_of(act: Act, subjects: tuple[Subject, ...], view: View) -> list[Leg]:
     return list(unique.values())
 
 
-def _legs_of_subject(act: Act, subject: Subject, view: View) -> list[Leg]:
-    key = key_of(subject.role, subject.identifier)
-    if key.space == Space.LOT:
+def _legs_of_subject(act: Act, key: SubjectKey, subject: Subject, view: View) -> list[Leg]:
+    if key.space == _LOT:
         return lots.lot_legs(act, subject.role, subject.identifier, subject.quantity, view)
     legs = [Leg(key, subject.role, subject.quantity, subject.identifier)]
     empties = (act.statement.action, subject.role) in _EMPTYING_ROLES
-    return legs + lots.emptied_legs(act, key, view) if empties and key.space == Space.THING else legs
+    return legs + lots.emptied_legs(act, key, view) if empties and key.space == _THING else legs
 
 
 _EMPTYING_ROLES: Final = (
@@ -209,24 +225,18 @@ _EMPTYING_ROLES: Final = (
 
 def key_of(role: int, identifier: str) -> SubjectKey:
     """The record that a subject of this role and identifier names first."""
-    if role == Role.PLACE:
+    if role == _PLACE_ROLE:
         return SubjectKey(Space.PLACE, identifier)
-    kind = identify(identifier).kind
-    if kind in (Kind.LOT, Kind.CLASS, Kind.PATTERN):
-        return lot_key(identifier)
-    if kind in (Kind.DOCUMENT, Kind.SEAL) or role == Role.DOCUMENT:
-        return SubjectKey(Space.DOCUMENT, identifier)
-    return SubjectKey(Space.THING, identifier)
+    space = _SPACES.get(identify(identifier).kind, _THING)
+    if role == _DOCUMENT_ROLE and space != _LOT:
+        space = _DOCUMENT
+    return SubjectKey(space, identifier)
 
 
 def decide(act: Act, leg: Leg, view: View) -> Decision:
     """What the event does to one record."""
-    if act.delegation is not None and leg.key.space != Space.DOCUMENT:
-        at = (
-            lots.balance_situation(leg.key, view)
-            if leg.key.space == Space.BALANCE
-            else situation(view, leg.key)
-        )
+    if act.delegation is not None and leg.key.space != _DOCUMENT:
+        at = lots.balance_situation(leg.key, view) if leg.key.space == _BALANCE else situation(view, leg.key)
         if not documents.is_within_delegation(act, at, view):
             return Decision(Outcome.CONTRADICTION, at.own, aside=True)  # it speaks for nobody here
     rule = _rule_for(act, leg)
@@ -238,24 +248,24 @@ def decide(act: Act, leg: Leg, view: View) -> Decision:
 def _rule_for(act: Act, leg: Leg) -> Rule | None:
     """The rule that decides a leg, None for a mere mention."""
     action, space = act.statement.action, leg.key.space
-    if space == Space.TRANSFORMATION:
+    if space == _TRANSFORMATION:
         return endings.transform
-    if space == Space.BALANCE:
+    if space == _BALANCE:
         return _BALANCES.get(lots.meant(act))
-    if action == Action.CONFIRM and space == Space.LOT and not act.authority:
+    if action == _CONFIRM and space == _LOT and not act.authority:
         return (
             lots.mention
         )  # a claim on a quantity stands on a balance; only an authority rules upon a lot as such
     if action in _SAID:
         return _SAID[action]
-    if space == Space.LOT:
+    if space == _LOT:
         makes = leg.role in (Role.OBJECT, Role.OUTPUT) and action in (Action.MAKE, Action.TRANSFORM)
         return lots.make_lot if makes and identify(leg.identifier).kind == Kind.LOT else lots.mention
-    if space == Space.DOCUMENT:
+    if space == _DOCUMENT:
         return _DOCUMENTS.get((action, leg.role))
-    if space != Space.THING:
+    if space != _THING:
         return None
-    if action == Action.OBSERVE:
+    if action == _OBSERVE:
         intervenes = act.statement.step == Step.INSPECTING or act.statement.flags & Flag.RESEAL
         return measures.intervene if act.authority and intervenes else rulings.observe
     return _THINGS.get((action, leg.role))

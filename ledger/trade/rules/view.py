@@ -7,7 +7,6 @@ and the offline verifier's view answers from records opened against that root. B
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
@@ -29,6 +28,9 @@ from ledger.trade.statement import Quantity, Statement
 
 EXTERNAL: Final = "ext:"  # prefix of a custodian that is no member: goods that left to a canonical party
 ANCESTOR: Final = 255  # role of a related subject that the event does not name
+# An enumeration's member costs a call of its metaclass each time it is named: those of every leg are named once.
+_UNBORN: Final = Status.UNBORN
+_THING: Final = Space.THING
 
 
 class Delegation(Protocol):
@@ -144,33 +146,33 @@ class Situation(NamedTuple):
     @property
     def custodian(self) -> str | None:
         """The effective custodian."""
-        return self.root.custodian
+        return self.ancestors[-1][1].custodian if self.ancestors else self.own.custodian
 
     @property
-    def whole(self) -> Iterator[Record]:
+    def whole(self) -> tuple[Record, ...]:
         """Its own record and those of all ancestors, nearest first."""
-        yield self.own
-        for _, record in self.ancestors:
-            yield record
+        return (self.own, *[record for _, record in self.ancestors]) if self.ancestors else (self.own,)
 
     @property
     def line(self) -> tuple[SubjectKey, ...]:
         """Its own key and those of all ancestors, nearest first."""
-        return (self.key, *(key for key, _ in self.ancestors))
+        return (self.key, *[key for key, _ in self.ancestors]) if self.ancestors else (self.key,)
 
     @property
     def passed(self) -> int:
         """Sequence of the entry by which its custody passed last, by itself or inside of what it was in then."""
-        return self._last("passed")
+        return self._last("passed") if self.ancestors else self.own.passed
 
     @property
     def handed(self) -> int:
         """The same for a handover that both sides signed."""
-        return self._last("handed")
+        return self._last("handed") if self.ancestors else self.own.handed
 
     @property
     def claims(self) -> tuple[Claim, ...]:
         """Its open claims: those that no handover signed by both sides has overtaken."""
+        if not self.own.claims:
+            return ()
         handed = self.handed
         return tuple(claim for claim in self.own.claims if claim.sequence > handed)
 
@@ -212,7 +214,7 @@ def episode_key(parent: str, generation: int) -> SubjectKey:
 
 def thing(identifier: str) -> SubjectKey:
     """The key of an item, logistic unit, container or the like."""
-    return SubjectKey(Space.THING, identifier)
+    return SubjectKey(_THING, identifier)
 
 
 def lot_key(identifier: str) -> SubjectKey:
@@ -222,11 +224,14 @@ def lot_key(identifier: str) -> SubjectKey:
 
 def situation(view: View, key: SubjectKey) -> Situation:
     """Read a subject and its ancestors; a stale parent (unpacked all since) is resolved through its episode."""
-    own, parent = _resolve(view, view.record(key))
+    raw = view.record(key)
+    if raw.parent is None and raw.source is None:
+        return Situation(key, raw, ())
+    own, parent = _resolve(view, raw)
     ancestors: list[tuple[SubjectKey, Record]] = []
     while parent is not None:
-        parent_key, raw = parent
-        record, parent = _resolve(view, raw)
+        parent_key, above = parent
+        record, parent = _resolve(view, above)
         ancestors.append((parent_key, record))
     lot = view.record(lot_key(own.source[1:])) if own.source is not None and own.source[0] == "|" else EMPTY
     return Situation(key, own, tuple(ancestors), lot)
@@ -318,13 +323,20 @@ def is_ownerless(custodian: str | None) -> bool:
 
 def is_born(record: Record) -> bool:
     """Whether anything was ever recorded of it."""
-    return record.status != Status.UNBORN
+    return record.status != _UNBORN
 
 
 def held_by(record: Record) -> tuple[tuple[str, int], ...]:
     """Per authority: whether the record itself is held (1) plus how many held subjects lie inside."""
-    totals = dict(record.inside)
-    for authority in sorted({hold.authority for hold in record.holds}):
+    return held_with(record.holds, record.inside)
+
+
+def held_with(holds: tuple[Hold, ...], inside: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:
+    """The same of a record with these holds, and so many held subjects inside."""
+    if not holds:
+        return inside
+    totals = dict(inside)
+    for authority in sorted({hold.authority for hold in holds}):
         totals[authority] = totals.get(authority, 0) + 1
     return tuple(sorted(totals.items()))
 
