@@ -8,12 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
 
 from ledger.base.errors import CustodyError
 from ledger.base.keys import Signer
-from node.init import DEMONSTRATION, GATEWAY_PORTS, MadeNetwork, create_network
+from node.init import DEMONSTRATION, GATEWAY_PORTS, MadeNetwork, OrganisationPlan, create_network
 from node.local.client import LocalClient
 from node.storage.keystore import Keystore
 
@@ -45,12 +46,20 @@ def free_port_base(count: int = 4, *, gateways: bool = False) -> int:
 class Validators:
     """The processes of one network; an async context manager."""
 
-    def __init__(self, root: Path, *, state_depth: int, gateways: bool = False, more: int = 0) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        state_depth: int,
+        gateways: bool = False,
+        more: int = 0,
+        plans: Sequence[OrganisationPlan] = DEMONSTRATION,
+    ) -> None:
         """`gateways`: their ports have to be free too. `more`: ports beyond these, for nodes that are to come."""
         self.root = root
-        self.port_base = free_port_base(4 + more, gateways=gateways)
+        self.port_base = free_port_base(len(plans) + more, gateways=gateways)
         self.made: MadeNetwork = create_network(
-            root, DEMONSTRATION, port_base=self.port_base, state_depth=state_depth
+            root, plans, port_base=self.port_base, state_depth=state_depth
         )
         self.network = self.made.genesis.network
         self.names = tuple(sorted(self.made.folders))

@@ -89,10 +89,10 @@ class Replica:
         self.genesis: Genesis = genesis_from_bytes((path / GENESIS_FILE).read_bytes())
         self.network = self.genesis.network
         self._folder = NodeFolder.open(path, self.network)
-        self._stores = open_stores(self._folder, TABLES)
+        self.stores = open_stores(self._folder, TABLES)
         seats = [Validator(seat.organisation, seat.public_key) for seat in self.genesis.validators]
         self._validators = ValidatorSet(self.network, seats)
-        self.executor = Executor(self.genesis, self._validators, self._stores.blocks, self._stores.state)
+        self.executor = Executor(self.genesis, self._validators, self.stores.blocks, self.stores.state)
         self.executor.redo()
         self.author = Prepared(Keystore(path / "keys").load_plain("sign"), "maker", self.network)
         self._number = 0
@@ -102,8 +102,8 @@ class Replica:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stores.state.flush(self._stores.blocks.synced_height)
-        self._stores.close()
+        self.stores.state.flush(self.stores.blocks.synced_height)
+        self.stores.close()
         self._folder.close()
 
     @property
@@ -131,7 +131,7 @@ class Replica:
             self._validators, claim, dict.fromkeys(range(len(self._validators)), bytes(64))
         )
         final = self.executor.commit(header.hash, block, outcome, certificate, batches)
-        self._stores.blocks.sync()
+        self.stores.blocks.sync()
         self._flush(ran.seconds)
         ran.seconds += time.perf_counter() - start
         ran.cpu_seconds += time.process_time() - cpu
@@ -151,7 +151,7 @@ class Replica:
 
     def _flush(self, now: float) -> None:
         """As housekeeping does, but for the second thread: what it does there is counted here too."""
-        store = self._stores.state
+        store = self.stores.state
         if store.overlay_bytes >= OVERLAY_BYTES or now >= self._flushed_at + FLUSH_S:
             self._flushed_at = now
-            store.flush(self._stores.blocks.synced_height)
+            store.flush(self.stores.blocks.synced_height)
