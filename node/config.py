@@ -15,6 +15,9 @@
     join_blocks_ahead = 20000        # a node without a chain fetches a snapshot when its peers are this far ahead; 0: never
     keep_bodies_blocks = 0           # of so many of the last blocks transactions are kept as they came; 0: of all
 
+    [memory]                         # may be left out
+    state_megabytes = 192            # of the state: what was used last, a third of it changes that are not on disk yet
+
     [index]                          # may be left out
     url = "postgresql:///custody"    # else index/index.db, SQLite; passwords belong into ~/.pgpass
 
@@ -62,6 +65,8 @@ GENESIS_FILE: Final = "genesis.custody"
 INDEX_FILE: Final = "index/index.db"
 SNAPSHOT_EVERY: Final = 10_000
 JOIN_AHEAD: Final = 20_000
+STATE_MEGABYTES: Final = 192
+STATE_MEGABYTES_LEAST: Final = 12
 _ORIGIN: Final = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?")
 _DEFAULT_PORTS: Final = {"http:": ":80", "https": ":443"}
 KEEP_BODIES_LEAST: Final = 256
@@ -137,6 +142,8 @@ class NodeConfig(NamedTuple):
     oidc: OidcConfig | None = None
     gateway_origins: tuple[str, ...] = ()
     """As which clients that sign their requests name the gateway; none: as where it listens."""
+    state_memory: int = STATE_MEGABYTES * 1_000_000
+    """Bytes of the state that are held in memory, about."""
 
 
 def transport_pin(public_key: bytes) -> bytes:
@@ -168,6 +175,8 @@ def load_config(folder: Path) -> NodeConfig:
         reader.section("persons").text("origin") if "persons" in settings else None,
         _oidc(reader.section("oidc"), folder) if "oidc" in settings else None,
         gateway.origins("origins"),
+        reader.section("memory").integer("state_megabytes", STATE_MEGABYTES, least=STATE_MEGABYTES_LEAST)
+        * 1_000_000,
     )
     reader.finish()
     _check_peers(config)

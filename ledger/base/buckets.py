@@ -6,26 +6,34 @@ order of key); the number is bound because RFC 6962 roots do not bind it. An inn
 SHA-256(tag || network || its four children). So presence, absence ("these two neighbours are adjacent") and "this is
 the latest" are one kind of proof, and an update costs one path, done level by level once per block.
 
+The nodes are in memory, 43 bytes per bucket in all. The entries need not be: a tree may keep them elsewhere (`Entries`) and
+hold those used last. So memory does not grow with the records, and a start reads the hashes of the buckets alone.
+
 Invariants: entries of a bucket are strictly ascending; a bucket holds at most BUCKET_ENTRIES; nodes always equal the
-hash of their children. `update` returns what `revert` needs to undo it exactly.
+hash of their children; no bucket is used that does not have its hash. `update` returns what `revert` needs to undo it exactly.
 """
 
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from itertools import pairwise
+from typing import Final, NamedTuple, Protocol
 
 from ledger.base import merkle
-from ledger.base.errors import Code, FormError, ProofError, RuleError
-from ledger.base.hashing import Tag
+from ledger.base.bucket import EMPTY, Bucket
+from ledger.base.errors import Code, FormError, ProofError, RuleError, StorageError
+from ledger.base.hashing import HASH_BYTES, Tag
 from ledger.base.limits import BUCKET_ENTRIES
 
 DEPTHS: Final = (8, 16, 18, 20)  # 8 is for tests and demonstrations on small machines
 _ARITY_BITS: Final = 2
 
-Undo = list[tuple[int, dict[bytes, bytes]]]
+CACHE_BYTES: Final = 64_000_000
+BUCKET_BYTES: Final = 400
+"""What a bucket takes in memory beside its entries, about."""
+ENTRY_BYTES: Final = 128
+"""What an entry takes: itself, its leaf hash, and as much again of nodes above."""
 
 
 class StateProof(NamedTuple):
@@ -46,38 +54,131 @@ def _bucket_of(key: bytes, depth: int) -> int:
     return int.from_bytes(key[:4], "big") >> (32 - depth)
 
 
-class BucketTree:
-    """The whole tree in memory; keys and value hashes are 32 bytes."""
+class Entries(Protocol):
+    """Where the entries of buckets are kept, for a tree that does not hold them all.
 
-    def __init__(self, network: bytes, depth: int) -> None:
+    What `update` sets is there before anything is asked of the tree again, and what `revert` takes back is gone.
+    """
+
+    def read(self, index: int) -> Iterable[tuple[bytes, bytes]]:
+        """The (key, value hash) pairs of a bucket, ascending by key, as of the last update."""
+
+
+class Changed(NamedTuple):
+    """A bucket as it was before an update; `bucket` None: it is read again when it is needed."""
+
+    number: int
+    hashed: bytes
+    bucket: Bucket | None
+
+
+Undo = list[Changed]
+
+
+class BucketTree:
+    """The nodes of the tree, and of its buckets all, or those used last; keys and value hashes are 32 bytes."""
+
+    def __init__(
+        self,
+        network: bytes,
+        depth: int,
+        kept: Entries | None = None,
+        hashes: bytes | None = None,
+        *,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
+        """An empty tree, or one whose buckets have these `hashes`, one after another.
+
+        Without `kept` all buckets are in memory; with it about `cache_bytes` of them, and every other is compared with its
+        hash when it is read.
+        """
         if depth not in DEPTHS:
             raise FormError(Code.MALFORMED, f"expected a state tree depth of {DEPTHS}, got {depth}")
         self.depth = depth
         self._network = network
         self._prefix = Tag.STATE_NODE + network
-        self._buckets: dict[int, dict[bytes, bytes]] = {}
+        self._empty = bucket_hash(network, 0, merkle.EMPTY_ROOT)
+        self._kept = kept
+        self._cache_bytes = cache_bytes
+        self._cached: dict[int, Bucket] = {}
+        self._bytes = 0
         self._levels: list[bytearray] = []
-        value = bucket_hash(network, 0, merkle.EMPTY_ROOT)
-        for bits in range(depth, -1, -_ARITY_BITS):
-            self._levels.append(bytearray(value * (1 << bits)))
-            value = self._node(value * 4)
+        if hashes is None:
+            value = self._empty
+            for bits in range(depth, -1, -_ARITY_BITS):
+                self._levels.append(bytearray(value * (1 << bits)))
+                value = self._node(value * 4)
+            return
+        if len(hashes) != HASH_BYTES << depth:
+            raise FormError(
+                Code.MALFORMED, f"expected the hashes of {1 << depth} buckets, got {len(hashes)} bytes"
+            )
+        self._levels.append(bytearray(hashes))
+        while len(below := self._levels[-1]) > HASH_BYTES:
+            steps = range(0, len(below), 4 * HASH_BYTES)
+            self._levels.append(
+                bytearray(b"".join([self._node(below[at : at + 4 * HASH_BYTES]) for at in steps]))
+            )
 
     def _node(self, children: bytes | bytearray) -> bytes:
         return hashlib.sha256(self._prefix + children).digest()
-
-    def place(self, key: bytes) -> tuple[int, int]:
-        """The bucket that `key` belongs to, and how many entries that bucket has."""
-        index = _bucket_of(key, self.depth)
-        return index, len(self._buckets.get(index, {}))
 
     @property
     def root(self) -> bytes:
         """The state root, 32 bytes."""
         return bytes(self._levels[-1])
 
+    @property
+    def cached_bytes(self) -> int:
+        """About what the buckets in memory take."""
+        return self._bytes
+
+    def hash_of(self, index: int) -> bytes:
+        """The hash of a bucket."""
+        return bytes(self._levels[0][HASH_BYTES * index : HASH_BYTES * (index + 1)])
+
     def get(self, key: bytes) -> bytes | None:
         """The value hash under `key`, or None."""
-        return self._buckets.get(_bucket_of(key, self.depth), {}).get(key)
+        return self._bucket(_bucket_of(key, self.depth)).get(key)
+
+    def find(self, key: bytes) -> tuple[int, int, bool]:
+        """The bucket that `key` belongs to, how many entries that bucket has, and whether `key` is one of them."""
+        index = _bucket_of(key, self.depth)
+        bucket = self._bucket(index)
+        return index, bucket.size, bucket.place(key)[1]
+
+    def _bucket(self, index: int) -> Bucket:
+        found = self._cached.get(index)
+        if found is not None:
+            return found
+        hashed = self.hash_of(index)
+        if self._kept is None or hashed == self._empty:
+            return EMPTY
+        found = Bucket.of(self._kept.read(index))
+        if bucket_hash(self._network, found.size, found.root) != hashed:
+            raise StorageError(
+                Code.DAMAGED,
+                f"expected the records of bucket {index} to have hash {hashed.hex()}, those kept have another; remove the "
+                "state folder, it is rebuilt from the chain",
+            )
+        self._make_room()
+        self._put(index, found)
+        return found
+
+    def _put(self, index: int, bucket: Bucket) -> None:
+        self._drop(index)
+        self._cached[index] = bucket
+        self._bytes += BUCKET_BYTES + ENTRY_BYTES * bucket.size
+
+    def _drop(self, index: int) -> None:
+        old = self._cached.pop(index, None)
+        if old is not None:
+            self._bytes -= BUCKET_BYTES + ENTRY_BYTES * old.size
+
+    def _make_room(self) -> None:
+        """Let go of the buckets that were read or changed longest ago."""
+        while self._kept is not None and self._bytes > self._cache_bytes:
+            self._drop(next(iter(self._cached)))
 
     def load(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
         """Fill an empty tree from (key, value hash) pairs."""
@@ -85,41 +186,45 @@ class BucketTree:
 
     def update(self, changes: Mapping[bytes, bytes]) -> Undo:
         """Set the given keys; returns an undo record. Raises RuleError(limit) with nothing changed if a bucket overflows."""
+        self._make_room()
         grouped: dict[int, dict[bytes, bytes]] = {}
         for key, value in changes.items():
             grouped.setdefault(_bucket_of(key, self.depth), {})[key] = value
         undo: Undo = []
+        changed: list[tuple[int, Bucket]] = []
         for index, new in grouped.items():
-            old = self._buckets.get(index, {})
-            if len(old) + len(new) > BUCKET_ENTRIES and len(old.keys() | new.keys()) > BUCKET_ENTRIES:
-                for done, previous in undo:
-                    self._buckets[done] = previous
+            old = self._bucket(index)
+            bucket = old.changed(new)
+            if bucket.size > BUCKET_ENTRIES:
                 raise RuleError(
                     Code.LIMIT, f"expected at most {BUCKET_ENTRIES} records in a bucket of the state tree"
                 )
-            undo.append((index, old))
-            self._buckets[index] = {**old, **new}
-        self._refresh(list(grouped))
+            undo.append(Changed(index, self.hash_of(index), old if self._kept is None else None))
+            changed.append((index, bucket))
+        for index, bucket in changed:
+            self._put(index, bucket)
+        self._refresh(
+            [(index, bucket_hash(self._network, bucket.size, bucket.root)) for index, bucket in changed]
+        )
         return undo
 
     def revert(self, undo: Undo) -> None:
         """Undo one `update`; updates are undone in the reverse of the order in which they were made."""
-        for index, old in undo:
-            if old:
-                self._buckets[index] = old
+        for index, _, bucket in undo:
+            if bucket is None:
+                self._drop(index)
             else:
-                self._buckets.pop(index, None)
-        self._refresh([index for index, _ in undo])
+                self._put(index, bucket)
+        self._refresh([(index, hashed) for index, hashed, _ in undo])
 
-    def _refresh(self, dirty: list[int]) -> None:
+    def _refresh(self, changed: list[tuple[int, bytes]]) -> None:
+        """Set the hashes of buckets, and hash what stands above them anew, each node once."""
         level = self._levels[0]
-        for index in dirty:
-            bucket = self._buckets.get(index, {})
-            entries = merkle.root([key + bucket[key] for key in sorted(bucket)])
-            level[index * 32 : index * 32 + 32] = bucket_hash(self._network, len(bucket), entries)
-        positions = set(dirty)
+        for index, hashed in changed:
+            level[index << 5 : (index + 1) << 5] = hashed
+        positions = {index for index, _ in changed}
         prefix, sha256 = self._prefix, hashlib.sha256
-        for below, above in zip(self._levels, self._levels[1:], strict=False):
+        for below, above in pairwise(self._levels):
             positions = {position >> _ARITY_BITS for position in positions}
             for position in positions:  # any order: each writes a slice of its own
                 at = position << 5
@@ -128,21 +233,19 @@ class BucketTree:
     def prove(self, key: bytes) -> StateProof:
         """The proof of what is under `key` now: its value hash, or that there is none."""
         index = _bucket_of(key, self.depth)
-        bucket = self._buckets.get(index, {})
-        keys = sorted(bucket)
-        position = bisect_left(keys, key)
-        if position < len(keys) and keys[position] == key:
+        bucket = self._bucket(index)
+        position, is_there = bucket.place(key)
+        if is_there:
             shown = [position]
         else:
-            shown = [place for place in (position - 1, position) if 0 <= place < len(keys)]
-        tree = merkle.MerkleTree([entry + bucket[entry] for entry in keys])
-        neighbours = tuple((i, keys[i], bucket[keys[i]], tree.inclusion_proof(i)) for i in shown)
+            shown = [place for place in (position - 1, position) if 0 <= place < bucket.size]
+        neighbours = tuple((place, *bucket.entry(place), bucket.inclusion_proof(place)) for place in shown)
         siblings = []
         for level in self._levels[:-1]:
             first = index & ~3
             siblings += [bytes(level[i * 32 : i * 32 + 32]) for i in range(first, first + 4) if i != index]
             index >>= _ARITY_BITS
-        return StateProof(len(keys), neighbours, tuple(siblings))
+        return StateProof(bucket.size, neighbours, tuple(siblings))
 
 
 def bucket_hash(network: bytes, size: int, entries_root: bytes) -> bytes:

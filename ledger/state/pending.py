@@ -81,7 +81,7 @@ class Room:
         for key in keys:
             if key in self._new or state.has(key):
                 continue
-            index, size = state.tree.place(state.state_key(key))
+            index, size, _ = state.tree.find(state.state_key(key))
             found[key] = index
             counts[index] = counts.get(index, 0) + 1
             if size + self._taken.get(index, 0) + counts[index] > limits.BUCKET_ENTRIES:

@@ -268,11 +268,13 @@ class LedgerState:
             self._keys.clear()
 
 
-def genesis_state(genesis: Genesis, backing: Backing, validators: ValidatorSet) -> LedgerState:
-    """The state at height 0: no records, the genesis registry."""
+def genesis_state(
+    genesis: Genesis, backing: Backing, validators: ValidatorSet, tree: BucketTree | None = None
+) -> LedgerState:
+    """The state at height 0: no records, the genesis registry. `tree`: an empty one, else one that is all in memory."""
     network = genesis.network
     registry = genesis.registry()
-    tree = BucketTree(network, genesis.state_depth)
+    tree = tree or BucketTree(network, genesis.state_depth)
     header = genesis_header(network, genesis.time_ms, genesis.protocol)
     outcome = genesis_outcome(
         header, state_root=tree.root, registry_root=registry.root, validators_hash=validators.hash

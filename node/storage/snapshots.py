@@ -159,13 +159,13 @@ class SnapshotReader:
     def __init__(self, read: Callable[[Part], bytes], genesis: Genesis) -> None:
         self._read = read
         self._genesis = genesis
-        self._depth = genesis.state_depth
+        self.depth = genesis.state_depth
         self.network = genesis.network
         first = ValidatorSet(
             self.network, [Validator(seat.organisation, seat.public_key) for seat in genesis.validators]
         )
         self.manifest = snapshot.parse_manifest(read(MANIFEST))
-        self.sets: Sequence[ValidatorSet] = snapshot.check_manifest(self.manifest, self._depth, first)
+        self.sets: Sequence[ValidatorSet] = snapshot.check_manifest(self.manifest, self.depth, first)
         """The validators of every epoch up to the checkpoint's."""
 
     def registry(self) -> Registry:
@@ -184,7 +184,7 @@ class SnapshotReader:
     def records_of(self, index: int) -> tuple[tuple[bytes, bytes], ...]:
         """The records of one part."""
         data = self._read(Part(PartKind.STATE, index))
-        return snapshot.check_state_part(self.network, self._depth, self.manifest, index, data)
+        return snapshot.check_state_part(self.network, self.depth, self.manifest, index, data)
 
     def window(self) -> Iterator[WindowBlock]:
         """The blocks of the last hour, newest first."""

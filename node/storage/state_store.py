@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final, Protocol
 
 from ledger.base.errors import Code, StorageError
@@ -26,6 +27,8 @@ from ledger.base.errors import Code, StorageError
 CHANGE_BYTES: Final = 150
 """What a change costs in memory beside its key and value, about."""
 RANGE_CHUNK: Final = 256
+GROUP_PAIRS: Final = 1 << 20
+"""More than any group has."""
 INSTALLING: Final = 0
 """The height on disk while tables are being filled from a snapshot: no block that is ever committed has it."""
 INSTALL_CHANGES: Final = 20_000
@@ -66,36 +69,42 @@ class Backend(Protocol):
 
 
 class _Layer:
-    """Changes to one table; None deletes. Keys are sorted when a range first asks."""
+    """Changes to one table; None deletes. Keys are put in order, or in groups, when a range or a group first asks."""
 
-    __slots__ = ("_new_keys", "_sorted_keys", "changes")
+    __slots__ = ("_grouped", "_groups", "_sorted_keys", "changes")
 
     def __init__(self) -> None:
         self.changes: dict[bytes, bytes | None] = {}
+        """No key ever leaves: so those not yet in order are the last ones."""
         self._sorted_keys: list[bytes] = []
-        self._new_keys: list[bytes] = []
-
-    def set(self, key: bytes, value: bytes | None) -> None:
-        if key not in self.changes:
-            self._new_keys.append(key)
-        self.changes[key] = value
+        self._groups: dict[int, list[bytes]] = {}
+        self._grouped = 0
 
     @property
     def size(self) -> int:
         """About what the changes take in memory."""
-        return sum(CHANGE_BYTES + len(key) + len(value or b"") for key, value in self.changes.items())
-
-    def update(self, other: _Layer) -> None:
         changes = self.changes
-        self._new_keys.extend(key for key in other.changes if key not in changes)
-        changes.update(other.changes)
+        return (
+            CHANGE_BYTES * len(changes)
+            + sum(map(len, changes))
+            + sum(map(len, filter(None, changes.values())))
+        )
 
     def sorted_keys(self) -> list[bytes]:
-        if self._new_keys:
-            self._sorted_keys += self._new_keys
-            self._sorted_keys.sort()  # one sorted run and a short tail: little more than a merge
-            self._new_keys = []
-        return self._sorted_keys
+        """All keys, ascending."""
+        keys = self._sorted_keys
+        if len(keys) < len(self.changes):
+            keys += islice(self.changes, len(keys), None)
+            keys.sort()  # one sorted run and a short tail: little more than a merge
+        return keys
+
+    def group(self, bits: int, number: int) -> list[bytes]:
+        """The keys whose first `bits` bits are `number`, in no order; `bits` is the same whenever a layer is asked."""
+        if self._grouped < len(self.changes):
+            for key in islice(self.changes, self._grouped, None):
+                self._groups.setdefault(first_bits(key, bits), []).append(key)
+            self._grouped = len(self.changes)
+        return self._groups.get(number, [])
 
 
 class Table:
@@ -123,18 +132,19 @@ class Table:
 
     def put(self, key: bytes, value: bytes) -> None:
         """Set a key, in the block begun last."""
-        self._top().set(key, value)
+        self.changes()[key] = value
 
     def delete(self, key: bytes) -> None:
         """Remove a key, in the block begun last; nothing if it is absent."""
-        self._top().set(key, None)
+        self.changes()[key] = None
 
-    def _top(self) -> _Layer:
+    def changes(self) -> dict[bytes, bytes | None]:
+        """What the block begun last changes: for whoever sets many keys. None deletes; nothing may be taken out."""
         if len(self.layers) < 3:
             raise StorageError(
                 Code.USAGE, f"expected a block to be begun before table {self.name} is changed"
             )
-        return self.layers[-1]
+        return self.layers[-1].changes
 
     def range(
         self, start: bytes = b"", end: bytes | None = None, *, reverse: bool = False
@@ -153,6 +163,28 @@ class Table:
     def prefix(self, prefix: bytes, *, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """Pairs whose key begins with `prefix`."""
         return self.range(prefix, _after_prefix(prefix), reverse=reverse)
+
+    def group(self, bits: int, number: int) -> list[tuple[bytes, bytes]]:
+        """The pairs whose key begins with these bits, ascending, as after the block executed last.
+
+        For keys of at least 4 bytes, of which a group has few and the table many: layers are not put in order for it.
+        """
+        start, end = (place << (32 - bits) for place in (number, number + 1))
+        stored = self._backend.read_range(
+            self.name,
+            start.to_bytes(4, "big"),
+            None if end >> 32 else end.to_bytes(4, "big"),
+            GROUP_PAIRS,
+            reverse=False,
+        )
+        above = [layer for layer in self.layers if layer.changes]
+        found = [(layer.changes, keys) for layer in above if (keys := layer.group(bits, number))]
+        if not found:
+            return stored
+        merged: dict[bytes, bytes | None] = dict(stored)
+        for changes, keys in found:
+            merged.update((key, changes[key]) for key in keys)
+        return [(key, value) for key in sorted(merged) if (value := merged[key]) is not None]
 
     def _chunk(
         self, start: bytes, end: bytes | None, *, reverse: bool
@@ -175,6 +207,11 @@ class Table:
             (key, value) for key in sorted(merged, reverse=reverse) if (value := merged[key]) is not None
         ]
         return pairs, more
+
+
+def first_bits(key: bytes, bits: int) -> int:
+    """The number that the first bits of a key are."""
+    return int.from_bytes(key[:4], "big") >> (32 - bits)
 
 
 def _after_prefix(prefix: bytes) -> bytes | None:
@@ -208,7 +245,7 @@ class Kept:
             return
         for key, _ in pairs:
             if key >= self._from and key not in self._before.changes:
-                self._before.set(key, self._backend.get(table, key))
+                self._before.changes[key] = self._backend.get(table, key)
 
     def read(self, limit: int = RANGE_CHUNK) -> list[tuple[bytes, bytes]]:
         """The next pairs, about `limit`; once there are none, `is_read`."""
@@ -334,7 +371,7 @@ class StateStore:
             layer = table.layers.pop(2)
             if layer.changes:
                 self.overlay_bytes += layer.size
-                table.layers[1].update(layer)
+                table.layers[1].changes.update(layer.changes)
         self._depth -= 1
         self.height = height
 
@@ -363,10 +400,10 @@ class StateStore:
 
     def fill(self, table: str, pairs: Iterable[tuple[bytes, bytes]]) -> None:
         """Put what was lacking of the past, keys that no block changes; durable with the next flush."""
-        layer = self._tables[table].layers[1]
+        changes = self._tables[table].layers[1].changes
         self._is_filled = True
         for key, value in pairs:
-            layer.set(key, value)
+            changes[key] = value
             self.overlay_bytes += CHANGE_BYTES + len(key) + len(value)
 
     def install(self, chunks: Iterable[tuple[str, list[tuple[bytes, bytes]]]], height: int) -> Iterator[None]:
@@ -460,7 +497,7 @@ class StateStore:
             if error is not None:
                 self._is_filled = True
                 self.overlay_bytes += frozen.size
-                frozen.update(overlay)
+                frozen.changes.update(overlay.changes)
                 table.layers[1] = frozen
 
     def close(self) -> None:

@@ -35,10 +35,14 @@ from ledger.state.state import LedgerState, Tip, genesis_state
 from ledger.trade.record import Record, SubjectKey
 from node.storage.block_store import BlockStore, StoredBlock
 from node.storage.state_store import StateStore
+from node.validator.buckets import RecordEntries, tree_of
 from node.validator.tables import Tables
 
 _BLOCK_HEAD_BYTES: Final = 100_000
 _BODY_BYTES: Final = limits.BLOCK_BYTES + 1_000_000
+MEMORY_BYTES: Final = 128_000_000
+RECORD_MEMORY: Final = 2_500
+"""What a record takes in memory with its hash and key, about."""
 
 
 class Overlay(NamedTuple):
@@ -108,9 +112,19 @@ class Executor:
     """The state of the ledger on one node."""
 
     def __init__(
-        self, genesis: Genesis, validators: ValidatorSet, blocks: BlockStore, store: StateStore
+        self,
+        genesis: Genesis,
+        validators: ValidatorSet,
+        blocks: BlockStore,
+        store: StateStore,
+        *,
+        memory_bytes: int = MEMORY_BYTES,
     ) -> None:
-        """Stand on the last block of the state store; call `redo` before anything else."""
+        """Stand on the last block of the state store; call `redo` before anything else.
+
+        `memory_bytes`: about what buckets and records of the state that are on disk too may take in memory.
+        """
+        self._memory_bytes = memory_bytes
         self.network = genesis.network
         self.depth = genesis.state_depth
         self.validators = validators
@@ -131,10 +145,18 @@ class Executor:
     def _load_state(self, genesis: Genesis) -> LedgerState:
         store, backing = self.tables.store, _Backing(self.tables)
         if store.height is None:
-            return genesis_state(genesis, backing, self.validators)
+            entries = RecordEntries(self.network, self.depth, self.tables.records)
+            tree = BucketTree(self.network, self.depth, entries, cache_bytes=self._memory_bytes // 2)
+            return genesis_state(genesis, backing, self.validators, tree)
+        self.tables.check_layout()
         stored = self.blocks.head(store.height)
-        tree = BucketTree(self.network, self.depth)
-        tree.load(self.tables.tree_entries())
+        tree = tree_of(
+            self.network,
+            self.depth,
+            self.tables.records,
+            self.tables.buckets,
+            cache_bytes=self._memory_bytes // 2,
+        )
         outcome = outcome_of(stored)
         if tree.root != outcome.state_root:
             raise StorageError(
@@ -312,7 +334,7 @@ class Executor:
 
     def _make_final(self, block: Block, outcome: Outcome, certificate: Certificate | None) -> None:
         self.tables.store.commit(block.header.height)
-        self.state.forget(outcome.event_log_size)
+        self.state.forget(outcome.event_log_size, self._memory_bytes // 2 // RECORD_MEMORY)
         self.recent.append(block.batches)
         self._note_final(block, outcome, certificate)
 

@@ -25,7 +25,6 @@ INTERVAL_S: Final = 0.25
 VOTES_BYTES: Final = 2_000_000
 """Appended to the vote log before it is replaced by what still matters."""
 OVERLAY_BYTES: Final = 64_000_000
-"""Of changes to the state in memory before they are written."""
 FLUSH_S: Final = 5.0
 """The state is written this often anyway, so that a restart has little to redo: redoing takes 28 times the processor time of
 writing (measured, single events)."""
@@ -44,9 +43,13 @@ class Housekeeper:
         host: Host = REAL,
         *,
         keep_bodies: int = 0,
+        overlay_bytes: int = OVERLAY_BYTES,
         newest_snapshot: Callable[[], int] = int,
     ) -> None:
-        """`keep_bodies`: of so many of the last blocks the bodies are kept, 0: of all."""
+        """`keep_bodies`: of so many of the last blocks the bodies are kept, 0: of all. `overlay_bytes`: of changes to the state in
+        memory before they are written.
+        """
+        self._overlay_bytes = overlay_bytes
         self._keep_bodies = keep_bodies
         self._newest_snapshot = newest_snapshot
         self._in_thread = host.in_thread
@@ -116,7 +119,7 @@ class Housekeeper:
         """Write the state if there is much of it or it is long ago, in small steps between turns of the driver."""
         state = self._stores.state
         now = asyncio.get_running_loop().time()
-        is_due = state.overlay_bytes >= OVERLAY_BYTES or now >= self._flushed_at + FLUSH_S
+        is_due = state.overlay_bytes >= self._overlay_bytes or now >= self._flushed_at + FLUSH_S
         if not is_due or state.is_flushing:
             return
         self._flushed_at = now

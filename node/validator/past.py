@@ -20,11 +20,14 @@ from ledger.state.state import RECORD_BYTES
 from ledger.trade.record import Record, Status, SubjectKey, record_from_wire, state_key
 from node.storage.block_store import StoredBlock
 from node.storage.snapshots import SnapshotReader
+from node.validator.buckets import bucket_rows
 from node.validator.execution import stored_block
 from node.validator.tables import (
     AUTHORS,
     CLOSINGS,
     HISTORY,
+    LAYOUT,
+    LAYOUT_KEY,
     LOG,
     OLDEST,
     Tables,
@@ -80,13 +83,14 @@ def incomplete(height: int) -> UnavailableError:
 # ---- the snapshot
 
 
-def tables_of(snapshot: SnapshotReader) -> Iterator[tuple[str, Pairs]]:
+def tables_of(snapshot: SnapshotReader, depth: int) -> Iterator[tuple[str, Pairs]]:
     """Everything the tables hold right after joining; ProofError where a part does not hold."""
     manifest = snapshot.manifest
     header, outcome, _ = manifest.checkpoint
     for records in snapshot.records():
         pairs = list(records)
         yield "records", pairs
+        yield "buckets", list(bucket_rows(header.network, depth, pairs))
         yield "erasures", _erasures(header.network, pairs)
     registry, changes = snapshot.registry_and_changes()
     yield (
@@ -109,6 +113,7 @@ def tables_of(snapshot: SnapshotReader) -> Iterator[tuple[str, Pairs]]:
     yield (
         "meta",
         [
+            (LAYOUT_KEY, LAYOUT),
             (LOG, encode((outcome.event_log_size, manifest.peaks))),
             (OLDEST, height_key(oldest)),
             (AUTHORS, b"\1"),

@@ -1,6 +1,7 @@
 """What the state store holds, and how it is read back (STORAGE.md §7).
 
     records       state key (32)                          -> record
+    buckets       number of a bucket (4)                  -> its hash, of every bucket of the state tree that has records
     versions      record hash (32)                        -> record, for every one that an item's related root names
     rows          sequence (8)                            -> [entry, item | nil, [[role, key, record hash], ...], legs]
     links         state key (32) aside (1) position (5)   -> [sequence, code, custodian]
@@ -15,7 +16,8 @@
     erasures      sequence (8) of a tombstone             -> [event hash, organisation, reason, erased, tombstone, time_ms]
     epochs        epoch (8)                               -> [height of its last block, the change that closed it]
     registry      kind (1) name                           -> entry, where it is another than genesis and `epochs` give
-    meta          "log"                                   -> [size, [peak, ...]] of the event log
+    meta          "layout"                                -> LAYOUT: how all this is written
+                  "log"                                   -> [size, [peak, ...]] of the event log
                   "oldest"                                -> height (8) of the oldest of `headers`
                   "authors"                               -> that `authors` has all: it is newer than the other tables
                   "closings"                              -> [closing, ...] of epochs before the snapshot joined from
@@ -33,7 +35,6 @@ from typing import Any, Final, NamedTuple
 from ledger.base import limits
 from ledger.base.encoding import decode, encode
 from ledger.base.errors import Code, StorageError
-from ledger.base.hashing import Tag, tagged_hash
 from ledger.base.merkle import LogFrontier
 from ledger.chain.block import Header as BlockHeader
 from ledger.chain.closing import Closing, parse_closing
@@ -50,12 +51,16 @@ from ledger.state.state import RECORD_BYTES, LedgerState
 from ledger.trade.record import EMPTY, Record, Space, SubjectKey, record_from_wire, record_hash, state_key
 from ledger.trade.statement import Action
 from node.storage.state_store import StateStore
+from node.validator.buckets import bucket_key
 
 TABLES: Final = (
-    "records", "versions", "rows", "links", "moves", "transactions", "failures", "batches", "headers", "remembered",
-    "authors", "erasures", "epochs", "registry", "meta",
+    "records", "buckets", "versions", "rows", "links", "moves", "transactions", "failures", "batches", "headers",
+    "remembered", "authors", "erasures", "epochs", "registry", "meta",
 )  # fmt: skip
 LOG: Final = b"log"
+LAYOUT_KEY: Final = b"layout"
+LAYOUT: Final = b"\2"
+"""Of the rows of these tables; that of the files below them is `node.storage.lmdb_backend.FORMAT`. 1 was not noted."""
 _ROW_BYTES: Final = limits.TRANSACTION_BYTES + 1_000_000
 
 CLOSINGS: Final = b"closings"
@@ -92,6 +97,7 @@ class Tables:
         self.network = network
         self.store = store
         self.records = store.table("records")
+        self.buckets = store.table("buckets")
         self.versions = store.table("versions")
         self.rows = store.table("rows")
         self.links = store.table("links")
@@ -117,6 +123,9 @@ class Tables:
             put_record(state_key_of(key), encode(record))
             if key.space == Space.ERASURE:
                 self.write_erasure(record)
+        hashes, hash_of = self.buckets.changes(), state.tree.hash_of
+        for changed in execution.undo.tree:
+            hashes[bucket_key(changed.number)] = hash_of(changed.number)
         for row in execution.rows:
             self._write_row(row, state_key_of)
         for kind, name, _ in execution.amendments:
@@ -163,6 +172,8 @@ class Tables:
 
         Of these a snapshot proves which ids are remembered (`ledger.state.snapshot`).
         """
+        if header.height == 1:
+            self.meta.put(LAYOUT_KEY, LAYOUT)
         self.headers.put(height_key(header.height), header.time_ms.to_bytes(8, "big") + encode(transactions))
         oldest = int.from_bytes(self.meta.get(OLDEST) or b"\1", "big")
         reached = oldest
@@ -209,11 +220,16 @@ class Tables:
 
     # ---- reading back at a start
 
-    def tree_entries(self) -> Iterator[tuple[bytes, bytes]]:
-        """(state key, record hash) of every record."""
-        network = self.network
-        for key, data in self.records.range():
-            yield key, tagged_hash(Tag.RECORD, network, data)
+    def check_layout(self) -> None:
+        """Raise StorageError unsupported_version for tables that another version wrote in another way."""
+        found = self.meta.get(LAYOUT_KEY) or b"\1"
+        if found != LAYOUT:
+            raise StorageError(
+                Code.UNSUPPORTED_VERSION,
+                f"expected tables of layout {LAYOUT.hex()} in the state folder, found {found.hex()}; remove the state folder, it "
+                "is rebuilt from the chain, or, where the chain here does not begin at block 1, rejoin the network with an "
+                "empty folder",
+            )
 
     def read_log(self) -> LogFrontier:
         """The event log's frontier."""

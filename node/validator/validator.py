@@ -135,7 +135,13 @@ class Validator:
             member.folder, TABLES, open_tables=host.open_tables, random_bytes=host.random_bytes
         )
         try:
-            self.executor = Executor(member.genesis, member.validators, self.stores.blocks, self.stores.state)
+            self.executor = Executor(
+                member.genesis,
+                member.validators,
+                self.stores.blocks,
+                self.stores.state,
+                memory_bytes=member.config.state_memory * 2 // 3,
+            )
             self.executor.redo(self._note_progress)
             self.clock = Clock(member.config.clock_offset_ms, member.validators.faulty, host)
             self.started_ms = self.clock.wall_ms()
@@ -169,6 +175,7 @@ class Validator:
             self.fail,
             host,
             keep_bodies=member.config.snapshots.keep_bodies,
+            overlay_bytes=member.config.state_memory // 3,
             newest_snapshot=lambda: self.snapshotter.newest,
         )
         self.service = Service(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.base import buckets, limits
-from ledger.base.errors import CustodyError, FormError, ProofError, RuleError
+from ledger.base import bucket, buckets, limits, merkle
+from ledger.base.errors import Code, CustodyError, FormError, ProofError, RuleError, StorageError
 
 NETWORK = hashlib.sha256(b"network").digest()
 DEPTH = 8
@@ -130,3 +131,141 @@ def test_a_full_bucket_refuses_one_more_and_changes_nothing() -> None:
         tree.update({key(n, bucket=b): value(1) for b, n in ((8, 1), (9, 10**6))})
     assert tree.root == before
     assert tree.get(key(1, bucket=8)) is None
+
+
+# ---- entries that are kept elsewhere
+
+
+class Elsewhere:
+    """Entries of buckets in a dictionary, which the test changes as the owner of a tree does."""
+
+    def __init__(self) -> None:
+        self.all: dict[bytes, bytes] = {}
+        self.reads: list[int] = []
+
+    def read(self, index: int) -> Iterator[tuple[bytes, bytes]]:
+        self.reads.append(index)
+        return iter([(name, self.all[name]) for name in sorted(self.all) if name[0] == index])
+
+
+def plain_root(entries: dict[bytes, bytes]) -> bytes:
+    """The root of a tree with these entries, worked out from them alone."""
+    return buckets.range_root(NETWORK, DEPTH, 0, 0, sorted(entries.items()))
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.dictionaries(st.integers(0, 60), st.integers(0, 3), max_size=12),
+        st.integers(1, 3),  # so many updates are undone
+    ),
+    max_size=12,
+)
+
+
+@given(STEPS, st.integers(0, 4_000), st.integers(0, 80))
+def test_a_tree_with_its_entries_elsewhere_is_the_plain_one(
+    steps: list[dict[int, int] | int], cache_bytes: int, asked: int
+) -> None:
+    """Whatever is in memory of it, and after whatever was undone."""
+    kept = Elsewhere()
+    tree = buckets.BucketTree(NETWORK, DEPTH, kept, cache_bytes=cache_bytes)
+    whole = buckets.BucketTree(NETWORK, DEPTH)
+    done: list[tuple[buckets.Undo, buckets.Undo, dict[bytes, bytes]]] = []
+    for step in steps:
+        if isinstance(step, int):
+            for _ in range(min(step, len(done))):
+                undo, plain_undo, before = done.pop()
+                kept.all = before
+                tree.revert(undo)
+                whole.revert(plain_undo)
+        else:
+            changes = {key(n, bucket=n % 4): value(v) for n, v in step.items()}
+            done.append((tree.update(changes), whole.update(changes), kept.all))
+            kept.all = kept.all | changes
+        assert tree.root == whole.root == plain_root(kept.all)
+        wanted = key(asked, bucket=asked % 4)
+        assert tree.prove(wanted) == whole.prove(wanted)
+        assert tree.find(wanted) == whole.find(wanted)
+        assert tree.get(wanted) == kept.all.get(wanted)
+    hashes = b"".join(tree.hash_of(index) for index in range(1 << DEPTH))
+    again = buckets.BucketTree(NETWORK, DEPTH, kept, hashes, cache_bytes=cache_bytes)
+    assert again.root == tree.root
+    assert again.prove(key(asked, bucket=asked % 4)) == tree.prove(key(asked, bucket=asked % 4))
+
+
+def test_memory_holds_the_buckets_used_last_and_no_more_than_asked_for() -> None:
+    kept = Elsewhere()
+    limit = 20 * (buckets.BUCKET_BYTES + 8 * buckets.ENTRY_BYTES)
+    tree = buckets.BucketTree(NETWORK, DEPTH, kept, cache_bytes=limit)
+    for n in range(1_000):
+        changes = {key(n): value(n)}
+        tree.update(changes)
+        kept.all.update(changes)
+        assert tree.cached_bytes <= limit + buckets.BUCKET_BYTES + 20 * buckets.ENTRY_BYTES
+    assert tree.root == plain_root(kept.all)
+    last = kept.reads[-1]
+    read = len(kept.reads)
+    tree.get(key(999))
+    tree.get(bytes([last]) + key(0)[1:])
+    assert len(kept.reads) == read
+
+
+def test_a_start_reads_no_bucket_and_every_bucket_read_has_its_hash() -> None:
+    kept = Elsewhere()
+    kept.all = {key(n): value(n) for n in range(600)}
+    whole = buckets.BucketTree(NETWORK, DEPTH)
+    whole.load(kept.all.items())
+    hashes = b"".join(whole.hash_of(index) for index in range(1 << DEPTH))
+    tree = buckets.BucketTree(NETWORK, DEPTH, kept, hashes)
+    assert (tree.root, kept.reads) == (whole.root, [])
+    name = key(17)
+    for wrong in ({**kept.all, name: value(1)}, {k: v for k, v in kept.all.items() if k != name}):
+        kept.all, right = wrong, kept.all
+        with pytest.raises(StorageError) as refused:
+            tree.prove(name)
+        assert refused.value.code == Code.DAMAGED
+        kept.all = right
+    assert tree.get(name) == value(17)
+    with pytest.raises(FormError):
+        buckets.BucketTree(NETWORK, DEPTH, kept, hashes[:-1])
+
+
+# ---- one bucket
+
+
+@given(st.lists(st.dictionaries(st.integers(0, 40), st.integers(0, 5), max_size=9), max_size=6))
+def test_a_bucket_is_the_tree_over_its_entries(steps: list[dict[int, int]]) -> None:
+    found, model = bucket.EMPTY, dict[bytes, bytes]()
+    for step in steps:
+        changes = {key(n): value(v) for n, v in step.items()}
+        found = found.changed(changes)
+        model |= changes
+        entries = sorted(model.items())
+        plain = merkle.MerkleTree([name + hashed for name, hashed in entries])
+        assert (list(found), found.size, found.root) == (entries, len(entries), plain.root)
+        assert found.root == bucket.Bucket.of(entries).root
+        for index in range(len(entries)):
+            assert found.inclusion_proof(index) == plain.inclusion_proof(index)
+            assert found.place(entries[index][0]) == (index, True)
+
+
+def test_a_change_in_a_full_bucket_hashes_one_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody may grind identifiers until thousands of them share a bucket: each later event costs what it would elsewhere."""
+    full = bucket.EMPTY.changed({key(n, bucket=9): value(n) for n in range(limits.BUCKET_ENTRIES)})
+    hashed = 0
+
+    def counting(data: bytes) -> object:
+        nonlocal hashed
+        hashed += 1
+        return hashlib.sha256(data)
+
+    monkeypatch.setattr(bucket, "_sha256", counting)
+    changed = full.changed({key(7, bucket=9): value(1)})
+    assert hashed == 1 + 12  # the leaf, and one node on each level above 4,096 of them
+    assert changed.root != full.root
+    entries = list(full)
+    for rest, added, most in ((entries[:-1], entries[-1], 1 + 12), (entries[1:], entries[0], 4_096)):
+        smaller = bucket.Bucket.of(rest)
+        hashed = 0
+        assert smaller.changed(dict([added])).root == full.root
+        assert hashed == most

@@ -178,12 +178,12 @@ def test_reports_of_one_stranger_about_one_thing_are_capped() -> None:
 def test_a_full_bucket_refuses_the_item_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody looked for identifiers that share a bucket of the state tree; the ledger goes on."""
     world = World()
-    target = world.state.tree.place(world.state.state_key(thing(ITEM)))[0]
+    target = world.state.tree.find(world.state.state_key(thing(ITEM)))[0]
     names = [ITEM]
     number = 10
     while len(names) < 4:
         name = serial(MAKER, 7, number)
-        if world.state.tree.place(world.state.state_key(thing(name)))[0] == target:
+        if world.state.tree.find(world.state.state_key(thing(name)))[0] == target:
             names.append(name)
         number += 1
     monkeypatch.setattr(limits, "BUCKET_ENTRIES", 2)

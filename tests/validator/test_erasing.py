@@ -215,7 +215,7 @@ def test_who_puts_a_hash_on_the_ledger_again_cannot_have_its_authors_bytes_erase
             assert node.stores.payload.get(hashed) is not None
         tables = network.running["customs"].executor.tables
         for key in [key for key, _ in tables.authors.range()]:  # as an older version left it
-            tables.authors.layers[1].set(key, None)
+            tables.authors.layers[1].changes[key] = None
         tables.store.fill("meta", [(AUTHORS, b"")])
         await network.stop("customs")
         await network.start("customs")

@@ -41,7 +41,8 @@ def test_who_joins_has_everything_that_votes_set() -> None:
     council.pass_(add())
     council.world.close_epoch()
     tables: dict[str, dict[bytes, bytes]] = {}
-    for table, pairs in tables_of(cast("SnapshotReader", Read(Taken(council.world)))):
+    reader = cast("SnapshotReader", Read(Taken(council.world)))
+    for table, pairs in tables_of(reader, council.world.genesis.state_depth):
         tables.setdefault(table, {}).update(pairs)
     entries: list[Entry] = [
         entry_from_wire(decode(data, max_bytes=1_000_000)) for _, data in sorted(tables["registry"].items())

@@ -1,0 +1,132 @@
+"""One bucket of the state tree: its entries in ascending order of key, and the RFC 6962 tree over them (PROOF.md §3).
+
+Flat and immutable: an entry is 64 bytes, a node 32. A change hashes its leaf and the path above it anew, an insertion also
+what it moves; so one more event in a bucket of thousands of entries costs little, and not the whole bucket.
+
+Invariant: `levels` are those of `ledger.base.merkle` over `key || value hash`, leaf hashes first; none for no entries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from ledger.base.merkle import EMPTY_ROOT
+
+_KEY: Final = 32
+_ENTRY: Final = 64
+_HASH: Final = 32
+_sha256 = hashlib.sha256
+
+
+class Bucket:
+    """Entries and their tree. `changed` gives another one."""
+
+    __slots__ = ("_entries", "_levels", "size")
+
+    def __init__(self, entries: bytes = b"", levels: tuple[bytes, ...] = ()) -> None:
+        self._entries = entries
+        self._levels = levels
+        self.size = len(entries) // _ENTRY
+
+    @staticmethod
+    def of(entries: Iterable[tuple[bytes, bytes]]) -> Bucket:
+        """A bucket with these (key, value hash) pairs, ascending by key."""
+        leaves = [key + value for key, value in entries]
+        hashed = b"".join([_sha256(b"\x00" + leaf).digest() for leaf in leaves])
+        return Bucket(b"".join(leaves), _levels_over(hashed, (), (), 0)) if leaves else EMPTY
+
+    @property
+    def root(self) -> bytes:
+        """The RFC 6962 root over the entries."""
+        return self._levels[-1] if self._levels else EMPTY_ROOT
+
+    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
+        entries = self._entries
+        for at in range(0, len(entries), _ENTRY):
+            yield entries[at : at + _KEY], entries[at + _KEY : at + _ENTRY]
+
+    def entry(self, index: int) -> tuple[bytes, bytes]:
+        """(key, value hash) number `index`."""
+        entry = self._entries[_ENTRY * index : _ENTRY * index + _ENTRY]
+        return entry[:_KEY], entry[_KEY:]
+
+    def place(self, key: bytes) -> tuple[int, bool]:
+        """Where `key` stands or would stand, and whether it does."""
+        return _place(self._entries, key)
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value hash under `key`, or None."""
+        index, is_there = _place(self._entries, key)
+        return self.entry(index)[1] if is_there else None
+
+    def changed(self, changes: Mapping[bytes, bytes]) -> Bucket:
+        """The bucket with these value hashes set."""
+        if not changes:
+            return self
+        entries = bytearray(self._entries)
+        leaves = bytearray(self._levels[0]) if self._levels else bytearray()
+        replaced: list[int] = []
+        first_moved = -1
+        for key in sorted(changes):  # ascending: an insertion moves none of the places that were found before
+            entry = key + changes[key]
+            index, is_there = _place(entries, key)
+            if is_there:
+                replaced.append(index)
+            elif first_moved < 0:
+                first_moved = index
+            width = 1 if is_there else 0
+            entries[_ENTRY * index : _ENTRY * (index + width)] = entry
+            leaves[_HASH * index : _HASH * (index + width)] = _sha256(b"\x00" + entry).digest()
+        if first_moved < 0:
+            first_moved = self.size
+        return Bucket(bytes(entries), _levels_over(bytes(leaves), self._levels, replaced, first_moved))
+
+    def inclusion_proof(self, index: int) -> tuple[bytes, ...]:
+        """The audit path of entry `index` (RFC 6962 §2.1.1), lowest sibling first."""
+        path = []
+        for level in self._levels[:-1]:
+            sibling = _HASH * (index ^ 1)
+            if sibling < len(level):
+                path.append(level[sibling : sibling + _HASH])
+            index >>= 1
+        return tuple(path)
+
+
+def _place(entries: bytes | bytearray, key: bytes) -> tuple[int, bool]:
+    low, high = 0, len(entries) // _ENTRY
+    while low < high:
+        middle = (low + high) >> 1
+        if entries[_ENTRY * middle : _ENTRY * middle + _KEY] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low, entries[_ENTRY * low : _ENTRY * low + _KEY] == key
+
+
+def _levels_over(
+    leaves: bytes, before: Sequence[bytes], replaced: Iterable[int], first_moved: int
+) -> tuple[bytes, ...]:
+    """All levels over these leaf hashes, of which `before` has what is neither above a leaf in `replaced` nor from `first_moved` on."""
+    levels = [leaves]
+    level = leaves
+    while len(level) > _HASH:
+        first_moved >>= 1
+        replaced = dict.fromkeys(index >> 1 for index in replaced)
+        kept = before[len(levels)] if first_moved else b""
+        above = bytearray(kept[: _HASH * first_moved])
+        for index in replaced:
+            if index < first_moved:
+                pair = level[2 * _HASH * index : 2 * _HASH * (index + 1)]
+                above[_HASH * index : _HASH * (index + 1)] = _sha256(b"\x01" + pair).digest()
+        for at in range(2 * _HASH * first_moved, len(level) - _HASH, 2 * _HASH):
+            above += _sha256(b"\x01" + level[at : at + 2 * _HASH]).digest()
+        if len(level) & _HASH:  # an odd last node is carried up unchanged
+            above += level[-_HASH:]
+        level = bytes(above)
+        levels.append(level)
+    return tuple(levels)
+
+
+EMPTY: Final = Bucket()
