@@ -377,7 +377,7 @@ class Joining:
                 blocks.append_heads(heads)
             finally:
                 blocks.close()
-            for _ in state.install(tables_of(reader, reader.depth), manifest.height):
+            for _ in state.install(tables_of(reader), manifest.height):
                 await asyncio.sleep(0)
         finally:
             state.close()

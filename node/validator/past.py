@@ -83,14 +83,14 @@ def incomplete(height: int) -> UnavailableError:
 # ---- the snapshot
 
 
-def tables_of(snapshot: SnapshotReader, depth: int) -> Iterator[tuple[str, Pairs]]:
+def tables_of(snapshot: SnapshotReader) -> Iterator[tuple[str, Pairs]]:
     """Everything the tables hold right after joining; ProofError where a part does not hold."""
     manifest = snapshot.manifest
     header, outcome, _ = manifest.checkpoint
     for records in snapshot.records():
         pairs = list(records)
         yield "records", pairs
-        yield "buckets", list(bucket_rows(header.network, depth, pairs))
+        yield "buckets", list(bucket_rows(header.network, snapshot.depth, pairs))
         yield "erasures", _erasures(header.network, pairs)
     registry, changes = snapshot.registry_and_changes()
     yield (

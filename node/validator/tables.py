@@ -118,11 +118,12 @@ class Tables:
 
     def write_execution(self, execution: Execution, state: LedgerState) -> None:
         """Put everything that one executed block changed, but for its transactions; `state` is that after it."""
-        put_record, state_key_of = self.records.put, state.state_key
-        for key, record in execution.records.items():
-            put_record(state_key_of(key), encode(record))
+        records, state_key_of = self.records.changes(), state.state_key
+        for key, data in execution.encoded.items():
+            records[state_key_of(key)] = data
             if key.space == Space.ERASURE:
-                self.write_erasure(record)
+                self.write_erasure(execution.records[key])
+        self.versions.changes().update(execution.versions)
         hashes, hash_of = self.buckets.changes(), state.tree.hash_of
         for changed in execution.undo.tree:
             hashes[bucket_key(changed.number)] = hash_of(changed.number)
@@ -135,11 +136,7 @@ class Tables:
 
     def _write_row(self, row: ItemChanges, state_key_of: Callable[[SubjectKey], bytes]) -> None:
         sequence = row.entry.sequence
-        related = []
-        for leaf in row.related:
-            related.append((leaf.role, leaf.key, leaf.record_hash))
-            if leaf.record_hash != self._empty_hash:
-                self.versions.put(leaf.record_hash, encode(leaf.record))
+        related = [(leaf.role, leaf.key, leaf.record_hash) for leaf in row.related]
         place = sequence.to_bytes(8, "big")
         self.rows.put(place, encode((row.entry, row.item, related, row.legs)))
         if sequence == 0:

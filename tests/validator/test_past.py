@@ -21,6 +21,7 @@ class Read:
     def __init__(self, taken: Taken) -> None:
         self.taken = taken
         self.manifest = taken.manifest
+        self.depth = taken.world.genesis.state_depth
 
     def records(self) -> Iterator[tuple[tuple[bytes, bytes], ...]]:
         yield tuple(self.taken.records.items())
@@ -42,7 +43,7 @@ def test_who_joins_has_everything_that_votes_set() -> None:
     council.world.close_epoch()
     tables: dict[str, dict[bytes, bytes]] = {}
     reader = cast("SnapshotReader", Read(Taken(council.world)))
-    for table, pairs in tables_of(reader, council.world.genesis.state_depth):
+    for table, pairs in tables_of(reader):
         tables.setdefault(table, {}).update(pairs)
     entries: list[Entry] = [
         entry_from_wire(decode(data, max_bytes=1_000_000)) for _, data in sorted(tables["registry"].items())
