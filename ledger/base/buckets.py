@@ -16,6 +16,7 @@ hash of their children; no bucket is used that does not have its hash. `update` 
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple, Protocol
@@ -28,6 +29,7 @@ from ledger.base.limits import BUCKET_ENTRIES
 
 DEPTHS: Final = (8, 16, 18, 20)  # 8 is for tests and demonstrations on small machines
 _ARITY_BITS: Final = 2
+_put_hash = struct.Struct("32s").pack_into
 
 CACHE_BYTES: Final = 64_000_000
 BUCKET_BYTES: Final = 400
@@ -221,14 +223,16 @@ class BucketTree:
         """Set the hashes of buckets, and hash what stands above them anew, each node once."""
         level = self._levels[0]
         for index, hashed in changed:
-            level[index << 5 : (index + 1) << 5] = hashed
+            _put_hash(level, index << 5, hashed)
         positions = {index for index, _ in changed}
-        prefix, sha256 = self._prefix, hashlib.sha256
+        begun = hashlib.sha256(self._prefix)  # a copy of it costs less than one begun anew
         for below, above in pairwise(self._levels):
             positions = {position >> _ARITY_BITS for position in positions}
-            for position in positions:  # any order: each writes a slice of its own
-                at = position << 5
-                above[at : at + 32] = sha256(prefix + below[at << 2 : (at << 2) + 128]).digest()
+            with memoryview(below) as children:
+                for position in positions:  # any order: each writes a slice of its own
+                    at, node = position << 7, begun.copy()
+                    node.update(children[at : at + 128])
+                    _put_hash(above, position << 5, node.digest())
 
     def prove(self, key: bytes) -> StateProof:
         """The proof of what is under `key` now: its value hash, or that there is none."""

@@ -32,7 +32,8 @@ COUNTED_ROLES: Final = (Role.PARENT, Role.DOCUMENT, Role.LOT)
 _PARENT, _DOCUMENT, _LOT = map(int, COUNTED_ROLES)
 CUSTODIAN_BYTES: Final = limits.IDENTIFIER_BYTES + 8
 # The tags as plain bytes: these hashes are made for every event, and looking a member of an enumeration up is a fifth of one.
-_SALT, _LEAF, _HEAD = bytes(Tag.RELATED_SALT), bytes(Tag.RELATED_LEAF), bytes(Tag.CHAIN_HEAD)
+_SALT, _LEAF, _ROOT = bytes(Tag.RELATED_SALT), bytes(Tag.RELATED_LEAF), bytes(Tag.RELATED_ROOT)
+_ENTRY, _HEAD = bytes(Tag.ENTRY), bytes(Tag.CHAIN_HEAD)
 _sha256 = hashlib.sha256
 _new: Final[Any] = tuple.__new__
 
@@ -71,7 +72,7 @@ def with_root(entry: Entry, root: bytes) -> Entry:
 
 def entry_hash(network: bytes, entry: Entry) -> bytes:
     """The hash of an entry: what links name and the event log's leaves are."""
-    return tagged_hash(Tag.ENTRY, network, encode(entry))
+    return _sha256(_ENTRY + network + encode(entry)).digest()
 
 
 def extended(network: bytes, chain: Chain, element: Any) -> Chain:
@@ -104,7 +105,8 @@ def related_root_of(network: bytes, subject_salt: bytes, related: Sequence[Relat
     leaves = related_leaves(network, subject_salt, related)
     roles = [one[0] for one in related]
     named = (roles.count(_PARENT), roles.count(_DOCUMENT), roles.count(_LOT))
-    return related_root(network, len(leaves), named, merkle.root(leaves))
+    root = encode((len(leaves), named, merkle.root(leaves)))
+    return _sha256(_ROOT + network + root).digest()
 
 
 def counted(roles: Iterable[int]) -> tuple[int, ...]:

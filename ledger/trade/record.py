@@ -11,6 +11,7 @@ re-derived, by the offline verifier (CUSTODY_RULES, "What a random model found",
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from enum import IntEnum
 from functools import partial
@@ -18,7 +19,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from ledger.base.encoding import encode
 from ledger.base.errors import Code, FormError
-from ledger.base.hashing import ZERO_HASH, Tag, tagged_hash
+from ledger.base.hashing import ZERO_HASH, Tag
 
 
 class Space(IntEnum):
@@ -217,11 +218,14 @@ class Record(NamedTuple):
 
 
 EMPTY: Final = Record()
+_STATE_KEY, _RECORD = bytes(Tag.STATE_KEY), bytes(Tag.RECORD)
+_sha256 = hashlib.sha256
+_new: Final[Any] = tuple.__new__
 
 
 def state_key(network: bytes, key: SubjectKey) -> bytes:
     """The 32-byte key of a subject in the state tree."""
-    return tagged_hash(Tag.STATE_KEY, network, encode(key))
+    return _sha256(_STATE_KEY + network + encode(key)).digest()
 
 
 def record_hash(network: bytes, record: Record) -> bytes:
@@ -231,7 +235,7 @@ def record_hash(network: bytes, record: Record) -> bytes:
 
 def encoded_record_hash(network: bytes, data: bytes) -> bytes:
     """What the state tree holds for a record with that encoding."""
-    return tagged_hash(Tag.RECORD, network, data)
+    return _sha256(_RECORD + network + data).digest()
 
 
 _Named = TypeVar("_Named", bound=NamedTuple)
@@ -243,7 +247,8 @@ def _made(kind: type[_Named], value: Any) -> _Named:
         raise FormError(
             Code.MALFORMED, f"record: expected the {len(kind._fields)} fields of a {kind.__name__}"
         )
-    return kind._make(value)
+    made: _Named = _new(kind, value)
+    return made
 
 
 def _each(make: Callable[[Any], _Named], value: Any) -> tuple[_Named, ...]:
@@ -262,12 +267,12 @@ def _amount(value: Any) -> Amount | None:
 
 def _last_from_wire(value: Any) -> LastEffect:
     last = _made(LastEffect, value)
-    return last._replace(bindings=_each(_binding, last.bindings), quantity=_quantity(last.quantity))
+    return LastEffect(*last[:-2], _each(_binding, last.bindings), _quantity(last.quantity))
 
 
 def _offer(value: Any) -> Offer:
     offer = _made(Offer, value)
-    return offer._replace(quantity=_amount(offer.quantity), chain=_chain(offer.chain))
+    return Offer(*offer[:-2], _amount(offer.quantity), _chain(offer.chain))
 
 
 def _claim(value: Any) -> Claim:
@@ -288,20 +293,34 @@ def record_from_wire(value: tuple[Any, ...]) -> Record:
     Because the hash binds the exact encoding, and only validators produce records, this rebuilds types without judging
     single fields; FormError for another shape. What it takes encodes to what it was decoded from.
     """
-    record = _made(Record, value)
-    return record._replace(
-        offer=None if record.offer is None else _offer(record.offer),
-        claims=_each(_claim, record.claims),
-        unconfirmed=None if record.unconfirmed is None else _made(Unconfirmed, record.unconfirmed),
-        holds=_each(_hold, record.holds),
-        permits=_each(_permit, record.permits),
-        bindings=_each(_binding, record.bindings),
-        contradictions=_each(_contradiction, record.contradictions),
-        last=None if record.last is None else _last_from_wire(record.last),
-        quantity=_quantity(record.quantity),
-        offers=_each(_offer, record.offers),
-        legs=_chain(record.legs),
-        links=_chain(record.links),
-        moves=_chain(record.moves),
-        asides=_chain(record.asides),
+    if type(value) is not tuple or len(value) != len(Record._fields):
+        raise FormError(Code.MALFORMED, f"record: expected the {len(Record._fields)} fields of a Record")
+    (
+        *first, offer, claims, unconfirmed, holds, inside, permits, seals, bindings, contradictions, last, quantity,
+        lots, offers, source, legs, tally, moved, links, moves, asides,
+    ) = value  # fmt: skip
+    return Record._make(
+        (
+            *first,
+            None if offer is None else _offer(offer),
+            _each(_claim, claims),
+            None if unconfirmed is None else _made(Unconfirmed, unconfirmed),
+            _each(_hold, holds),
+            inside,
+            _each(_permit, permits),
+            seals,
+            _each(_binding, bindings),
+            _each(_contradiction, contradictions),
+            None if last is None else _last_from_wire(last),
+            _quantity(quantity),
+            lots,
+            _each(_offer, offers),
+            source,
+            _chain(legs),
+            tally,
+            moved,
+            _chain(links),
+            _chain(moves),
+            _chain(asides),
+        )
     )
