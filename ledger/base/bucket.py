@@ -65,6 +65,10 @@ class Bucket:
         """The bucket with these value hashes set."""
         if not changes:
             return self
+        if not self.size and len(changes) == 1:  # as most are while there are more buckets than subjects
+            ((key, value),) = changes.items()
+            entry = key + value
+            return Bucket(entry, (_sha256(b"\x00" + entry).digest(),))
         entries = bytearray(self._entries)
         leaves = bytearray(self._levels[0]) if self._levels else bytearray()
         replaced: list[int] = []

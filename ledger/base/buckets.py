@@ -189,9 +189,14 @@ class BucketTree:
     def update(self, changes: Mapping[bytes, bytes]) -> Undo:
         """Set the given keys; returns an undo record. Raises RuleError(limit) with nothing changed if a bucket overflows."""
         self._make_room()
+        shift, number = 32 - self.depth, int.from_bytes
         grouped: dict[int, dict[bytes, bytes]] = {}
         for key, value in changes.items():
-            grouped.setdefault(_bucket_of(key, self.depth), {})[key] = value
+            index = number(key[:4], "big") >> shift  # _bucket_of, without a call for each
+            if index in grouped:
+                grouped[index][key] = value
+            else:
+                grouped[index] = {key: value}
         undo: Undo = []
         changed: list[tuple[int, Bucket]] = []
         for index, new in grouped.items():
@@ -205,8 +210,12 @@ class BucketTree:
             changed.append((index, bucket))
         for index, bucket in changed:
             self._put(index, bucket)
+        prefix, sha256 = Tag.STATE_BUCKET + self._network, hashlib.sha256  # bucket_hash
         self._refresh(
-            [(index, bucket_hash(self._network, bucket.size, bucket.root)) for index, bucket in changed]
+            [
+                (index, sha256(prefix + bucket.size.to_bytes(4, "big") + bucket.root).digest())
+                for index, bucket in changed
+            ]
         )
         return undo
 

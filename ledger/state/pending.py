@@ -79,9 +79,11 @@ class Room:
         found: dict[SubjectKey, int] = {}
         counts: dict[int, int] = {}
         for key in keys:
-            if key in self._new or state.has(key):
+            if key in self._new or state.remembers(key):
                 continue
-            index, size, _ = state.tree.find(state.state_key(key))
+            index, size, is_there = state.tree.find(state.state_key(key))
+            if is_there:
+                continue
             found[key] = index
             counts[index] = counts.get(index, 0) + 1
             if size + self._taken.get(index, 0) + counts[index] > limits.BUCKET_ENTRIES:

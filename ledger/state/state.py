@@ -146,9 +146,9 @@ class LedgerState:
         self._recent[key] = (record, hashed, data)
         return record
 
-    def has(self, key: SubjectKey) -> bool:
-        """Whether there is a record."""
-        return key in self._recent or self.tree.get(self.state_key(key)) is not None
+    def remembers(self, key: SubjectKey) -> bool:
+        """Whether there is a record, and it was read or written lately."""
+        return key in self._recent
 
     def hash_of(self, key: SubjectKey, record: Record) -> bytes:
         """The hash of the record now under `key`."""
