@@ -11,20 +11,24 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple, TypeVar
 
 from ledger.base.encoding import decode, encode
+from ledger.base.errors import Code
 from ledger.base.keys import Signer
 from ledger.chain.transaction import Item, event_hash, sign_transaction
 from ledger.trade.extract import extract
 from node.init import gln
 from node.local.client import LocalClient
-from node.local.protocol import OpenBytes, State, Submission, TransactionStatus, WaitFor
+from node.local.protocol import OpenBytes, State, Submission, WaitFor
 
+BATCH: Final = 100
+"""Events in a transaction, where there are many."""
 _EXPIRY_MS: Final = 3_000_000
 _ITEM_BYTES: Final = 4_000_000
+_AGAIN_S: Final = 0.05
 _LINE: Final = f"https://id.gs1.org/414/{gln(11)}"
 _PLANT: Final = f"https://id.gs1.org/414/{gln(12)}"
 
@@ -34,8 +38,8 @@ def serial(number: int) -> str:
     return f"https://id.gs1.org/01/09521234000013/21/{number}"
 
 
-def event_of(number: int, *, is_first: bool) -> bytes:
-    """One EPCIS 2.0 event about item `number`: its commissioning, or an observation."""
+def event_of(number: int, *, is_first: bool, subject: str | None = None) -> bytes:
+    """EPCIS 2.0 event `number`, about the item of that number or a given subject: its commissioning, or an observation."""
     return json.dumps(
         {
             "type": "ObjectEvent",
@@ -45,7 +49,7 @@ def event_of(number: int, *, is_first: bool) -> bytes:
             "action": "ADD" if is_first else "OBSERVE",
             "bizStep": "commissioning" if is_first else "inspecting",
             "disposition": "active",
-            "epcList": [serial(number)],
+            "epcList": [subject or serial(number)],
             "readPoint": {"id": _LINE},
             "bizLocation": {"id": _PLANT},
             "bizTransactionList": [
@@ -66,13 +70,18 @@ class Author:
         self._network = network
 
     def submission(
-        self, numbers: Sequence[int], *, is_first: bool = True, event: bytes | None = None
+        self,
+        numbers: Sequence[int],
+        *,
+        is_first: bool = True,
+        event: bytes | None = None,
+        subject: str | None = None,
     ) -> Submission:
         """One signed transaction with an event (or that one event) for each item number, and their bytes."""
         items, payloads = [], []
         given = event
         for number in numbers:
-            event = event_of(number, is_first=is_first) if given is None else given
+            event = event_of(number, is_first=is_first, subject=subject) if given is None else given
             salt = os.urandom(16)
             statement, subjects = extract(event, None)
             hashed = event_hash(self._network, salt, None, event)
@@ -89,71 +98,103 @@ class Author:
         return Submission(transaction.to_bytes(), (), tuple(payloads))
 
 
+class Outcome(NamedTuple):
+    """What became of one piece of work."""
+
+    events: int
+    """That are final."""
+    refused: int = 0
+    """Items or transactions that were not taken, or that execution refused."""
+    waits: int = 0
+    """How often it was told to come back later, and did."""
+
+
+Work = TypeVar("Work")
+Hand = Callable[[Work], Awaitable[Outcome]]
+"""Hands one piece of work in and waits until it is final."""
+
+
 @dataclass
 class Measured:
-    """What a run of submissions came to; times in seconds."""
+    """What a run came to; times in seconds of the monotonic clock."""
 
     events: int = 0
     refused: int = 0
+    waits: int = 0
     seconds: float = 0.0
-    latencies: list[float] = field(default_factory=list)
+    took: list[tuple[float, float]] = field(default_factory=list)
+    """When each piece was handed in, and how long it took until it was final."""
 
     @property
     def per_second(self) -> float:
         """Events a second."""
         return self.events / self.seconds
 
-    def quantile_ms(self, share: float) -> float:
-        """A quantile of the latencies."""
-        ordered = sorted(self.latencies)
+    def quantile_ms(self, share: float, *, since: float = 0.0, until: float = float("inf")) -> float:
+        """A quantile of the latencies, of what was under way at `since` or after it and handed in before `until`."""
+        ordered = sorted(took for began, took in self.took if since <= began + took and began < until)
         return 1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
-    def note(self, statuses: Sequence[TransactionStatus]) -> None:
-        """Count what became of transactions."""
-        for status in statuses:
-            good = status.state is State.FINAL and not any(receipt.refusal for receipt in status.receipts)
-            self.refused += not good
+    async def note(self, hand: Hand[Work], work: Work) -> None:
+        """Hand one piece in."""
+        began = time.perf_counter()
+        outcome = await hand(work)
+        self.took.append((began, time.perf_counter() - began))
+        self.events += outcome.events
+        self.refused += outcome.refused
+        self.waits += outcome.waits
 
 
-async def closed_loop(
-    clients: Sequence[LocalClient], submissions: Sequence[Submission], *, outstanding: int
-) -> Measured:
-    """As fast as it goes: each client keeps `outstanding` submissions under way until all are final."""
+async def closed_loop(hands: Sequence[Hand[Work]], work: Sequence[Work], *, outstanding: int) -> Measured:
+    """As fast as it goes: through each hand `outstanding` pieces are under way until all are final."""
     measured = Measured()
-    left: Iterator[Submission] = iter(submissions)
+    left: Iterator[Work] = iter(work)
 
-    async def work(client: LocalClient) -> None:
-        for submission in left:
-            start = time.perf_counter()
-            statuses = await client.submit((submission,), WaitFor.FINAL)
-            measured.latencies.append(time.perf_counter() - start)
-            measured.note(statuses)
-            measured.events += sum(len(status.receipts) for status in statuses)
+    async def keep_on(hand: Hand[Work]) -> None:
+        for piece in left:
+            await measured.note(hand, piece)
 
     start = time.perf_counter()
-    await asyncio.gather(*(work(client) for client in clients for _ in range(outstanding)))
+    await _all(keep_on(hand) for hand in hands for _ in range(outstanding))
     measured.seconds = time.perf_counter() - start
     return measured
 
 
-async def open_loop(
-    clients: Sequence[LocalClient], submissions: Sequence[Submission], *, per_second: float
-) -> Measured:
+async def open_loop(hands: Sequence[Hand[Work]], work: Sequence[Work], *, per_second: float) -> Measured:
     """At a fixed rate, whatever the answers take: latency under light load."""
     measured = Measured()
-
-    async def hand_in(client: LocalClient, submission: Submission) -> None:
-        start = time.perf_counter()
-        statuses = await client.submit((submission,), WaitFor.FINAL)
-        measured.latencies.append(time.perf_counter() - start)
-        measured.note(statuses)
-        measured.events += sum(len(status.receipts) for status in statuses)
-
-    tasks = []
     start = time.perf_counter()
-    for place, submission in enumerate(submissions):
+
+    async def at(place: int, piece: Work) -> None:
         await asyncio.sleep(max(0.0, start + place / per_second - time.perf_counter()))
-        tasks.append(asyncio.create_task(hand_in(clients[place % len(clients)], submission)))
-    await asyncio.gather(*tasks)
+        await measured.note(hands[place % len(hands)], piece)
+
+    await _all(at(place, piece) for place, piece in enumerate(work))
     measured.seconds = time.perf_counter() - start
     return measured
+
+
+async def _all(runs: Iterable[Coroutine[None, None, None]]) -> None:
+    """Run them all; the first that fails ends the others."""
+    async with asyncio.TaskGroup() as group:
+        for run in runs:
+            group.create_task(run)
+
+
+def ingress(client: LocalClient) -> Hand[Submission]:
+    """Through a validator's private socket, coming back later when it is told to."""
+
+    async def hand(submission: Submission) -> Outcome:
+        waits = 0
+        while True:
+            (status,) = await client.submit((submission,), WaitFor.FINAL)
+            if status.state is not State.REFUSED or status.code != Code.OVERLOADED:
+                break
+            waits += 1
+            await asyncio.sleep(_AGAIN_S)
+        refused = sum(1 for receipt in status.receipts if receipt.refusal)
+        if status.state is not State.FINAL:
+            return Outcome(0, 1, waits)
+        return Outcome(len(status.receipts) - refused, refused, waits)
+
+    return hand

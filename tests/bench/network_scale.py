@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from node.init import DEMONSTRATION, OrganisationPlan, party
 from tests.bench.costs import EVENTS, Costs, measure
-from tests.bench.load import Author, closed_loop
+from tests.bench.load import Author, closed_loop, ingress
 from tests.bench.network_model import Figures, Links, Model
 from tests.bench.plots import draw
 from tests.bench.processes import PROJECT, Validators
@@ -187,15 +187,16 @@ async def _real(root: Path, count: int, seconds: float) -> tuple[float, float]:
     """(events/s, p50 in ms) of a closed loop."""
     async with Validators(root, state_depth=18, plans=_plans(count)) as network:
         clients = [network.client(name) for name in network.names]
+        hands = [ingress(client) for client in clients]
         author = Author(network.key("maker"), "maker", network.network)
         try:
             outstanding = max(1, _REAL_OUTSTANDING // count)
             probe = [author.submission(range(at, at + EVENTS)) for at in range(0, 4_000, EVENTS)]
-            first = await closed_loop(clients, probe, outstanding=outstanding)
+            first = await closed_loop(hands, probe, outstanding=outstanding)
             wanted = max(2, int(first.per_second * seconds) // EVENTS)
             starts = range(1_000_000, 1_000_000 + wanted * EVENTS, EVENTS)
             submissions = [author.submission(range(at, at + EVENTS)) for at in starts]
-            measured = await closed_loop(clients, submissions, outstanding=outstanding)
+            measured = await closed_loop(hands, submissions, outstanding=outstanding)
         finally:
             for client in clients:
                 await client.close()

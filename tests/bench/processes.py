@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -20,6 +21,7 @@ from node.storage.keystore import Keystore
 
 _STOP_S: Final = 20
 _POLL_S: Final = 0.05
+_PR_SET_PDEATHSIG: Final = 1
 _BASES: Final = 50
 PROJECT: Final = Path(__file__).resolve().parents[2]
 
@@ -41,6 +43,43 @@ def free_port_base(count: int = 4, *, gateways: bool = False) -> int:
             continue
         return base
     raise SystemExit("expected free ports on the loopback interface, found none")
+
+
+def free_ports(count: int) -> tuple[int, ...]:
+    """Ports that follow each other and are free now."""
+    base = free_port_base(count)
+    return tuple(range(base, base + count))
+
+
+def started(command: Sequence[str | Path], log: Path) -> subprocess.Popen[bytes]:
+    """A process that writes to a log and does not outlive this one, however this one ends."""
+    with log.open("ab") as said:
+        return subprocess.Popen(
+            command,
+            cwd=PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one thread starts them
+        )
+
+
+def _end_with_parent() -> None:
+    """Ask Linux for a signal when the process that started this one is gone."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def ended(processes: Iterable[subprocess.Popen[bytes]]) -> None:
+    """End processes, and wait for them; those that do not are killed."""
+    running = [process for process in processes if process.poll() is None]
+    for process in running:
+        process.send_signal(signal.SIGTERM)
+    for process in running:
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 class Validators:
@@ -82,14 +121,7 @@ class Validators:
     def start(self, name: str) -> None:
         """Start one validator."""
         command = [sys.executable, "-m", "node.cli", "run", "--role", "validator", "--folder"]
-        with (self.root / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                [*command, str(self.made.folders[name])],
-                cwd=PROJECT,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+        self.processes[name] = started([*command, self.made.folders[name]], self.root / f"{name}.log")
 
     async def wait_until_ready(self, name: str) -> None:
         """Wait until a validator answers and is connected to all others."""
@@ -124,12 +156,4 @@ class Validators:
 
     def stop(self) -> None:
         """End all, and wait for them."""
-        for process in self.processes.values():
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        for process in self.processes.values():
-            try:
-                process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        ended(self.processes.values())

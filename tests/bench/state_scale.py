@@ -30,7 +30,7 @@ from ledger.base.encoding import encode
 from node.init import create_network
 from tests.bench.filled import FIRST, fill, subject
 from tests.bench.ground import bucket
-from tests.bench.load import Author, Measured, closed_loop
+from tests.bench.load import Author, Measured, closed_loop, ingress
 from tests.bench.plots import draw
 from tests.bench.processes import PROJECT, Validators
 from tests.bench.replica import TRANSACTIONS, Ran, Replica
@@ -184,7 +184,7 @@ async def _four(root: Path, count: int, seconds: float) -> dict[str, Any]:
         clients = [network.client(name) for name in network.names]
         author = Author(network.key("maker"), "maker", network.network)
         draw_from, new = Random(count), iter(range(FIRST + count, 2 * FIRST))
-        measured = Measured()
+        hands, measured = [ingress(client) for client in clients], Measured()
         try:
             while measured.seconds < seconds:
                 submissions = []
@@ -192,11 +192,11 @@ async def _four(root: Path, count: int, seconds: float) -> dict[str, Any]:
                     is_first = place % 2 == 0
                     numbers = [next(new) if is_first else FIRST + draw_from.randrange(count) for _ in range(EVENTS)]  # fmt: skip
                     submissions.append(author.submission(numbers, is_first=is_first))
-                stretch = await closed_loop(clients, submissions, outstanding=_OUTSTANDING)
+                stretch = await closed_loop(hands, submissions, outstanding=_OUTSTANDING)
                 measured.events += stretch.events
                 measured.refused += stretch.refused
                 measured.seconds += stretch.seconds
-                measured.latencies += stretch.latencies
+                measured.took += stretch.took
         finally:
             for client in clients:
                 await client.close()
