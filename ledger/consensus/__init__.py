@@ -10,10 +10,11 @@ The driver's contract
 =====================
 Whoever drives the machine (node/validator, the simulator) keeps these; safety hangs on 1, 2, 3 and 7.
 
-1. **Order.** Effects are carried out in the order given. A `Persist` appends records to the vote log; nothing that
-   follows it (`Send`, `Broadcast`, `Commit`) may take place before the log *and everything stored under 2* is synced.
+1. **Order.** Effects are carried out in the order given. A `Persist` appends records to the vote log; no vote or proposal
+   that follows it (`Send`, `Broadcast`) may leave before the log *and everything stored under 2* is synced.
    Many steps may share one sync: collect the effects of a loop turn, append every record, sync once, then do the rest
-   in order. A `Persist` that nothing follows needs no sync of its own. A failed sync ends the process.
+   in order. Everything else (certificates, a `Commit`) promises nothing of this validator's and needs no sync: whoever
+   signed a certificate synced first. A failed sync ends the process.
 2. **Batches.** A batch is handed in by `BatchHeld` only when it is *held*: complete, every signature, cap and
    transaction checked, every open item's bytes present and matching, all of it written to the payload store (the sync
    of 1 then covers it; the payload store is synced *before* the log's records are written, or both are one file, so
@@ -29,7 +30,8 @@ Whoever drives the machine (node/validator, the simulator) keeps these; safety h
 4. **Execution.** `Execute(block_hash, block)`: execute on top of the state after `block.header.parent`, as an overlay
    that can be undone, and answer with `Executed(block_hash, outcome)`, in a later step, whenever it is done. Blocks
    that lose a view may have been executed: whatever stands above the parent is undone first. The outcome must depend
-   on nothing but the chain. The parent was executed or committed before; all batches are held.
+   on nothing but the chain. The parent was executed or committed before, and stands; all batches are held. One is asked for at a
+   time; a block that was undone and is built on after all is asked for again.
 5. **Commit.** `Commit(block_hash, block, outcome, certificate)`, in order of height: final. Make it durable, drop other
    overlays, answer clients. `certificate` is the block's own finalisation, or None for a block that is final through
    a descendant (which then follows in the same step); with it, header, outcome and certificate are a checkpoint. If
@@ -48,12 +50,12 @@ Whoever drives the machine (node/validator, the simulator) keeps these; safety h
    The epoch is the block's, or the next one if the block closes its epoch: then it is the anchor, and has no certificate.
 8. **Compaction.** Once the last `Commit` is durable, the log may be replaced by `live_records()`. These include what the
    log holds of later epochs.
-9. **Timer.** `SetTimer(at_ms)` replaces the timer set before; call `step` with `Tick()` at or after it. Early, late or
+9. **Timer.** `now_ms` stands still while a block is executed. `SetTimer(at_ms)` replaces the timer set before; call `step` with `Tick()` at or after it. Early, late or
    repeated ticks are harmless.
 10. `Accuse(evidence)` becomes an evidence transaction; `Alarm` goes to the operator; `Drop(peer)` closes the connection;
     `SendClosing(peer, epoch)` asks to send the certificate of the block that closed `epoch`, from the stores; `Halt(error)` means that this node contradicts what a quorum certified: stop, keep the data, rebuild.
 11. **The end of an epoch.** `EndEpoch` follows the `Commit` of the block that closed it; whatever is still to be executed or
-    was handed in falls away. Make the chain durable up to that block; only then may the private key of the epoch be
+    was handed in falls away. Make the log and the chain durable up to that block; only then may the private key of the epoch be
     destroyed, and it must be. Then a machine for the next epoch starts as in 7, on the same log, with its own set, key and
     parameters; a `Connected` for every peer that is connected, a `BatchHeld` for every batch that waits. A node without a
     seat passes no key: it follows, and is never to send what was signed by a key it has no more.

@@ -36,6 +36,8 @@ class BatchPool:
         """`may_close`: whether a change closes this epoch and is approved."""
         self._may_close = may_close
         self._held: dict[bytes, BatchHeld] = {}
+        self._changes: dict[bytes, Transaction] = {}
+        """Of those, the changes of epoch."""
         self._recalled: dict[bytes, BatchHeld] = {}
         self._charged = dict.fromkeys(range(FOLLOWER, validators), 0)
         self._window = deque(recent, maxlen=BATCH_WINDOW_BLOCKS)
@@ -84,6 +86,8 @@ class BatchPool:
                 f"{SUBJECTS_PER_BLOCK} subjects at most, got {len(batch.transactions)}, {batch.size}, {batch.subjects}",
             )
         self._held[batch.digest] = batch
+        if batch.change is not None:
+            self._changes[batch.digest] = batch.change
         self._charged[batch.origin] += batch.size
         return True
 
@@ -96,7 +100,7 @@ class BatchPool:
 
     def changes(self) -> list[tuple[bytes, Transaction]]:
         """The changes that may close this epoch, oldest first."""
-        return [(digest, batch.change) for digest, batch in self._held.items() if batch.change is not None]
+        return list(self._changes.items())
 
     def change_in(self, digests: Iterable[bytes]) -> Transaction | None:
         """The first change of epoch in these held batches, whatever it holds."""
@@ -106,11 +110,21 @@ class BatchPool:
     def drop(self, digest: bytes) -> None:
         """Let go of a batch that nobody may propose any more."""
         batch = self._held.pop(digest, None)
+        self._changes.pop(digest, None)
         if batch is not None:
             self._charged[batch.origin] -= batch.size
 
-    def select(self, ordered: Collection[bytes]) -> tuple[bytes, ...]:
-        """The batches for a fresh block: the oldest held ones that no block of `ordered` has, as many as fit."""
+    def subjects(self, digests: Iterable[bytes]) -> int:
+        """How many subjects these held batches have together."""
+        return sum(self._get(digest).subjects for digest in digests)
+
+    def select(
+        self, ordered: Collection[bytes], most_subjects: int = SUBJECTS_PER_BLOCK
+    ) -> tuple[bytes, ...]:
+        """The batches for a fresh block: the oldest held ones that no block of `ordered` has, as many as fit.
+
+        At least one, and no more than have `most_subjects` together.
+        """
         chosen: list[BatchHeld] = []
         transactions = size = subjects = 0
         for digest, batch in self._held.items():
@@ -124,6 +138,7 @@ class BatchPool:
                 or transactions > TRANSACTIONS_PER_BLOCK
                 or size > BLOCK_BYTES
                 or subjects > SUBJECTS_PER_BLOCK
+                or (chosen and subjects > most_subjects)
             ):
                 break
             chosen.append(batch)

@@ -59,13 +59,16 @@ class Finality:
     # ---- executing and committing
 
     def waiting(self) -> list[Node]:
-        """The blocks not executed on the way to the final block, else to the highest notarised one, lowest first."""
-        waiting = [node for node in self._final_path() if not node.is_executed]
+        """The blocks to execute on the way to the final block, else to the highest notarised one, lowest first.
+
+        Those executed before and undone for another branch are among them as long as a block above is to be executed.
+        """
+        waiting = _to_execute(self._final_path())
         highest = self.highest_notarised()
         if waiting or highest is None:
             return waiting
         path, missing = self._tree.path(highest[1].hash)
-        return [] if missing is not None else [node for node in path if not node.is_executed]
+        return [] if missing is not None else _to_execute(path)
 
     def committable(self) -> tuple[list[Node], Certificate] | None:
         """The executed blocks up to the lowest directly certified one, and its finalisation."""
@@ -127,3 +130,9 @@ class Finality:
             return False
         path, missing = self._tree.path(final.claim.block)
         return bool(path) and missing == path[0].parent and path[0].height <= self._tree.root.height + 1
+
+
+def _to_execute(path: list[Node]) -> list[Node]:
+    if all(node.is_executed for node in path):
+        return []
+    return [node for node in path if not node.stands]

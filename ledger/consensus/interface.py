@@ -127,6 +127,8 @@ class Executed:
 
     block_hash: bytes
     outcome: Outcome
+    took_ms: int = 0
+    """How long it took: blocks proposed here are made no larger than can be executed in good time (CONSENSUS 11)."""
 
 
 Input = Begin | Tick | Connected | OthersChanged | Received | BatchHeld | Executed
@@ -136,7 +138,7 @@ Input = Begin | Tick | Connected | OthersChanged | Received | BatchHeld | Execut
 
 @dataclass(frozen=True, slots=True)
 class Persist:
-    """Append to the vote log; synced before anything that follows takes place."""
+    """Append to the vote log; synced before a vote or proposal that follows leaves."""
 
     records: tuple[Record, ...]
 

@@ -100,6 +100,8 @@ class Consensus:
             setup, me, self._views, self._tree, self._finality, self._batches, self._pacing, self._outbox
         )
         self._committed_view = 0
+        self._executing: bytes | None = None
+        """The block that is to be executed now: one at a time, so that what stands is known (`Node.stands`)."""
         self._final_at_ms = 0
         self._timer_at_ms: int | None = None
         self._now_ms = 0
@@ -193,7 +195,7 @@ class Consensus:
         if isinstance(event, Received):
             self._receive(event.peer, event.message)
         elif isinstance(event, BatchHeld):
-            self._batches.add(event, is_wanted=self.wants_batch(event.digest))
+            self._on_batch(event)
         elif isinstance(event, Executed):
             self._executed(event)
         elif isinstance(event, Tick):
@@ -270,6 +272,14 @@ class Consensus:
             view.notarised_at_ms = self._now_ms
         self._repeat_own_words()
         self._exchange.tell_next_peer(self._now_ms)
+
+    def _on_batch(self, batch: BatchHeld) -> None:
+        """Hold a batch. Where work is pending already, it is news to the leader, and where a block or a vote waits."""
+        is_wanted = self.wants_batch(batch.digest)
+        view = self._views.at(self._views.current)
+        is_waiting = view.proposal is not None and may_notarise(view, view.number)
+        self._is_news = is_wanted or is_waiting or not self._batches or self.leader == self.me
+        self._batches.add(batch, is_wanted=is_wanted)
 
     # ---- messages
 
@@ -540,7 +550,8 @@ class Consensus:
         parent = self._rules.find_parent(number)
         if isinstance(parent, Wait):
             return False
-        block = self._rules.fresh_block(number, parent.node, self._wall_ms)
+        most = self._pacing.subjects_in_time()
+        block = self._rules.fresh_block(number, parent.node, self._wall_ms, most)
         if block is None and self._is_reproposal_due(parent):
             block = parent.node.block
         if block is None and parent.node.height == self._finality.height() and self._is_heartbeat_due():
@@ -618,19 +629,22 @@ class Consensus:
 
     def _execute(self) -> bool:
         """Have the next block executed, one at a time, once its batches are held."""
-        waiting = self._finality.waiting()
-        if not waiting or waiting[0].executing:
+        waiting = () if self._executing is not None else self._finality.waiting()
+        if not waiting:
             return False
         node = waiting[0]
         if not all(digest in self._batches for digest in node.block.batches):
             return False
-        node.executing = True
+        self._executing = node.hash
         self._outbox.add(Execute(node.hash, node.block))
         return True
 
     def _executed(self, event: Executed) -> None:
+        if event.block_hash != self._executing:
+            return
+        self._executing = None
         node = self._tree.get(event.block_hash)
-        if node is None or node.is_executed:
+        if node is None:
             return
         parent = self._tree.get(node.parent)
         outcome = event.outcome
@@ -641,7 +655,8 @@ class Consensus:
         ):
             self._halt("expected an outcome of the block asked for, on its parent's outcome, got another")
             return
-        node.executing = False
+        self._tree.stand(node)
+        self._pacing.executed(self._batches.subjects(node.block.batches), event.took_ms)
         node.outcome = outcome
         node.outcome_hash = outcome.hash_in(self._validators.network)
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from ledger.base.limits import SUBJECTS_PER_BLOCK
 from ledger.chain.validators import ValidatorSet
 from ledger.consensus.interface import Parameters
 
 _DOUBLINGS_MAX: Final = 3
 _MISSED_TURNS: Final = 2
+_TELLING_SUBJECTS: Final = 100
+"""A block of fewer tells little of how long a subject takes."""
 VIEWS_AHEAD: Final = 2
 """Votes and proposals are accepted in the current view and this many after it (CONSENSUS 26)."""
 
@@ -38,6 +41,22 @@ class Pacing:
         self._last_timely = [0] * self._count
         self._missed_turns = [0] * self._count
         self._left_at_ms: dict[int, int] = {}
+        self._subject_us = 0
+        """How long executing takes for each subject of a block; 0: not known."""
+
+    # ---- the size of blocks
+
+    def executed(self, subjects: int, took_ms: int) -> None:
+        """A block with so many subjects was executed."""
+        if subjects >= _TELLING_SUBJECTS:
+            took_us = 1_000 * took_ms // subjects
+            self._subject_us = took_us if not self._subject_us else (3 * self._subject_us + took_us) // 4
+
+    def subjects_in_time(self) -> int:
+        """How many subjects can be executed in t_l / 2: in a longer block others run out of patience with who is busy."""
+        if not self._subject_us:
+            return SUBJECTS_PER_BLOCK
+        return min(SUBJECTS_PER_BLOCK, 1_000 * self.half_ms // self._subject_us)
 
     # ---- timers
 

@@ -288,7 +288,7 @@ class Rules:
                 return Wait((NeedCertificate(Kind.NOTARISE, below), NeedCertificate(Kind.NULLIFY, below)))
         return _BOUND
 
-    def fresh_block(self, view: int, parent: Node, wall_ms: int) -> Block | None:
+    def fresh_block(self, view: int, parent: Node, wall_ms: int, most_subjects: int) -> Block | None:
         """A new block on `parent`: a change of epoch alone, else the oldest batches; None without either, or room."""
         path, _ = self._tree.path(parent.hash)
         if self.is_closing(parent) or not self.has_room(path):
@@ -296,7 +296,7 @@ class Rules:
         ordered = {digest for node in path for digest in node.block.batches}
         time_ms = max(wall_ms, parent.block.header.time_ms + 1)
         change = self._due_change(ordered, parent.height + 1, time_ms)
-        digests = change or self._batches.select(ordered)
+        digests = change or self._batches.select(ordered, most_subjects)
         return self._block(view, parent, digests, time_ms, closes_epoch=bool(change)) if digests else None
 
     def heartbeat_block(self, view: int, parent: Node, wall_ms: int) -> Block | None:

@@ -1,8 +1,8 @@
 """The consensus machine's hands: input -> step -> persist + sync -> send (ledger/consensus/__init__.py, the contract).
 
-Inputs that come in one turn of the event loop are stepped one after another; their records are appended, one sync makes
-them durable together with the batches and bytes they rest on, and only then anything leaves. Execution comes after that,
-so that it never delays a vote that is ready. A failed sync, or an error nobody foresaw, ends the process: what is on disk
+Inputs that come in one turn of the event loop are stepped one after another; their records are appended. Where this
+validator says something of its own, one sync makes them durable together with the batches and bytes they rest on, and
+only then anything leaves. Execution comes after that, so that it never delays a vote that is ready. A failed sync, or an error nobody foresaw, ends the process: what is on disk
 is whole, and a restart is the one recovery there is.
 """
 
@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 from ledger.base.errors import Code, CustodyError, UnavailableError
 from ledger.chain.block import Block, Outcome
 from ledger.chain.evidence import Evidence
+from ledger.chain.votes import Proposal, Vote
 from ledger.consensus import Consensus
 from ledger.consensus.interface import (
     Accuse,
@@ -85,6 +87,14 @@ class Surroundings(Protocol):
         """This node must stop."""
 
 
+def is_promise(effect: Effect) -> bool:
+    """Whether with it something leaves that this validator signed: a vote or a proposal, now or again.
+
+    Certificates and blocks prove themselves, and what a position or a question says binds nobody.
+    """
+    return isinstance(effect, Send | Broadcast) and isinstance(effect.message, Vote | Proposal)
+
+
 class Driver:
     """Runs one machine on the event loop."""
 
@@ -101,6 +111,7 @@ class Driver:
         self._timer: asyncio.TimerHandle | None = None
         self._is_stopped = False
         self._has_unsynced = False
+        self._executing_ms = 0
         self.turns = 0
         self.steps = 0
         self.syncs = 0
@@ -172,36 +183,46 @@ class Driver:
         unforeseen.__cause__ = error
         self._around.fail(unforeseen)
 
+    def _now_ms(self) -> int:
+        """The machine's time: it stands still while a block is executed, since nobody can be heard meanwhile.
+
+        Else whatever takes longer than a time-out would end views whose proposals and votes have long come in.
+        """
+        return self._clock.now_ms() - self._executing_ms
+
     def _step_all(self) -> list[Effect]:
         effects: list[Effect] = []
         step, inputs = self.machine.step, self._inputs
         while inputs:
             self.steps += 1
-            effects += step(self._clock.now_ms(), self._clock.wall_ms(), inputs.popleft())
+            effects += step(self._now_ms(), self._clock.wall_ms(), inputs.popleft())
         return effects
 
     def _perform(self, effects: list[Effect]) -> None:
-        """Carry out the effects of a turn: all records first, one sync, then the rest in order."""
+        """Carry out the effects of a turn: all records first, one sync if a promise leaves, then the rest in order."""
         append = self._stores.votes.append
+        logged: dict[int, bytes] = {}
         must_sync = False
         for effect in effects:
             if isinstance(effect, Persist):
                 self._has_unsynced = True
                 for record in effect.records:
-                    append(encode_message(record))
-            elif self._has_unsynced and isinstance(effect, Send | Broadcast | Commit):
+                    data = logged[id(record)] = encode_message(record)
+                    append(data)
+            elif self._has_unsynced and is_promise(effect):
                 must_sync = True
         if must_sync:
             self.syncs += 1
             self._stores.sync_before_sending()
             self._has_unsynced = False
         for effect in effects:
-            self._carry_out(effect)
+            self._carry_out(effect, logged)
 
-    def _carry_out(self, effect: Effect) -> None:
+    def _carry_out(self, effect: Effect, logged: Mapping[int, bytes]) -> None:
+        """`logged`: by identity, the bytes of what was logged in this turn, which is sent as it stands there."""
         around = self._around
         if isinstance(effect, Broadcast):
-            around.broadcast(encode_message(effect.message))
+            around.broadcast(logged.get(id(effect.message)) or encode_message(effect.message))
         elif isinstance(effect, Send):
             around.send(effect.peer, encode_message(effect.message))
         elif isinstance(effect, Execute):
@@ -233,7 +254,7 @@ class Driver:
     def _set_timer(self, at_ms: int) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        delay_s = max(0, at_ms - self._clock.now_ms()) / 1000 + _TICK_S
+        delay_s = max(0, at_ms - self._now_ms()) / 1000 + _TICK_S
         self._timer = self._loop.call_later(delay_s, self.post, Tick())
 
     # ---- execution
@@ -247,9 +268,12 @@ class Driver:
         ):
             return
         effect = self._executions.popleft()
+        began_ms = self._clock.now_ms()
         try:
             outcome = self._around.execute(effect.block_hash, effect.block)
         except Exception as error:  # noqa: BLE001 - as above
             self._fail(error)
             return
-        self.post(Executed(effect.block_hash, outcome))
+        took_ms = self._clock.now_ms() - began_ms
+        self._executing_ms += took_ms
+        self.post(Executed(effect.block_hash, outcome, took_ms))

@@ -504,6 +504,7 @@ class Validator:
     def end_epoch(self) -> None:
         """The epoch is over: make its chain durable, then go on in the next one with its set, key and parameters."""
         names, before = self._roster.names, self.machine
+        self.stores.sync_before_sending()
         self.stores.blocks.sync()
         self._begin_epoch()
         self.driver.replace(self.machine)

@@ -33,6 +33,16 @@ def test_batches_leave_in_order_of_arrival() -> None:
     assert pool.digests(2) == (digest("c"), digest("a"))
 
 
+def test_a_block_is_made_no_larger_than_asked_but_for_its_first_batch() -> None:
+    pool = BatchPool(4, (), lambda _: True)
+    for name, subjects in (("a", 5), ("b", 3), ("c", 1)):
+        pool.add(batch(name, subjects=subjects))
+    assert pool.select((), 8) == (digest("a"), digest("b"))
+    assert pool.select((), 7) == (digest("a"),)
+    assert pool.select((), 0) == (digest("a"),)
+    assert pool.subjects([digest("a"), digest("c")]) == 6
+
+
 @pytest.mark.parametrize(
     ("one", "two"),
     [

@@ -6,12 +6,22 @@ from collections.abc import Iterable
 
 import pytest
 
+from ledger.base.limits import SUBJECTS_PER_BLOCK
 from ledger.chain.certificate import Certificate
 from ledger.chain.votes import Kind, Proposal, Vote, notarise, nullify
-from ledger.consensus.interface import Broadcast, Connected, Effect, Parameters, Send, SetTimer
+from ledger.consensus.interface import (
+    BatchHeld,
+    Broadcast,
+    Connected,
+    Effect,
+    Executed,
+    Parameters,
+    Send,
+    SetTimer,
+)
 from ledger.consensus.messages import Announcement, Position
 from ledger.consensus.pacing import Pacing
-from tests.consensus.bench import Bench, digest, messages, of_kind, votes
+from tests.consensus.bench import Bench, digest, messages, of_kind, outcome_of, transactions_of, votes
 
 T_L = 150
 
@@ -30,6 +40,34 @@ def nullified_after(bench: Bench, limit_ms: int = 3_000) -> int:
         if nullify(0, view) in votes(bench.wait(5), Kind.NULLIFY):
             return bench.now_ms - started
     raise AssertionError(f"view {view} not nullified within {limit_ms} ms")
+
+
+# ---- the size of blocks
+
+
+def test_blocks_are_as_large_as_can_be_executed_in_half_of_t_l() -> None:
+    pacing = Pacing(Bench().validators, 0, Parameters())
+    assert pacing.subjects_in_time() == SUBJECTS_PER_BLOCK
+    pacing.executed(99, 5_000)  # of a few subjects: mostly what any block costs
+    assert pacing.subjects_in_time() == SUBJECTS_PER_BLOCK
+    pacing.executed(1_000, 100)
+    assert pacing.subjects_in_time() == 750
+    pacing.executed(1_000, 500)  # a busy moment counts for a quarter
+    assert pacing.subjects_in_time() == 375
+    for _ in range(50):
+        pacing.executed(1_000, 1)
+    assert pacing.subjects_in_time() == SUBJECTS_PER_BLOCK
+
+
+def test_a_leader_proposes_no_more_than_it_can_execute_in_time() -> None:
+    bench = Bench(2)
+    bench.give(BatchHeld(digest("large"), 0, transactions_of("large"), 650, 1_000))
+    block = bench.block(1, names=("large",))
+    bench.notarise_view(1, block)
+    bench.give(Executed(block.header.hash, outcome_of(block), took_ms=1_000))
+    bench.hold(*(str(number) for number in range(50)))  # of two subjects each
+    (proposal,) = messages(bench.nullify_view(2), Proposal)
+    assert len(proposal.block.batches) == 37
 
 
 # ---- timers

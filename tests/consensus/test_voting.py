@@ -655,6 +655,36 @@ def test_nothing_is_committed_before_it_is_executed() -> None:
     assert commits(bench.execute(block)) == [block]
 
 
+def test_a_block_undone_for_another_branch_is_executed_again_before_what_stands_on_it() -> None:
+    """Both branches were notarised, each where the other was not heard of; the first one goes on."""
+    bench = ready("a", "b", "c")
+    first, other = bench.block(1), bench.block(2, names=("b",))
+    bench.notarise_view(1, first)
+    bench.execute(first)
+    bench.nullify_view(1)
+    bench.hear(0, bench.certificate(notarise(0, 2, other.header.hash)))
+    assert executions(bench.hear(0, Blocks((other,)))) == [other]
+    bench.execute(other)
+    bench.nullify_view(2)
+    above = bench.block(4, first.header, ("c",))
+    bench.nullify_view(3)
+    bench.hear(0, bench.certificate(notarise(0, 4, above.header.hash)))
+    assert executions(bench.hear(0, Blocks((above,)))) == [first]
+    assert executions(bench.execute(first)) == [above]
+    middle = outcome_of(first).hash_in(NETWORK)
+    assert not executions(bench.execute(above, middle))
+    assert commits(bench.finalise_view(4, above, middle)) == [first, above]
+
+
+def test_blocks_are_executed_one_at_a_time() -> None:
+    bench = ready("a", "b")
+    first = bench.block(1)
+    second = bench.block(2, first.header, ("b",))
+    assert executions(bench.notarise_view(1, first)) == [first]
+    assert not executions(bench.notarise_view(2, second))
+    assert executions(bench.execute(first)) == [second]
+
+
 def test_a_different_certified_outcome_halts_with_a_clear_error() -> None:
     bench = ready()
     block = bench.block(1)

@@ -89,10 +89,10 @@ def test_what_a_block_costs_in_signatures_frames_and_syncs(network: Four) -> Non
         CONSENSUS_FRAME: 33,
     }
     assert counts.decodings == 53
-    # Batches, bytes of events and votes stand in one folder each: before the batch is told of, before either vote.
+    # Batches, bytes of events and votes stand in one folder each: before either vote, and for nothing that others signed.
     assert set(network.world.oracles.heights.values()) == {2}, "one block more"
     assert [status.state for status in network.answers()] == [State.FINAL] * 2
-    assert dict(network.syncs) == {"votes": 13, "payload": 4, "chain": 8}
+    assert dict(network.syncs) == {"votes": 8, "payload": 4, "chain": 8}
 
 
 def test_how_many_bytes_go_over_the_wire(network: Four) -> None:

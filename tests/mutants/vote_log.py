@@ -78,7 +78,7 @@ MUTANTS: Final = (
         _DRIVER,
         "        if must_sync:\n",
         "        for effect in effects:\n            if isinstance(effect, Broadcast):\n"
-        "                self._carry_out(effect)\n        effects = [e for e in effects if not isinstance(e, Broadcast)]\n"
+        "                self._carry_out(effect, logged)\n        effects = [e for e in effects if not isinstance(e, Broadcast)]\n"
         "        if must_sync:\n",
         _T_DRIVER + "test_nothing_leaves_before_what_it_speaks_of_is_synced",
     ),
