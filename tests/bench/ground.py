@@ -47,7 +47,10 @@ def _as_if_ground() -> Iterator[None]:
 
 
 def bucket(seconds: float, depth: int) -> dict[str, Any]:
-    """How many of 10^4 are taken in, and what observing those costs beside observing as many anywhere."""
+    """How many of 10^4 are taken in, and what observing those costs beside observing as many anywhere.
+
+    In whole blocks, and in blocks of one event each: then nothing else shares what it costs to hash the bucket.
+    """
     root = Path(tempfile.mkdtemp(prefix="custody-bucket-"))
     try:
         create_network(root / "network", state_depth=depth)
@@ -57,13 +60,16 @@ def bucket(seconds: float, depth: int) -> dict[str, Any]:
             _run(replica, anywhere, Ran(), is_first=True)
             _run(replica, ground, made, is_first=True)
             kept = range(_FIRST, _FIRST + made.events - made.refused)
-            costs = [_cost(replica, numbers, seconds / 2) for numbers in (anywhere, kept)]
+            costs = [_cost(replica, numbers, seconds / 4) for numbers in (anywhere, kept)]
+            alone = [_cost_alone(replica, numbers, seconds / 4) for numbers in (anywhere, kept)]
         return {
             "ground": made.events,
             "taken_in": made.events - made.refused,
             "us_per_event_making": round(1e6 * made.cpu_seconds / made.events, 1),
             "us_per_event_anywhere": costs[0],
             "us_per_event_in_one_bucket": costs[1],
+            "us_per_block_of_one_anywhere": alone[0],
+            "us_per_block_of_one_in_one_bucket": alone[1],
         }
     finally:
         shutil.rmtree(root, ignore_errors=True)
@@ -73,6 +79,15 @@ def _cost(replica: Replica, numbers: range, seconds: float) -> float:
     ran = Ran()
     while ran.seconds < seconds:
         _run(replica, numbers, ran, is_first=False)
+    return round(1e6 * ran.cpu_seconds / ran.events, 1)
+
+
+def _cost_alone(replica: Replica, numbers: range, seconds: float) -> float:
+    ran = Ran()
+    while ran.seconds < seconds:
+        for number in numbers[:100]:
+            signed = replica.author.transaction((number,), replica.now_ms, is_first=False)
+            replica.run(replica.batches([signed]), ran)
     return round(1e6 * ran.cpu_seconds / ran.events, 1)
 
 

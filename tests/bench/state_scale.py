@@ -280,7 +280,7 @@ def _markdown(found: dict[str, Any]) -> str:
     lines = ["| subjects | " + " | ".join(names) + " | four validators, events/s |", "|---" * (len(names) + 2) + "|"]  # fmt: skip
     for size, one in found["sizes"].items():
         cells = [f"{one[field]:,}" for _, field in _COLUMNS]
-        four = f"{one['four']['events_per_second']:,}" if "four" in one else "does not fit"
+        four = f"{one['four']['events_per_second']:,}" if "four" in one else "not measured"
         lines.append(f"| {int(size):,} | " + " | ".join(cells) + f" | {four} |")
     return "\n".join(lines) + f"\n\nOne bucket: {found['bucket']}\n"
 
