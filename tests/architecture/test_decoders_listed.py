@@ -36,6 +36,7 @@ ELSEWHERE = {
     "ledger.base.merkle:root_from_inclusion": "takes hashes; forged paths are tests/fuzz/forge",
     "ledger.proof.anchor:anchor_from_genesis": VALUES,
     "ledger.chain.transaction:read_events": INNER,
+    "ledger.trade.slices:read_exactly": INNER,
     "ledger.chain.transaction:extract_hash": VALUES,
     "ledger.trade.extract.event:extract_read": VALUES,
     "ledger.chain.transaction:extract_hash_of": VALUES,

@@ -25,6 +25,7 @@ from ledger.trade.identifiers import (
     lot_of,
     seal,
     seal_number,
+    spelling,
 )
 from ledger.trade.identifiers.alphabet import (
     has_gmn_check_pair,
@@ -125,6 +126,17 @@ def test_total_idempotent_and_plain(text: str) -> None:
     assert check_canonical(identifier.text) == identifier
     assert len(identifier.text) <= IDENTIFIER_BYTES
     assert all("!" <= one <= "~" for one in identifier.text)
+
+
+@given(
+    st.from_regex(r"https://id\.gs1\.org/01/[0-9]{13,15}/(21|10|235)/[A-Za-z0-9%./\-]{0,22}", fullmatch=True),
+    st.booleans(),
+)
+def test_a_plain_serial_is_what_its_link_says(text: str, mended: bool) -> None:
+    text = text[:35] + gs1_check_digit(text[22:35]) + text[36:] if mended else text
+    assert canonical(text) == spelling._read(text)
+    if canonical(text).text == text:
+        assert canonical(text).kind is not Kind.ITEM or lot_beside(text) is None
 
 
 @given(first=serials, second=serials)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ledger.base.errors import Code, FormError
 from ledger.base.limits import CONTEXT_BYTES, DOCUMENT_BYTES, EVENT_BYTES, JSON_DEPTH
-from ledger.trade.slices import Number, Slices, document_slices, parse
+from ledger.trade.slices import Number, Slices, document_slices, parse, read_exactly
+from tests.bench.load import event_of
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**17), 10**17) | st.text(),
@@ -53,6 +55,46 @@ def test_never_reads_what_a_stock_reader_refuses(data: bytes) -> None:
         return
     assert plain(value) == json.loads(data.decode())
     assert data == data.strip()
+
+
+PIECES = st.sampled_from(
+    (
+        "{", "}", "[", "]", ",", ":", '"a"', '"b"', '""', '"a":', '"b":', '"\\u0061":', '"\x7f"', '"\t"', " ", "\n", "1", "-0", "01",
+        "1.5e3", "1.", "12345678901234567", "123456789012345678", "1234567890123456789", "NaN", "-Infinity", "true", "null", "nul",
+        "\ufeff", "\u0661", "é", "[" * 32, "]" * 32, '{"a":1}', '{"a":[1,{"b":null}]}',
+    )
+)  # fmt: skip
+
+
+def said(read: Callable[[bytes], Any], data: bytes) -> Any:
+    try:
+        return repr(read(data))  # tells 1 from True, and the order of members
+    except FormError as error:
+        return error.code, error.message
+
+
+@given(
+    st.lists(PIECES, max_size=12).map("".join).map(str.encode)
+    | st.binary(max_size=12)
+    | json_values.map(json.dumps).map(str.encode)
+)
+@example(b'{"a":1,"a":1}')
+@example(b"[" * JSON_DEPTH + b"]" * JSON_DEPTH)
+@example(b"[" * (JSON_DEPTH + 1) + b"]" * (JSON_DEPTH + 1))
+@example(b"1234567890123456789")
+@example(b'{"a":NaN}')
+@example(b'"\\ud800"')
+@example(b" 1")
+@example(b"1 ")
+def test_the_stock_scanner_never_answers_otherwise_than_the_own_reader(data: bytes) -> None:
+    assert said(lambda one: parse(one, EVENT_BYTES), data) == said(read_exactly, data)
+
+
+@given(st.integers(0, 699), st.integers(0, 127))
+def test_nor_does_it_on_an_event_with_a_changed_byte(place: int, value: int) -> None:
+    data = bytearray(event_of(7, is_first=True))
+    data[place % len(data)] = value
+    assert said(lambda one: parse(one, EVENT_BYTES), bytes(data)) == said(read_exactly, bytes(data))
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,10 @@ _VERBS: Final = ("ADD", "OBSERVE", "DELETE")
 _BINDING: Final = (Action.BIND, Action.UNBIND, Action.UNBIND_ALL)
 _OFFICIAL: Final = (Action.HOLD, Action.RELEASE, Action.PERMIT)
 _SEALS: Final = ("seal", "otherSeal", "reseal")
+_FLAG_OF_SEALS: Final[Mapping[str | None, int]] = {
+    "otherSeal": int(Flag.OTHER_SEAL),
+    "reseal": int(Flag.RESEAL),
+}
 # Which custody terms have a meaning in which action, beside the seals.
 _TERMS_OF: Final = {
     Action.ACCEPT: ("missing", "count"),
@@ -164,7 +168,7 @@ class _Reading:
             source=self.source,
             place=self.place,
             documents=() if action in _BINDING else self._mentions(),
-            flags=int(flags),
+            flags=flags,
             openness=int(openness),
             cites=self._cites(action),
             measure=self.extensions.measure() if measured else None,
@@ -275,34 +279,34 @@ class _Reading:
             subjects.add(Role.PLACE, Named(canonical(self.place), None, self.place))
         return subjects.all()
 
-    def _seals(self, action: Action) -> tuple[tuple[str, ...], Flag]:
+    def _seals(self, action: Action) -> tuple[tuple[str, ...], int]:
         if action == Action.PERMIT:
-            return (), Flag.NONE
+            return (), 0
         seals, said = self.extensions.seals()
-        return seals, {"otherSeal": Flag.OTHER_SEAL, "reseal": Flag.RESEAL}.get(said or "", Flag.NONE)
+        return seals, _FLAG_OF_SEALS.get(said, 0)
 
-    def _flags(self, action: Action, meant: Action, subjects: tuple[Subject, ...]) -> Flag:
-        flags = Flag.NONE
+    def _flags(self, action: Action, meant: Action, subjects: tuple[Subject, ...]) -> int:
+        flags = 0  # flags that join as integers: as members of their enumeration they take a microsecond each time
         if meant == Action.ACCEPT and not _RESERVED.isdisjoint(self._dispositions()):
-            flags |= Flag.RESERVATION
-        if any(subject.role == Role.MISSING for subject in subjects):
-            flags |= Flag.FEWER
+            flags |= int(Flag.RESERVATION)
+        if Role.MISSING in [subject.role for subject in subjects]:
+            flags |= int(Flag.FEWER)
         if action == Action.HOLD and self.extensions.terms["measure"] == "seize":
-            flags |= Flag.SEIZE
+            flags |= int(Flag.SEIZE)
         if self.type == ASSOCIATION:
-            flags |= Flag.ASSOCIATION
+            flags |= int(Flag.ASSOCIATION)
         if not self.pattern.is_known_step:
-            flags |= Flag.UNKNOWN_STEP
+            flags |= int(Flag.UNKNOWN_STEP)
         if self.counterparty is not None and canonical(self.counterparty).kind not in _PARTY_KINDS:
-            flags |= Flag.UNREADABLE_PARTY
+            flags |= int(Flag.UNREADABLE_PARTY)
         texts = [subject.identifier for subject in subjects] + [
             named.identifier.text for named in self.documents
         ]
         texts += [
             text for text in (self.counterparty, self.source, self.place, self._transformation()) if text
         ]
-        if any(canonical(text).kind is Kind.OPAQUE for text in texts):
-            flags |= Flag.OPAQUE
+        if Kind.OPAQUE in [canonical(text).kind for text in texts]:
+            flags |= int(Flag.OPAQUE)
         return flags
 
     def _dispositions(self) -> list[int]:

@@ -71,7 +71,7 @@ def time_ms(text: str, field: str) -> int:
     match = _TIME.fullmatch(text)
     if match is None:
         raise _bad_time(field, text)
-    year, month, day, hour, minute, second = (int(match[group]) for group in range(1, 7))
+    year, month, day, hour, minute, second = map(int, match.groups()[:6])
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     if not (year >= 1 and 1 <= month <= 12 and hour < 24 and minute < 60 and second < 60):
         raise _bad_time(field, text)

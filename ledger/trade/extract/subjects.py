@@ -155,7 +155,8 @@ def lot_made_from(names: Names, members: Event, prefixes: Prefixes) -> tuple[Ide
     lots: list[Identifier | None] = []
     for identifier, _quantity, written in names.objects:
         if identifier.kind is Kind.ITEM:
-            lot = lot_beside(prefixes.expanded(written))
+            # What is written as the canonical text has no lot beside it.
+            lot = None if written == identifier.text else lot_beside(prefixes.expanded(written))
             lots.append(lot if lot is not None or number is None else lot_of(identifier, number))
     first = lots[0] if lots else None
     return (first, len(lots)) if first is not None and lots.count(first) == len(lots) else None

@@ -48,8 +48,10 @@ def _read(uri: str) -> Identifier:
     return _other(uri)
 
 
-# The rules ask again for the same identifier in every event of its life; long texts are never kept.
-_remembered: Final = lru_cache(maxsize=_CACHED)(_read)
+@lru_cache(maxsize=_CACHED)
+def _remembered(uri: str) -> Identifier:
+    """The rules ask again for the same identifier in every event of its life; long texts are never kept."""
+    return _plain_serial(uri) or _read(uri)
 
 
 @lru_cache(maxsize=_CACHED)
