@@ -128,6 +128,8 @@ class Gateway:
         self.validator = LocalClient(socket)
         self.submitter = LocalClient(socket)
         self._follower = LocalClient(socket)
+        self.index_halted: Callable[[], CustodyError | None] = lambda: None
+        """Why the query index stands still; None while it follows, or where there is none."""
         self.registry = RegistryView(_Asked(self))
         self.metrics = Metrics()
         self.intake = Intake(self.metrics, body_s=body_s)

@@ -8,7 +8,9 @@ fast reader is used; what is of no use to a query here is passed over and refuse
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from ledger.base.errors import Code, FormError
@@ -47,9 +49,6 @@ _CLASSES: Final = {
     "inputQuantityList": "inputEPCClass",
     "outputQuantityList": "outputEPCClass",
 }
-_PLAIN: Final = {"type", "action"}
-_IDENTIFIERS: Final = {"parentID", "transformationID"}
-_PLACES: Final = {"readPoint", "bizLocation"}
 _PARTIES: Final = {"sourceList": "source", "destinationList": "destination"}
 _SENSOR_TIMES: Final = {"time", "startTime", "endTime"}
 SENSOR_URIS: Final = {
@@ -62,11 +61,15 @@ _SENSOR_STANDARD: Final = (
     | {"type", "exception", "uom", "percRank", "booleanValue", "component", "coordinateReferenceSystem", "deviceMetadata",
        "rawData", "sensorMetadata", "sensorReport"}
 )  # fmt: skip
-_EVENT_STANDARD: Final = (
-    _INSTANCES.keys() | _CLASSES.keys() | _PLAIN | _PLACES | _PARTIES.keys()
-    | {"@context", "bizStep", "disposition", "eventID", "eventTime", "recordTime", "eventTimeZoneOffset", "persistentDisposition", "parentID",
-       "bizTransactionList", "transformationID", "ilmd", "errorDeclaration", "sensorElementList", "certificationInfo", "id"}
-)  # fmt: skip
+_WITHOUT_FACETS: Final = {
+    "@context",
+    "eventID",
+    "eventTime",
+    "recordTime",
+    "eventTimeZoneOffset",
+    "certificationInfo",
+    "id",
+}
 _ERROR_STANDARD: Final = {"declarationTime", "reason", "correctiveEventIDs", "@context", "id"}
 
 WORDS: Final[Mapping[str, Vocabulary]] = {
@@ -108,14 +111,11 @@ def derive(event: bytes, context: bytes | None) -> Derived:
     prefixes = prefixes_of(context)
     if "@context" in members:
         prefixes = prefixes.extended(members["@context"])
-    found = set[Facet]()
-    for facet in _Reading(members, prefixes).facets():
-        found.add(facet)
-        if len(found) >= FACETS_PER_EVENT:
-            break
+    reading = _Reading(members, prefixes)
+    reading.read()
     event_id = members.get("eventID")
     own = text_key(event_id) if isinstance(event_id, str) and event_id else None
-    return Derived(own, frozenset(found))
+    return Derived(own, frozenset(reading.found))
 
 
 _decode: Final = json.JSONDecoder(parse_float=Number, parse_int=Number).decode
@@ -126,164 +126,172 @@ def extension(scope: str, name: str) -> str:
     return f"{scope}:{name}"
 
 
+class _FullError(Exception):
+    """An event says more than is searched for."""
+
+
 class _Reading:
-    """One event being read."""
+    """One event being read. Each method adds to `found` what its part of the event says."""
 
     def __init__(self, members: dict[str, Any], prefixes: Prefixes) -> None:
+        self.found: set[Facet] = set()
         self._members = members
         self._expanded = prefixes.expanded
 
-    def facets(self) -> Iterator[Facet]:
-        for name, value in self._members.items():
-            if value is None:
-                continue
-            if name not in _EVENT_STANDARD:
-                yield from self._extension("", name, value)
-            elif name in _INSTANCES:
-                for one in _texts(value):
-                    yield from self._identifier(_INSTANCES[name], one)
-            elif name in _CLASSES:
-                yield from self._quantities(_CLASSES[name], value)
-            else:
-                yield from self._standard(name, value)
+    def read(self) -> None:
+        """All of it, or as much as an event is searched for."""
+        with suppress(_FullError):
+            for name, value in self._members.items():
+                if value is None:
+                    continue
+                part = _PARTS.get(name)
+                if part is not None:
+                    part(self, name, value)
+                elif name not in _WITHOUT_FACETS:
+                    self._extension("", name, value)
 
-    def _standard(self, name: str, value: Any) -> Iterator[Facet]:
-        """A member that every event may have, other than a list of objects."""
-        if name in _PLAIN and isinstance(value, str):
-            yield name, text_key(value if name == "action" else bare_type(self._expanded(value)))
-        elif name in ("bizStep", "disposition"):
-            yield from self._word(name, value)
-        elif name in _IDENTIFIERS:
-            yield from self._identifier(name, value)
-        elif name in _PARTIES:
-            yield from self._parties(_PARTIES[name], value)
-        elif name == "bizTransactionList":
-            yield from self._documents(value)
-        elif name == "sensorElementList":
-            yield from self._sensors(value)
-        elif isinstance(value, dict):
-            yield from self._part(name, value)
+    def _add(self, name: str, key: str) -> None:
+        self.found.add((name, key))
+        if len(self.found) >= FACETS_PER_EVENT:
+            raise _FullError
 
-    def _part(self, name: str, value: dict[str, Any]) -> Iterator[Facet]:
-        """A member that is an object."""
-        if name in _PLACES:
-            yield from self._place(name, value)
-        elif name == "persistentDisposition":
+    def instances(self, name: str, value: Any) -> None:
+        for one in _texts(value):
+            self.identifier(_INSTANCES[name], one)
+
+    def classes(self, name: str, value: Any) -> None:
+        facet = _CLASSES[name]
+        for element in _objects(value):
+            self.identifier(facet, element.get("epcClass"))
+            amount, unit = element.get("quantity"), element.get("uom")
+            if isinstance(amount, str) and is_number(amount):
+                self._add("quantity", number_key(amount))
+                if isinstance(unit, str):
+                    self._add(*measured("quantity", unit, amount))
+
+    def type(self, name: str, value: Any) -> None:
+        if isinstance(value, str):
+            self._add(name, text_key(bare_type(self._expanded(value))))
+
+    def action(self, name: str, value: Any) -> None:
+        if isinstance(value, str):
+            self._add(name, text_key(value))
+
+    def dispositions(self, name: str, value: Any) -> None:
+        if isinstance(value, dict):
             for change in ("set", "unset"):
                 for one in _texts(value.get(change)):
-                    yield from self._word(f"persistentDisposition_{change}", one)
-        elif name == "ilmd":
+                    self.word(f"{name}_{change}", one)
+
+    def instance_data(self, _: str, value: Any) -> None:
+        if isinstance(value, dict):
             for inner, member in value.items():
-                yield from self._extension("ILMD_", inner, member)
-        elif name == "errorDeclaration":
-            yield from self._error(value)
+                self._extension("ILMD_", inner, member)
 
     # ---- plain members
 
-    def _word(self, facet: str, value: Any) -> Iterator[Facet]:
+    def word(self, facet: str, value: Any) -> None:
         if isinstance(value, str) and value:
-            yield facet, text_key(WORDS[facet].bare(self._expanded(value)))
+            self._add(facet, text_key(WORDS[facet].bare(self._expanded(value))))
 
-    def _identifier(self, facet: str, value: Any) -> Iterator[Facet]:
+    def identifier(self, facet: str, value: Any) -> None:
         if isinstance(value, str) and value:
-            yield facet, canonical(self._expanded(value)).text
+            self._add(facet, canonical(self._expanded(value)).text)
 
-    def _time(self, facet: str, value: Any) -> Iterator[Facet]:
+    def _time(self, facet: str, value: Any) -> None:
         at_ms = read_time(value) if isinstance(value, str) else None
         if at_ms is not None:
-            yield facet, time_key(at_ms)
+            self._add(facet, time_key(at_ms))
 
-    def _quantities(self, facet: str, value: Any) -> Iterator[Facet]:
-        for element in _objects(value):
-            yield from self._identifier(facet, element.get("epcClass"))
-            amount, unit = element.get("quantity"), element.get("uom")
-            if isinstance(amount, str) and is_number(amount):
-                yield "quantity", number_key(amount)
-                if isinstance(unit, str):
-                    yield measured("quantity", unit, amount)
-
-    def _place(self, facet: str, value: dict[str, Any]) -> Iterator[Facet]:
-        yield from self._identifier(facet, value.get("id"))
+    def place(self, facet: str, value: Any) -> None:
+        if not isinstance(value, dict):
+            return
+        self.identifier(facet, value.get("id"))
         for name, member in value.items():
             if name != "id":
-                yield from self._extension(f"{facet}_", name, member)
+                self._extension(f"{facet}_", name, member)
 
-    def _parties(self, end: str, value: Any) -> Iterator[Facet]:
+    def parties(self, name: str, value: Any) -> None:
+        end = _PARTIES[name]
         for element in _objects(value):
             kind = element.get("type")
             word = PARTY_TYPE.bare(self._expanded(kind)) if isinstance(kind, str) else ""
-            yield from self._identifier(f"{end}_{word}", element.get(end))
+            self.identifier(f"{end}_{word}", element.get(end))
 
-    def _documents(self, value: Any) -> Iterator[Facet]:
+    def documents(self, _: str, value: Any) -> None:
         for element in _objects(value):
             kind, name = element.get("type"), element.get("bizTransaction")
             if isinstance(name, str) and name:
                 of = self._expanded(kind) if isinstance(kind, str) else ""
-                yield document_facet(of, self._expanded(name))
+                self._add(*document_facet(of, self._expanded(name)))
 
-    def _error(self, value: dict[str, Any]) -> Iterator[Facet]:
-        yield "errorDeclaration", _MARK
-        yield from self._time("errorDeclarationTime", value.get("declarationTime"))
-        yield from self._word("errorReason", value.get("reason"))
+    def error(self, _: str, value: Any) -> None:
+        if not isinstance(value, dict):
+            return
+        self._add("errorDeclaration", _MARK)
+        self._time("errorDeclarationTime", value.get("declarationTime"))
+        self.word("errorReason", value.get("reason"))
         for one in _texts(value.get("correctiveEventIDs")):
-            yield "correctiveEventID", text_key(one)
+            self._add("correctiveEventID", text_key(one))
         for name, member in value.items():
             if name not in _ERROR_STANDARD:
-                yield from self._extension("ERROR_DECLARATION_", name, member)
+                self._extension("ERROR_DECLARATION_", name, member)
 
     # ---- sensors
 
-    def _sensors(self, value: Any) -> Iterator[Facet]:
+    def sensors(self, _: str, value: Any) -> None:
         for element in _objects(value):
-            yield "sensorElementList", _MARK
+            self._add("sensorElementList", _MARK)
             metadata = element.get("sensorMetadata")
             if isinstance(metadata, dict):
-                yield from self._readings("SENSORMETADATA_", metadata)
+                self._readings("SENSORMETADATA_", metadata)
             for report in _objects(element.get("sensorReport")):
-                yield from self._readings("SENSORREPORT_", report)
+                self._readings("SENSORREPORT_", report)
             for name, member in element.items():
                 if name not in _SENSOR_STANDARD:
-                    yield from self._extension("SENSORELEMENT_", name, member)
+                    self._extension("SENSORELEMENT_", name, member)
 
-    def _readings(self, scope: str, members: dict[str, Any]) -> Iterator[Facet]:
+    def _readings(self, scope: str, members: dict[str, Any]) -> None:
         unit = members.get("uom")
         for name, value in members.items():
             if name not in _SENSOR_STANDARD:
-                yield from self._extension(scope, name, value)
+                self._extension(scope, name, value)
             elif name in SENSOR_NUMBERS:
                 if isinstance(value, str) and is_number(value):
-                    yield measured(name, unit, value) if isinstance(unit, str) else (name, number_key(value))
+                    self._add(
+                        *(measured(name, unit, value) if isinstance(unit, str) else (name, number_key(value)))
+                    )
             elif name in SENSOR_URIS:
-                yield from self._identifier(name, value)
+                self.identifier(name, value)
             elif name in _SENSOR_TIMES:
-                yield from self._time(name, value)
+                self._time(name, value)
             elif name in SENSOR_TEXTS and isinstance(value, str):
-                yield name, text_key(value)
+                self._add(name, text_key(value))
             elif name == "percRank" and isinstance(value, str) and is_number(value):
-                yield name, number_key(value)
+                self._add(name, number_key(value))
             elif name == "booleanValue" and isinstance(value, bool):
-                yield name, "true" if value else "false"
+                self._add(name, "true" if value else "false")
             elif name == "type":
-                yield from self._word("sensorType", value)
+                self.word("sensorType", value)
 
     # ---- extensions
 
-    def _extension(self, scope: str, name: str, value: Any) -> Iterator[Facet]:
+    def _extension(self, scope: str, name: str, value: Any) -> None:
         """A field at the top of `scope`, and all fields further inside it."""
         if name[:1] == "@" or value is None:
             return
         facet = extension(scope, self._expanded(name))
-        yield from self._plain(facet, value)
-        yield from self._inner(f"INNER_{scope}", value, DEPTH)
+        self._plain(facet, value)
+        self._inner(f"INNER_{scope}", value, DEPTH)
 
-    def _plain(self, facet: str, value: Any) -> Iterator[Facet]:
+    def _plain(self, facet: str, value: Any) -> None:
         is_bare = True
         for one in value if isinstance(value, list) else [value]:
             for key in self._keys(one):
                 is_bare = False
-                yield facet, key
+                self._add(facet, key)
         if is_bare and value is not None:
-            yield facet, HAS
+            self._add(facet, HAS)
 
     def _keys(self, value: Any) -> tuple[str, ...]:
         if isinstance(value, dict):
@@ -292,19 +300,38 @@ class _Reading:
             value = "true" if value else "false"
         return typed_keys(value) if isinstance(value, str) else ()
 
-    def _inner(self, scope: str, value: Any, depth: int) -> Iterator[Facet]:
+    def _inner(self, scope: str, value: Any, depth: int) -> None:
         if depth == 0:
             return
         for one in value if isinstance(value, list) else [value]:
             if isinstance(one, list):
-                yield from self._inner(scope, one, depth - 1)
+                self._inner(scope, one, depth - 1)
             elif isinstance(one, dict):
                 for name, member in one.items():
                     if name[:1] != "@" and member is not None:
-                        yield from self._plain(extension(scope, self._expanded(name)), member)
-                        yield from self._inner(scope, member, depth - 1)
+                        self._plain(extension(scope, self._expanded(name)), member)
+                        self._inner(scope, member, depth - 1)
 
 
+_PARTS: Final[Mapping[str, Callable[[_Reading, str, Any], None]]] = {
+    **dict.fromkeys(_INSTANCES, _Reading.instances),
+    **dict.fromkeys(_CLASSES, _Reading.classes),
+    **dict.fromkeys(_PARTIES, _Reading.parties),
+    **dict.fromkeys(("bizStep", "disposition"), _Reading.word),
+    **dict.fromkeys(("parentID", "transformationID"), _Reading.identifier),
+    **dict.fromkeys(("readPoint", "bizLocation"), _Reading.place),
+    "type": _Reading.type,
+    "action": _Reading.action,
+    "bizTransactionList": _Reading.documents,
+    "sensorElementList": _Reading.sensors,
+    "persistentDisposition": _Reading.dispositions,
+    "ilmd": _Reading.instance_data,
+    "errorDeclaration": _Reading.error,
+}
+"""How each standard member of an event is read."""
+
+
+@lru_cache(maxsize=4_096)
 def document_facet(kind: str, name: str) -> Facet:
     """The facet of a business transaction, its type and name with prefixes expanded; `kind` is "" where it has none."""
     try:

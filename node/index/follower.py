@@ -22,12 +22,16 @@ import structlog
 
 from ledger.base.errors import Code, CustodyError, StorageError, UnavailableError
 from node.index.index import Index, Position
-from node.index.reading import BlockEvents, Body, Erased, Recorded, erased_in, read_block, recorded_items
+from node.index.reading import BlockEvents, Body, Erased, Opened, open_block, read_block
 from node.local.client import LocalClient
 from node.local.protocol import FinalBlock
 
 BLOCKS_AHEAD: Final = 64
 EVENTS_AT_ONCE: Final = 4_000
+BUSY_EVENTS: Final = 50
+"""A transaction with more events than this says that many come."""
+GATHER_S: Final = 0.1
+"""While many come, so long is waited for more of them: one transaction for all costs less than one for each block."""
 FIRST_PAUSE_S: Final = 0.05
 LONGEST_PAUSE_S: Final = 2.0
 COMPLETE_EVERY_S: Final = 10.0
@@ -134,7 +138,10 @@ class Follower:
         reader = asyncio.create_task(self._read(position.height + 1, arrived), name="index reader")
         try:
             while True:
-                await self._apply(await _waiting(arrived))
+                blocks = await _waiting(arrived)
+                await self._apply(blocks)
+                if arrived.empty() and sum(_events_in(one) for one in blocks) > BUSY_EVENTS:
+                    await asyncio.sleep(GATHER_S)
         finally:
             reader.cancel()
             with suppress(asyncio.CancelledError):
@@ -173,23 +180,23 @@ class Follower:
 
     async def _apply(self, arrived: Sequence[_Arrived]) -> None:
         blocks = [one.block for one in arrived]
-        recorded = await self._in_thread(lambda: [recorded_items(block) for block in blocks])
-        bodies = await self._bodies(item.event_hash for items in recorded for item in items)
+        opened = await self._in_thread(lambda: [open_block(block) for block in blocks])
+        named = [item.event_hash for one in opened for item in one.recorded]
+        bodies = await self._bodies(named)
         if self._on_erased is not None:
-            await self._on_erased([one for block in blocks for one in erased_in(block)])
-        position = await self._in_thread(lambda: self._write(blocks, recorded, bodies))
-        missing = (item.event_hash for items in recorded for item in items if item.event_hash not in bodies)
+            await self._on_erased([erased for one in opened for erased in one.erased])
+        position = await self._in_thread(lambda: self._write(blocks, opened, bodies))
+        missing = (event_hash for event_hash in named if event_hash not in bodies)
         self._recent = [*self._recent, *missing][-RECENT:]
         self._seen += len(blocks)
         if self._on_applied is not None:
             self._on_applied(position, time.monotonic() - arrived[-1].at_s)
 
     def _write(
-        self, blocks: Sequence[FinalBlock], recorded: Sequence[Sequence[Recorded]], bodies: dict[bytes, Body]
+        self, blocks: Sequence[FinalBlock], opened: Sequence[Opened], bodies: dict[bytes, Body]
     ) -> Position:
         rows: list[BlockEvents] = [
-            read_block(self._network, block, items, bodies)
-            for block, items in zip(blocks, recorded, strict=True)
+            read_block(self._network, block, one, bodies) for block, one in zip(blocks, opened, strict=True)
         ]
         return self._index.apply(rows)
 
@@ -219,6 +226,10 @@ class Follower:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 
+def _events_in(arrived: _Arrived) -> int:
+    return sum(len(status.receipts) for status in arrived.block.receipts)
+
+
 async def _waiting(arrived: asyncio.Queue[Any]) -> list[_Arrived]:
     """The next block, and those that wait behind it as far as they go into one transaction; raises what broke the stream."""
     found: list[_Arrived] = []
@@ -231,7 +242,7 @@ async def _waiting(arrived: asyncio.Queue[Any]) -> list[_Arrived]:
             arrived.put_nowait(one)  # after what came before it; the reader has ended, so there is room
             return found
         found.append(one)
-        size += sum(len(status.receipts) for status in one.block.receipts)
+        size += _events_in(one)
         if size >= EVENTS_AT_ONCE or arrived.empty():
             return found
         one = arrived.get_nowait()

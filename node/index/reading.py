@@ -6,20 +6,19 @@ whose bytes are not here is indexed by its extract: what the ledger knows of it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
-from ledger.base.encoding import decode, encode
+from ledger.base.encoding import decode_known, encode
 from ledger.base.errors import FormError
 from ledger.base.hashing import HASH_BYTES
 from ledger.base.keys import key_id
-from ledger.base.limits import TRANSACTION_BYTES
-from ledger.chain.transaction import Item, Kind, header_from_wire, item_from_wire
+from ledger.chain.transaction import Header, Item, Kind
 from ledger.state.erasure import tombstone_from_wire
 from ledger.trade.identifiers import Kind as IdentifierKind
 from ledger.trade.identifiers import canonical
-from ledger.trade.statement import Action, Flag, Openness, Role, Subject
+from ledger.trade.statement import Action, Flag, Openness, Quantity, Role, Statement, Subject
 from ledger.trade.vocabulary import Disposition, Step
 from node.index.facets import Derived, Facet, derive
 from node.index.units import measured
@@ -113,41 +112,38 @@ class Recorded(NamedTuple):
         return digest
 
 
-def recorded_items(block: FinalBlock) -> list[Recorded]:
-    """The items of a block that are in the repository, in order."""
-    found = []
+class Opened(NamedTuple):
+    """What a block says to the index: the items that are in the repository, and the tombstones, in order."""
+
+    recorded: list[Recorded]
+    erased: list[Erased]
+
+
+def open_block(block: FinalBlock) -> Opened:
+    """Take the transactions of a block apart. They were executed here, so their form is not judged again."""
+    recorded: list[Recorded] = []
+    erased: list[Erased] = []
     for data, status in zip(block.transactions, block.receipts, strict=True):
-        fields, items, _signature = decode(data, max_bytes=TRANSACTION_BYTES)
-        header = header_from_wire(fields)
+        fields, items, _signature = decode_known(data)
+        header = Header._make(fields)
+        shown = [receipt for receipt in status.receipts if receipt.entry is not None]
         if header.kind == Kind.EVENTS:
             author = Author(status.transaction, header.organisation, key_id(header.public_key))
-            found += [
-                Recorded(author, receipt.place, items[receipt.place], receipt.outcomes)
-                for receipt in status.receipts
-                if receipt.entry is not None
+            recorded += [
+                Recorded(author, receipt.place, items[receipt.place], receipt.outcomes) for receipt in shown
             ]
-    return found
-
-
-def erased_in(block: FinalBlock) -> tuple[Erased, ...]:
-    """The tombstones of a block, in order."""
-    found = []
-    for data, status in zip(block.transactions, block.receipts, strict=True):
-        fields, items, _signature = decode(data, max_bytes=TRANSACTION_BYTES)
-        header = header_from_wire(fields)
-        if header.kind == Kind.ERASURE:
-            found += [
+        elif header.kind == Kind.ERASURE:
+            erased += [
                 Erased(tombstone_from_wire(items[receipt.place]).event_hash, header.organisation)
-                for receipt in status.receipts
-                if receipt.entry is not None
+                for receipt in shown
             ]
-    return tuple(found)
+    return Opened(recorded, erased)
 
 
 def read_block(
-    network: bytes, block: FinalBlock, recorded: Iterable[Recorded], bodies: Mapping[bytes, Body]
+    network: bytes, block: FinalBlock, opened: Opened, bodies: Mapping[bytes, Body]
 ) -> BlockEvents:
-    """The rows of a block; `recorded`: its items, `bodies`: by event hash, as many as are here."""
+    """The rows of a block; `bodies`: by event hash, as many as are here."""
     header = block.header
     return BlockEvents(
         header.height,
@@ -155,8 +151,21 @@ def read_block(
         header.parent,
         block.outcome.hash_in(network),
         header.time_ms,
-        tuple(read_item(*item, bodies.get(item.event_hash)) for item in recorded),
-        erased_in(block),
+        tuple(read_item(*item, bodies.get(item.event_hash)) for item in opened.recorded),
+        tuple(opened.erased),
+    )
+
+
+def known_item(wire: Any) -> Item:
+    """An item that the ledger executed, from its decoded array."""
+    statement, subjects, *rest = wire
+    return Item(
+        Statement._make(statement),
+        tuple(
+            Subject(role, identifier, None if quantity is None else Quantity._make(quantity))
+            for role, identifier, quantity in subjects
+        ),
+        *rest,
     )
 
 
@@ -164,7 +173,7 @@ def read_item(
     author: Author, place: int, wire: Any, outcomes: tuple[int, ...], body: Body | None
 ) -> EventRow:
     """The row of one item; `wire` is its decoded array."""
-    item = item_from_wire(wire)
+    item = known_item(wire)
     is_open = item.statement.openness == Openness.OPEN
     state = State.SHOWN if body is not None else State.MISSING if is_open else State.RESTRICTED
     derived = facets_of(item, body)

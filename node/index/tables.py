@@ -43,6 +43,10 @@ from ledger.base.errors import Code, FormError, StorageError
 
 SCHEMA_VERSION: Final = 3
 SQLITE_CACHE_KIB: Final = 65_536
+SQLITE_PAGE_BYTES: Final = 16_384
+"""Four times SQLite's own: a fifth less work to write an event, whose facets lie scattered over the trees."""
+SQLITE_JOURNAL_PAGES: Final = 2_000
+"""How long the journal gets before it is copied into the file: pages written again meanwhile are copied once."""
 READERS: Final = 8
 _STEPS: Final = 20_000
 """Of SQLite's machine between two looks at the clock: a millisecond or so."""
@@ -157,7 +161,9 @@ def _sqlite(url: URL) -> Engine:
         )
         cursor = connection.cursor()
         for setting in (
+            f"page_size = {SQLITE_PAGE_BYTES}",  # of a file that is made now
             "journal_mode = WAL",
+            f"wal_autocheckpoint = {SQLITE_JOURNAL_PAGES}",
             "synchronous = NORMAL",  # a crash of the machine may lose the last blocks, which come again, never more
             f"cache_size = -{SQLITE_CACHE_KIB}",
             "mmap_size = 1073741824",

@@ -19,7 +19,7 @@ from ledger.base.errors import Code, StorageError, UnavailableError
 from ledger.trade.statement import Openness
 from node.index import cli, tables
 from node.index.index import Index, rebuild
-from node.index.reading import BlockEvents, Body, State, read_block, recorded_items
+from node.index.reading import BlockEvents, Body, State, open_block, read_block
 from node.local.protocol import FinalBlock, StoredPayload
 from tests.gateway.stage import until
 from tests.index.stage import CONTEXT, IndexStage, found, made, play_index
@@ -46,7 +46,7 @@ def contents(stage: IndexStage) -> list[Any]:
 
 def blocks_of(stage: IndexStage, blocks: Sequence[FinalBlock]) -> list[BlockEvents]:
     bodies = {hashed: Body(one.context, one.event) for hashed, one in stage.validator.payloads.items()}
-    return [read_block(stage.world.network, block, recorded_items(block), bodies) for block in blocks]
+    return [read_block(stage.world.network, block, open_block(block), bodies) for block in blocks]
 
 
 def test_events_come_as_they_are_recorded(database: str, tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ class EpcisService:
         self.follower = Follower(
             gateway.socket, self.index, gateway.network, on_applied=self._applied, on_erased=self._erased
         )
+        gateway.index_halted = lambda: self.follower.halted
         self.store = LocalStore(folder / FILE, (job_store.SCHEMA, named.SCHEMA, stored.SCHEMA))
         grants = Grants(gateway.registry)
         self.reader = Reader(self.index, self.page_tokens, grants)

@@ -49,13 +49,21 @@ def router(gateway: Gateway) -> APIRouter:
         ),
     )
     async def readyz() -> Response:
-        """Open on loopback. Ready: the validator is reachable, and neither catching up nor stopped."""
+        """Open on loopback. Ready: the validator is reachable, and neither catching up nor stopped, and the query index has not
+        halted.
+        """
         status = await gateway.probe(gateway.validator.status)
         gateway.metrics.height.set(status.height)
         if status.phase != READY:
             raise UnavailableError(
                 Code.UNAVAILABLE,
                 f"expected the validator to be ready, it is {status.phase} at height {status.height}; wait",
+            )
+        halted = gateway.index_halted()
+        if halted is not None:
+            raise UnavailableError(
+                Code.UNAVAILABLE,
+                f"expected the query index to follow the chain, it has halted: {halted.message}",
             )
         return json_answer({"status": READY, "height": status.height})
 

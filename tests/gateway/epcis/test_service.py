@@ -140,3 +140,15 @@ def test_a_sealed_capture_key_is_opened_by_its_passphrase_or_left(tmp_path: Path
     Keystore(tmp_path / "other").save("capture", key, "sign", None)
     assert capture_key(tmp_path / "other", None) is None, "a key for something else signs no capture"
     assert capture_key(tmp_path / "empty", None) is None
+
+
+def test_a_halted_index_is_not_ready_and_says_why(tmp_path: Path) -> None:
+    async def act(stage: EpcisStage) -> None:
+        address = stage.http.base_url.join("/readyz")
+        assert (await stage.http.get(address)).status_code == 200
+        stage.epcis.follower.halted = StorageError(Code.DIVERGED, "expected the index to follow this chain")
+        answer = await stage.http.get(address)
+        assert answer.status_code == 503
+        assert "index to follow this chain" in answer.json()["detail"]
+
+    play_epcis(tmp_path, act)
