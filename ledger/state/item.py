@@ -20,11 +20,11 @@ from ledger.state.links import (
     entry_hash,
     extended,
     linked,
-    related_leaf,
     related_root,
-    related_salt,
+    related_root_of,
+    with_root,
 )
-from ledger.state.sums import summed_up
+from ledger.state.sums import is_summed, summed_up
 from ledger.trade.record import Chain, Origin, Record, Space, SubjectKey
 from ledger.trade.rules import (
     ANCESTOR,
@@ -40,6 +40,11 @@ from ledger.trade.rules.balances import debit
 from ledger.trade.rules.lots import SOURCE
 from ledger.trade.rules.table import key_of
 from ledger.trade.statement import Action, Role, Subject
+
+_BALANCE: Final = Space.BALANCE  # named once: a member of an enumeration costs a call of its metaclass
+_DOCUMENT: Final = Space.DOCUMENT
+_LEG_ROLES: Final = (Role.OBJECT, Role.PARENT, Role.INPUT, Role.OUTPUT)
+_LISTING: Final = (Action.BIND, Action.UNBIND, Action.TRANSFORM)
 
 
 class Records(Protocol):
@@ -139,7 +144,7 @@ class ItemView:
         """The balances of `lot` acted upon in that role."""
         if self._balances is None:
             self._balances = {}
-            for key in sorted(key for key in self.legs if key.space == Space.BALANCE):
+            for key in sorted(key for key in self.legs if key.space == _BALANCE):
                 self._balances.setdefault((key.identifier, self.legs[key].role), []).append(key)
         return tuple(self._balances.get((lot, role), ()))
 
@@ -165,6 +170,39 @@ def execute_item(
     duplicate_subject if it would move one balance twice.
     """
     view = ItemView(records, members, act, item.subjects)
+    alone = _execute_alone(network, records, view, item, entry) if len(view.legs) == 1 else None
+    return execute_legs(network, records, act, view, item, entry) if alone is None else alone
+
+
+def _execute_alone(
+    network: bytes, records: Records, view: ItemView, item: Item, entry: Entry
+) -> ItemChanges | None:
+    """What `execute_legs` does, for most events there are: one record, which stays where it is; None for any other."""
+    ((key, leg),) = view.legs.items()
+    decision = view.decision(key)
+    if (
+        decision.aside
+        or decision.left
+        or decision.writes
+        or key.space == _DOCUMENT
+        or is_summed(view, leg, decision)
+    ):
+        return None
+    before, code, custodian = view.record(key), decision.outcome, custodian_after(view, decision.record)
+    related = _related(view, records)
+    entry = with_root(entry, related_root_of(network, item.subject_salt, related))
+    hashed = entry_hash(network, entry)
+    link = Link(hashed, code, custodian)
+    record = linked(network, before, decision.record, link, entry.sequence, aside=False)
+    move = record.moves.length if record.moves != before.moves else 0
+    links = (NewLink(key, decision.aside, record.links.length, move, link),)
+    return ItemChanges(entry, hashed, item, related, links, {key: record}, ((key, code),), ())
+
+
+def execute_legs(
+    network: bytes, records: Records, act: Act, view: ItemView, item: Item, entry: Entry
+) -> ItemChanges:
+    """Decide all legs of an item, then write them."""
     decided = [(leg, view.decision(leg.key)) for leg in view.legs.values()]
     custodians = [
         custodian_after(view, view.record(leg.key) if decision.aside else decision.record)
@@ -177,7 +215,7 @@ def execute_item(
     ]
     sums = summed_up(view, decided)
     related = _related(view, records)
-    entry = entry._replace(related_root=_related_root(network, item.subject_salt, related))
+    entry = with_root(entry, related_root_of(network, item.subject_salt, related))
     written = _Written(network, entry)
     for (leg, decision), custodian in zip(decided, custodians, strict=True):
         if not decision.aside or _may_report(records, act, leg.key, written.records):
@@ -222,25 +260,17 @@ class _Written:
         self.links.append(NewLink(key, aside, chain.length, move, link))
 
 
-def _related_root(network: bytes, subject_salt: bytes, related: tuple[RelatedLeaf, ...]) -> bytes:
-    leaves = [
-        related_leaf(
-            network, related_salt(network, subject_salt, leaf.key), leaf.role, leaf.key, leaf.record_hash
-        )
-        for leaf in related
-    ]
-    named = counted(leaf.role for leaf in related)
-    return related_root(network, len(leaves), named, merkle.root(leaves))
-
-
 def _related(view: ItemView, records: Records) -> tuple[RelatedLeaf, ...]:
     if len(view.reads) > limits.RELATED_PER_EVENT:
         raise RuleError(
             Code.LIMIT, f"expected at most {limits.RELATED_PER_EVENT} related records, got {len(view.reads)}"
         )
+    role, hash_of = view.role, records.hash_of
     return tuple(
-        RelatedLeaf(view.role(key), key, record, records.hash_of(key, record))
-        for key, record in sorted(view.reads.items(), key=_by_key)
+        [
+            RelatedLeaf(role(key), key, record, hash_of(key, record))
+            for key, record in sorted(view.reads.items(), key=_by_key)
+        ]
     )
 
 
@@ -263,9 +293,6 @@ def _may_report(records: Records, act: Act, key: SubjectKey, changes: dict[Subje
     return True
 
 
-_LEG_ROLES: Final = (Role.OBJECT, Role.PARENT, Role.INPUT, Role.OUTPUT)
-
-
 def _extend_legs(
     network: bytes,
     act: Act,
@@ -274,7 +301,7 @@ def _extend_legs(
     changes: dict[SubjectKey, Record],
 ) -> tuple[tuple[SubjectKey, tuple[SubjectKey, int]], ...]:
     """A document or transformation keeps one element per subject of the event, in order of keys, to list them all."""
-    if act.statement.action not in (Action.BIND, Action.UNBIND, Action.TRANSFORM):
+    if act.statement.action not in _LISTING:
         return ()
     gained: list[tuple[SubjectKey, tuple[SubjectKey, int]]] = []
     elements = sorted(

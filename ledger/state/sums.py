@@ -53,7 +53,7 @@ def summed_up(view: View, decided: Iterable[tuple[Leg, Decision]]) -> dict[Subje
 
     Raises RuleError (limit) where a container would hold more lots, or things held by more authorities, than are kept.
     """
-    changing = [pair for pair in decided if not pair[1].aside and _is_summed(view, *pair)]
+    changing = [pair for pair in decided if not pair[1].aside and is_summed(view, *pair)]
     if not changing:
         return {}
     sums = _Summing(view)
@@ -65,7 +65,7 @@ def summed_up(view: View, decided: Iterable[tuple[Leg, Decision]]) -> dict[Subje
     return sums.found
 
 
-def _is_summed(view: View, leg: Leg, decision: Decision) -> bool:
+def is_summed(view: View, leg: Leg, decision: Decision) -> bool:
     """Whether anything is summed up of what is decided: a thing that moves or is held, a balance in a container."""
     after = decision.record
     if leg.key.space != _THING:

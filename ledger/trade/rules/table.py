@@ -192,9 +192,15 @@ def legs_of(act: Act, subjects: list[tuple[SubjectKey, Subject]], view: View) ->
     Raises RuleError (duplicate_subject) if it would move a lot's balance by two of its subjects.
     """
     legs: list[Leg] = []
+    action = act.statement.action
     for key, subject in subjects:
-        legs += _legs_of_subject(act, key, subject, view)
-    if act.statement.action == _TRANSFORM:
+        if key.space == _LOT:
+            legs += lots.lot_legs(act, subject.role, subject.identifier, subject.quantity, view)
+            continue
+        legs.append(Leg(key, subject.role, subject.quantity, subject.identifier))
+        if action in _EMPTYING and (action, subject.role) in _EMPTYING_ROLES and key.space == _THING:
+            legs += lots.emptied_legs(act, key, view)
+    if action == _TRANSFORM:
         key = endings.transformation_key(act)
         legs.append(Leg(key, TRANSFORMATION, None, key.identifier))
     if len(legs) == len(subjects):  # only subjects, each of which has a key of its own
@@ -209,18 +215,11 @@ def legs_of(act: Act, subjects: list[tuple[SubjectKey, Subject]], view: View) ->
     return list(unique.values())
 
 
-def _legs_of_subject(act: Act, key: SubjectKey, subject: Subject, view: View) -> list[Leg]:
-    if key.space == _LOT:
-        return lots.lot_legs(act, subject.role, subject.identifier, subject.quantity, view)
-    legs = [Leg(key, subject.role, subject.quantity, subject.identifier)]
-    empties = (act.statement.action, subject.role) in _EMPTYING_ROLES
-    return legs + lots.emptied_legs(act, key, view) if empties and key.space == _THING else legs
-
-
 _EMPTYING_ROLES: Final = (
     (Action.UNPACK_ALL, Role.OBJECT), (Action.UNPACK_ALL, Role.PARENT), (Action.END, Role.OBJECT),
     (Action.END, Role.PARENT), (Action.TRANSFORM, Role.INPUT),
 )  # fmt: skip
+_EMPTYING: Final = frozenset(action for action, _ in _EMPTYING_ROLES)
 
 
 def key_of(role: int, identifier: str) -> SubjectKey:
