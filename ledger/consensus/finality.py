@@ -37,12 +37,15 @@ class Finality:
 
     def highest_notarised(self) -> tuple[View, Node] | None:
         """The highest view that notarised a block known here, and that block."""
-        for view in self._views.newest_first():
+        highest: tuple[View, Node] | None = None
+        for view in self._views:
+            if highest is not None and view.number < highest[0].number:
+                continue
             block_hash = view.certified_block()
             node = None if block_hash is None else self._tree.get(block_hash)
             if node is not None:
-                return view, node
-        return None
+                highest = view, node
+        return highest
 
     def is_tip_unfinal(self) -> bool:
         """Whether the highest notarised block known is above the final one."""

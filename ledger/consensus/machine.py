@@ -87,6 +87,7 @@ class Consensus:
         self._validators = setup.validators
         self._epoch = setup.epoch
         self._leader_offset = setup.validators.leader_offset(setup.epoch)
+        self._count: Final = len(setup.validators)
         self._outbox = Outbox()
         self._tree = Tree(Block(start.header, start.recent[-1] if start.recent else ()), start.outcome_hash)
         self._batches = BatchPool(len(setup.validators), start.recent, self._may_close)
@@ -405,7 +406,7 @@ class Consensus:
 
     def _note_certificate(self, certificate: Certificate) -> None:
         claim = certificate.claim
-        self._views.at(claim.view).certificates[claim.kind] = certificate
+        self._views.at(claim.view).note(certificate)
         if claim.kind != Kind.FINALISE or claim.block is None:
             return
         self._finality.certify(claim.block, certificate)
@@ -474,11 +475,11 @@ class Consensus:
 
     def _enter_view(self) -> bool:
         views = self._views
-        left = max(
-            (view.number for view in views if view.number >= views.current and self._may_leave(view)),
-            default=None,
-        )
-        if left is None:
+        current = left = views.current - 1
+        for known in views:
+            if known.number > left and self._may_leave(known):
+                left = known.number
+        if left == current:
             return False
         view = views.at(views.current)
         if view.certified_block() is not None:
@@ -534,10 +535,11 @@ class Consensus:
         proposal_due, certificate_due = pacing.proposal_due_ms(), pacing.certificate_due_ms()
         if proposal_due is None or certificate_due is None:
             return None
-        if not view.has_proposal() and pacing.is_skipped(self._leader(view.number)):
-            return Reason.SKIP
-        if self._now_ms >= proposal_due and not view.has_proposal():
-            return Reason.NO_PROPOSAL
+        if not view.has_proposal():
+            if pacing.is_skipped(self._leader(view.number)):
+                return Reason.SKIP
+            if self._now_ms >= proposal_due:
+                return Reason.NO_PROPOSAL
         return Reason.NO_CERTIFICATE if self._now_ms >= certificate_due else None
 
     # ---- what follows: proposals and votes (rules 11-16)
@@ -774,7 +776,7 @@ class Consensus:
         return self._rules.may_close(change, self._finality.height() + 1, self._wall_ms)
 
     def _leader(self, view: int) -> int:
-        return (view + self._leader_offset) % len(self._validators)
+        return (view + self._leader_offset) % self._count
 
     def _halt_on_fork(self) -> None:
         self._halt(

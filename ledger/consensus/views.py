@@ -45,6 +45,8 @@ class View:
         self.proposal: Proposal | None = None
         self.ballots: dict[Claim, Ballot] = {}
         self.certificates: dict[Kind, Certificate] = {}
+        """By kind; `note` adds one."""
+        self._certified: bytes | None = None
         self.source: int | None = None
         """Who sent the certificate by which this view was notarised or finalised."""
         self.notarised_at_ms = 0
@@ -57,10 +59,15 @@ class View:
         self.is_invalid = False
         self.is_alarmed = False
 
+    def note(self, certificate: Certificate) -> None:
+        """Keep a certificate of this view."""
+        self.certificates[certificate.claim.kind] = certificate
+        best = self.certificates.get(Kind.FINALISE) or self.certificates.get(Kind.NOTARISE)
+        self._certified = None if best is None else best.claim.block
+
     def certified_block(self) -> bytes | None:
         """The block that this view notarised: a finalisation counts as a notarisation."""
-        certificate = self.certificates.get(Kind.FINALISE) or self.certificates.get(Kind.NOTARISE)
-        return self.anchor if certificate is None else certificate.claim.block
+        return self._certified or self.anchor
 
     def has_nullification(self) -> bool:
         """Whether the view may be skipped."""
@@ -132,10 +139,6 @@ class Views:
 
     def __iter__(self) -> Iterator[View]:
         return iter(self._views.values())
-
-    def newest_first(self) -> Iterator[View]:
-        """The views by falling number."""
-        return map(self._views.__getitem__, sorted(self._views, reverse=True))
 
     def get(self, number: int) -> View | None:
         """The view, if anything is known about it."""

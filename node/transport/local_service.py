@@ -146,9 +146,7 @@ class LocalServer:
                 finally:
                     os.umask(before)
             listener.listen(_BACKLOG)
-            self._server = await asyncio.get_running_loop().create_unix_server(
-                self._connection, sock=listener
-            )
+            listener.setblocking(False)  # noqa: FBT003 - the socket module takes it by position only
         except OSError as error:
             listener.close()
             raise UnavailableError(
