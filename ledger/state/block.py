@@ -85,6 +85,10 @@ SIGNERS = {kind: uses_for(acts) for kind, acts in _ACTS.items()}
 """Keys of which uses may sign a transaction, by its kind: those that may do at least one act of that kind."""
 
 
+Parties = tuple[str | None, str | None, bool]
+"""Of a statement: the organisations of counterparty and source, and whether its author is an authority with jurisdiction."""
+
+
 class Receipt(NamedTuple):
     """What executing one item did. `refusal`: an error code, "" if it got an entry."""
 
@@ -188,6 +192,8 @@ class _Work(NamedTuple):
     """The key id of the transaction's key."""
     policy: tuple[str, ...]
     """Acts of the organisation that wait for a person's approval."""
+    allowed: dict[tuple[int, str | None, str | None, str | None], Parties]
+    """By action, counterparty, source and place: what the key may do, and who that is. Items of a transaction say much alike."""
 
 
 def _apply_transaction(
@@ -206,8 +212,8 @@ def _apply_transaction(
     except CustodyError as error:
         return [_refused(transaction, index, error.code) for index in range(signed.item_count)]
     ids[transaction.id] = signed.expiry_ms
-    policy = members.policy(signed.organisation)
-    work = _Work(state, pending, header, members, draft, key, transaction, key_id(signed.public_key), policy)
+    policy, public_key = members.policy(signed.organisation), key_id(signed.public_key)
+    work = _Work(state, pending, header, members, draft, key, transaction, public_key, policy, {})
     receipts: list[Receipt] = []
     failed, begun, first = False, draft.mark(), pending.begin()
     for index in range(signed.item_count):
@@ -399,25 +405,34 @@ def act_name(kind: Kind, raw: Any) -> str:
     return governance_act(first) if kind == Kind.GOVERNANCE else registration_act(first)
 
 
-def act_of(members: Members, statement: Statement, event: bytes, entry: Entry, key: Key) -> Act:
-    """The act that an item is: `event` is its event hash; parties are looked up in the registry."""
-    return Act(
-        statement,
-        event,
-        entry.organisation,
-        key.delegation,
-        entry.time_ms,
-        entry.sequence,
+def parties_of(members: Members, statement: Statement, organisation: str) -> Parties:
+    """What the registry makes of those that a statement names, and of who says it."""
+    return (
         None if statement.counterparty is None else members.party(statement.counterparty),
         None if statement.source is None else members.party(statement.source),
-        members.is_authority(entry.organisation, statement.place),
+        members.is_authority(organisation, statement.place),
     )
+
+
+def act_of(members: Members, statement: Statement, event: bytes, entry: Entry, key: Key) -> Act:
+    """The act that an item is: `event` is its event hash; parties are looked up in the registry."""
+    return _act(statement, event, entry, key, parties_of(members, statement, entry.organisation))
+
+
+def _act(statement: Statement, event: bytes, entry: Entry, key: Key, parties: Parties) -> Act:
+    return Act(statement, event, entry.organisation, key.delegation, entry.time_ms, entry.sequence, *parties)
 
 
 def _apply_event(work: _Work, item: Item, entry: Entry) -> ItemChanges:
     state, pending, members, key = work.state, work.pending, work.members, work.key
-    act = act_of(members, item.statement, item.event_hash, entry, key)
-    check_may(custody_act(item.statement.action), key.use, is_authority=act.authority)
+    statement = item.statement
+    asked = (statement.action, statement.counterparty, statement.source, statement.place)
+    parties = work.allowed.get(asked)
+    if parties is None:
+        parties = parties_of(members, statement, entry.organisation)
+        check_may(custody_act(statement.action), key.use, is_authority=parties[2])
+        work.allowed[asked] = parties
+    act = _act(statement, item.event_hash, entry, key, parties)
     check_entitled(act, item.subjects, allow_persons=bool(members.parameter(ALLOW_PERSONS)))
     attested = _attestation_records(state, pending, members, item, entry)
     changes = execute_item(state.network, pending, members, act, item, entry)

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from heapq import heappop, heappush
-from typing import Final, NamedTuple, Protocol
+from itertools import islice
+from typing import Any, Final, NamedTuple, Protocol
 
 from ledger.base.buckets import BucketTree, StateProof, Undo
 from ledger.base.encoding import decode_known, encode
@@ -37,6 +38,8 @@ from ledger.trade.record import (
 )
 
 RECORD_BYTES: Final = 1_000_000
+RECORDS_KEPT: Final = 100_000
+"""How many records, of about 1.5 KB each, are remembered beside the backing."""
 
 
 class Backing(Protocol):
@@ -258,14 +261,20 @@ class LedgerState:
         self.tip = undo.tip
         self.registry, self.sets = undo.registry, undo.sets
 
-    def forget(self, sequence: int, keep: int = 200_000) -> None:
-        """The backing now holds everything below `sequence`: drop what is only cached, once it is more than `keep`."""
+    def forget(self, sequence: int, keep: int = RECORDS_KEPT) -> None:
+        """The backing now holds everything below `sequence`: drop its rows, and of what is only cached the oldest above `keep`.
+
+        Block by block a few, never all at once, which would keep whoever waits for the next block waiting.
+        """
         for old in [number for number in self._rows if number < sequence]:
             del self._rows[old]
-        if len(self._recent) > keep:
-            self._recent.clear()
-        if len(self._keys) > keep:
-            self._keys.clear()
+        _keep_newest(self._recent, keep)
+        _keep_newest(self._keys, keep)
+
+
+def _keep_newest(known: dict[SubjectKey, Any], keep: int) -> None:
+    for key in list(islice(known, max(0, len(known) - keep))):
+        del known[key]
 
 
 def genesis_state(

@@ -379,6 +379,26 @@ def test_what_the_backing_holds_need_not_be_kept(world: World) -> None:
     assert world.state.entry_row(0) is not None
 
 
+def test_the_oldest_records_are_let_go_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [serial(MAKER, 1, number) for number in range(1, 7)]
+    for name in names:
+        world.do("maker", Action.MAKE, [(Role.OBJECT, name)])
+    keys = [thing(name) for name in names]
+    world.blobs = {world.state.state_key(key): encode(world.record(key)) for key in keys}
+    read: list[bytes] = []
+
+    def get(key: bytes) -> bytes | None:
+        read.append(key)
+        return world.blobs.get(key)
+
+    monkeypatch.setattr(world, "get", get)
+    world.state.forget(world.state.log.size, keep=2)
+    assert [world.record(key).links.length for key in keys[4:]] == [1, 1]
+    assert read == []
+    assert [world.record(key).links.length for key in keys] == 6 * [1]
+    assert read == [state_key(world.network, key) for key in keys[:4]]
+
+
 def test_what_is_stored_is_what_is_hashed(world: World) -> None:
     """Records are encoded once; every one that a related root names can be stored under its hash."""
     world.do("maker", Action.MAKE, [(Role.OBJECT, ITEM)])
