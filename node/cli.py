@@ -144,11 +144,11 @@ def _run_validator(folder: Path, passphrase: bytes | None, log_level: str, *, wi
             _when_parent_ends(partial(loop.call_soon_threadsafe, stop.set))
         await run_validator(lambda: open_member(folder, passphrase), log_of, stop, reload=reload)
 
-    _collect_rarely()
+    collect_rarely()
     asyncio.run(serve())
 
 
-def _collect_rarely() -> None:
+def collect_rarely() -> None:
     """Look for garbage in cycles rarely: nearly all there is here are tuples, which never form any.
 
     With Python's own thresholds a third of a busy validator's time went into walking over them (measured).

@@ -21,11 +21,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from node.init import DEMONSTRATION, OrganisationPlan, party
+from tests.bench import estimate
 from tests.bench.costs import EVENTS, Costs, measure
 from tests.bench.load import Author, closed_loop, ingress
 from tests.bench.network_model import Figures, Links, Model
 from tests.bench.plots import draw
 from tests.bench.processes import PROJECT, Validators
+from tests.bench.report import BEGIN_NETWORK, write_figures
 
 COUNTS: Final = (4, 7, 16, 31)
 OUTSTANDING: Final = (8, 16, 32, 64, 128)
@@ -59,6 +61,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, help="how long real validators are measured (30)")
     parser.add_argument("--modelled", action="store_true", help="no real validators")
     parser.add_argument("--output", type=Path, default=PROJECT / "bench-output", help="bench-output")
+    parser.add_argument("--write", type=Path, help="put the tables into this document, between its marks")
     parser.add_argument("--json", action="store_true", help="the result on standard output, nothing else")
     options = parser.parse_args()
     options.seconds = options.seconds or (3.0 if options.quick else 30.0)
@@ -66,6 +69,8 @@ def main() -> int:
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "network.json").write_text(json.dumps(found, indent=1))
     (options.output / "network.md").write_text(_markdown(found))
+    if options.write:
+        write_figures(options.write, _markdown(found), BEGIN_NETWORK)
     missing = _plots(options.output, found["modelled"])
     if options.json:
         json.dump(found, sys.stdout)
@@ -97,7 +102,13 @@ def _measure(options: argparse.Namespace, say: Callable[[str], None]) -> dict[st
     for one in real:
         say(f"{one['validators']} real validators on {os.cpu_count()} cores: {one}")
     conditions = {"cores": os.cpu_count(), "python": sys.version.split()[0], "step_us": round(step_us, 1)}
-    return {"costs_us": _rounded(asdict(costs)), "modelled": modelled, "real": real, "conditions": conditions}
+    return {
+        "costs_us": _rounded(asdict(costs)),
+        "modelled": modelled,
+        "real": real,
+        "estimate": estimate.table(costs),
+        "conditions": conditions,
+    }
 
 
 def _rounded(costs: dict[str, float]) -> dict[str, float]:
@@ -228,7 +239,12 @@ def _markdown(found: dict[str, Any]) -> str:
             f"{one['model_to_measured']} |"
         )
     costs = ", ".join(f"{name} {value}" for name, value in found["costs_us"].items())
-    return "\n".join(lines) + f"\n\nCosts in µs: {costs}; conditions: {found['conditions']}\n"
+    conditions = found["conditions"]
+    lines += [
+        "",
+        f"Costs measured in the same run, in µs: {costs}, a step of the consensus machine {conditions['step_us']}.",
+    ]
+    return "\n".join([*lines, "", found["estimate"]]) + "\n"
 
 
 def _plots(folder: Path, modelled: list[dict[str, Any]]) -> str | None:

@@ -14,6 +14,8 @@ from tests.bench.rows import Row, number_text, ratio_text
 from tests.bench.runs import OURS, PEER, Curve, Kept
 
 BEGIN: Final = "<!-- begin: written by ./scripts/bench --write -->"
+BEGIN_STATE: Final = "<!-- begin: written by ./scripts/bench state --write -->"
+BEGIN_NETWORK: Final = "<!-- begin: written by ./scripts/bench network --write -->"
 END: Final = "<!-- end -->"
 VALIDATORS: Final = 4
 HASHES: Final = 20
@@ -97,14 +99,14 @@ def plots(folder: Path, curves: Sequence[Curve]) -> str | None:
 # ---- the document
 
 
-def write_figures(document: Path, text: str) -> None:
-    """Put the generated part into a document that has the marks. ValueError where it has none."""
+def write_figures(document: Path, text: str, mark: str = BEGIN) -> None:
+    """Put the generated part into a document, between its mark and the next end. ValueError where it has none."""
     whole = document.read_text()
-    head, begin, rest = whole.partition(BEGIN)
+    head, begin, rest = whole.partition(mark)
     _, end, tail = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"expected {BEGIN} and {END} in {document}, found them not")
-    document.write_text(f"{head}{BEGIN}\n\n{text}\n\n{END}{tail}")
+        raise ValueError(f"expected {mark} and {END} in {document}, found them not")
+    document.write_text(f"{head}{mark}\n\n{text.strip()}\n\n{END}{tail}")
 
 
 def figures(rows: Sequence[Row], kept: Kept) -> str:

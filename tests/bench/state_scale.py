@@ -27,6 +27,7 @@ from random import Random
 from typing import Any, Final
 
 from ledger.base.encoding import encode
+from node.cli import collect_rarely
 from node.init import create_network
 from tests.bench.filled import FIRST, fill, subject
 from tests.bench.ground import bucket
@@ -34,6 +35,7 @@ from tests.bench.load import Author, Measured, closed_loop, ingress
 from tests.bench.plots import draw
 from tests.bench.processes import PROJECT, Validators
 from tests.bench.replica import TRANSACTIONS, Ran, Replica
+from tests.bench.report import BEGIN_STATE, write_figures
 
 DEPTH: Final = 18
 EVENTS: Final = 100
@@ -60,6 +62,7 @@ def main() -> int:
     parser.add_argument("--alone", action="store_true", help="one replica only, no four validators")
     parser.add_argument("--output", type=Path, default=PROJECT / "bench-output", help="bench-output")
     parser.add_argument("--json", action="store_true", help="the result on standard output, nothing else")
+    parser.add_argument("--write", type=Path, help="put the table into this document, between its marks")
     parser.add_argument("--replica", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.sizes = options.sizes or (QUICK if options.quick else FULL)
@@ -86,12 +89,15 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
         say(f"{count:>10,} subjects: " + ", ".join(f"{name} {one[name]:,}" for name in _ROWS))
         found["sizes"] = {size: sizes[size] for size in sorted(sizes, key=int)}
         path.write_text(json.dumps(found, indent=1))
+    collect_rarely()
     found["bucket"] = bucket(min(options.seconds, 20.0), DEPTH)
     say(f"one bucket: {found['bucket']}")
     found["conditions"] = {"cores": os.cpu_count(), "depth": DEPTH, "python": sys.version.split()[0]}
     found["rows"] = _rows(found)
     path.write_text(json.dumps(found, indent=1))
     (options.output / "state.md").write_text(_markdown(found))
+    if options.write:
+        write_figures(options.write, _markdown(found), BEGIN_STATE)
     say(_plots(options.output, found["sizes"]) or f"written: {options.output}/state.json, .md, .png")
     return found
 
@@ -131,6 +137,7 @@ def _of_size(count: int, options: argparse.Namespace, say: Callable[[str], None]
 
 def _replica(folder: Path, count: int, seconds: float) -> dict[str, Any]:
     """In a process of its own: how long it takes to be ready, what it then does, and what that takes."""
+    collect_rarely()  # as a validator does
     start, cpu = time.perf_counter(), time.process_time()
     replica = Replica(folder)
     started_s, started_cpu_s = time.perf_counter() - start, time.process_time() - cpu
@@ -260,7 +267,10 @@ def _rows(found: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _row(name: str, ours: float, target: float, *, more: bool) -> dict[str, Any]:
     met = ours >= target if more else ours <= target
-    return {"name": name, "ours": round(ours, 2), "peer": None, "ratio": None, "target": target, "met": met}
+    sign = "≥" if more else "≤"
+    return {
+        "name": name, "ours": round(ours, 2), "peer": None, "ratio": None, "sign": sign, "target": target, "met": met,
+    }  # fmt: skip
 
 
 _COLUMNS: Final = (
@@ -282,7 +292,16 @@ def _markdown(found: dict[str, Any]) -> str:
         cells = [f"{one[field]:,}" for _, field in _COLUMNS]
         four = f"{one['four']['events_per_second']:,}" if "four" in one else "not measured"
         lines.append(f"| {int(size):,} | " + " | ".join(cells) + f" | {four} |")
-    return "\n".join(lines) + f"\n\nOne bucket: {found['bucket']}\n"
+    one = found["bucket"]
+    lines += [
+        "",
+        f"Of {one['ground']:,} identifiers ground into one bucket of the tree, {one['taken_in']:,} were taken in.",
+        f"Observing those costs {one['us_per_event_in_one_bucket']} µs an event, others {one['us_per_event_anywhere']};",
+        f"in blocks of one event {one['us_per_block_of_one_in_one_bucket']}, others {one['us_per_block_of_one_anywhere']}.",
+        "",
+        f"{found['conditions']['cores']} cores, tree of depth {found['conditions']['depth']}, Python {found['conditions']['python']}.",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _plots(folder: Path, sizes: dict[str, Any]) -> str | None:
