@@ -38,6 +38,7 @@ TUNING: Final[Mapping[tuple[str, str], str]] = {
     ("mempool", "recheck"): "false",
     ("mempool", "size"): "200000",
     ("mempool", "cache_size"): "400000",
+    ("consensus", "timeout_propose"): '"1s"',
     ("consensus", "timeout_commit"): '"0s"',
     ("consensus", "skip_timeout_commit"): "true",
     ("consensus", "create_empty_blocks"): "false",

@@ -47,6 +47,8 @@ class GatewayClient:
         return Outcome(good, refused, waits) if status == 200 else Outcome(0, 1, waits)
 
     async def _ask(self, body: bytes) -> tuple[int, dict[bytes, bytes], bytes]:
+        while self._idle and self._idle[-1].is_over:
+            self._open.discard(self._idle.pop())
         connection = self._idle.pop() if self._idle else await Connection.open(self._port)
         self._open.add(connection)
         try:

@@ -59,6 +59,11 @@ class Connection:
         await self._reader.readuntil(b"\r\n")
         return b"".join(parts)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the other side has closed it, as servers do with idle ones."""
+        return self._reader.at_eof() or self._reader.exception() is not None
+
     async def close(self) -> None:
         """End it."""
         self._writer.close()

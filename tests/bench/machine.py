@@ -10,8 +10,6 @@ import hashlib
 import os
 import platform
 import subprocess
-import sys
-import sysconfig
 import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -101,11 +99,12 @@ def _processor() -> str:
 
 
 def _build() -> str:
-    """How the interpreter was built, which makes out a fifth of its speed."""
-    options = sysconfig.get_config_var("CONFIG_ARGS") or ""
-    flags = f"{sysconfig.get_config_var('PY_CORE_CFLAGS') or ''} {sysconfig.get_config_var('PGO_PROF_USE_FLAG') or ''}"
-    is_guided = "--enable-optimizations" in options or "-fprofile-use" in flags
-    return f"{'with' if is_guided else 'without'} profile-guided optimisation ({Path(sys.base_prefix).name})"
+    """How the interpreter was built; one in a shared library is slower, by a tenth or so."""
+    try:
+        is_shared = "libpython" in Path("/proc/self/maps").read_text()
+    except OSError:
+        is_shared = False
+    return f"{platform.python_compiler()}, {'in a shared library' if is_shared else 'one program'}"
 
 
 def _version(name: str) -> str:
