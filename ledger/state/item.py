@@ -107,12 +107,13 @@ class ItemView:
         self._documents: tuple[str, ...] | None = None
         named = [(key_of(subject.role, subject.identifier), subject) for subject in subjects]
         self._roles = {key: subject.role for key, subject in named}
-        self._named: dict[int, SubjectKey | None] = {}
+        self._named: dict[int, SubjectKey] | None = None
         self._balances: dict[tuple[str, int], list[SubjectKey]] | None = None
         self._decisions: dict[SubjectKey, Decision] = {}
         self.legs = {leg.key: leg for leg in legs_of(act, named, self)}
         if len(self.legs) > len(named):  # roles of balances and transformations, which no subject has
             self._roles.update({key: leg.role for key, leg in self.legs.items()})
+            self._named = None
 
     @property
     def documents(self) -> tuple[str, ...]:
@@ -134,11 +135,11 @@ class ItemView:
 
     def named(self, role: int) -> SubjectKey | None:
         """The subject named by `role`, the lowest key if there are several."""
-        if role not in self._named:
-            self._named[role] = min(
-                (key for key, known in self._roles.items() if known == role), default=None
-            )
-        return self._named[role]
+        if self._named is None:
+            self._named = {}
+            for key, known in sorted(self._roles.items()):
+                self._named.setdefault(known, key)
+        return self._named.get(role)
 
     def balances(self, lot: str, role: int) -> tuple[SubjectKey, ...]:
         """The balances of `lot` acted upon in that role."""

@@ -9,7 +9,7 @@ declarant who bound, or an authority, unbinds. A binding is live while its docum
 from __future__ import annotations
 
 from ledger.base import limits
-from ledger.trade.record import Binding, Origin, Record, Space, Status, SubjectKey
+from ledger.trade.record import Binding, Origin, Record, Space, SubjectKey
 from ledger.trade.rules.handover import accept, offer
 from ledger.trade.rules.outcomes import BOUND_TOO, Outcome
 from ledger.trade.rules.standing import contradict, effect, has_standing, note
@@ -22,6 +22,7 @@ from ledger.trade.rules.view import (
     born,
     identify,
     is_born,
+    is_open,
     is_ownerless,
     situation,
 )
@@ -73,7 +74,7 @@ def bind(act: Act, leg: Leg, view: View) -> Decision:
     may_bind = act.authority or is_ownerless(at.custodian) or at.custodian == act.organisation
     if handover is not None and not handover.aside and handover.record.parent is None:
         may_bind = may_bind or handover.record.custodian == act.organisation
-    if at.own.status not in (Status.LIVE, Status.UNBORN) or not may_bind:
+    if not is_open(at.own) or not may_bind:
         return handover or contradict(act, at, view)
     before = born(at.own) if handover is None or handover.aside else handover.record
     outcome, record = bound(act, before, view)

@@ -11,7 +11,18 @@ from ledger.trade.rules.making import made
 from ledger.trade.rules.outcomes import Outcome
 from ledger.trade.rules.packing import emptied
 from ledger.trade.rules.standing import claim, contradict, holding_authorities, live_mark, note, obstacle
-from ledger.trade.rules.view import Act, Decision, Leg, Situation, View, born, freed, is_ownerless, situation
+from ledger.trade.rules.view import (
+    Act,
+    Decision,
+    Leg,
+    Situation,
+    View,
+    born,
+    freed,
+    is_open,
+    is_ownerless,
+    situation,
+)
 
 
 def transformation_key(act: Act) -> SubjectKey:
@@ -43,7 +54,7 @@ def consume(act: Act, leg: Leg, view: View) -> Decision:
     What nobody holds is recorded only: else a stranger could use up a serial before it is made.
     """
     at = situation(view, leg.key)
-    if at.own.status not in (Status.LIVE, Status.UNBORN):
+    if not is_open(at.own):
         return contradict(act, at, view, Outcome.INPUT_RECORDED)
     stopped = obstacle(act, at, view)
     if stopped is not None:
@@ -65,7 +76,7 @@ def produce(act: Act, leg: Leg, view: View) -> Decision:
 def end(act: Act, leg: Leg, view: View) -> Decision:
     """Row 26: by the custodian if unheld, else by the authority that holds it; everything inside comes out first."""
     at = situation(view, leg.key)
-    if at.own.status not in (Status.LIVE, Status.UNBORN):
+    if not is_open(at.own):
         return contradict(act, at, view)
     stopped = obstacle(act, at, view)
     if stopped is not None:

@@ -7,10 +7,10 @@ A container's custody passes with all that is inside, in one step; a packed subj
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from ledger.base import limits
-from ledger.trade.record import Amount, Claim, Offer, Record, Status, Unconfirmed
+from ledger.trade.record import Amount, Claim, Offer, Record, Unconfirmed
 from ledger.trade.rules.outcomes import Outcome
 from ledger.trade.rules.standing import (
     breach,
@@ -34,6 +34,7 @@ from ledger.trade.rules.view import (
     View,
     born,
     freed,
+    is_open,
     is_ownerless,
     situation,
     with_former,
@@ -46,12 +47,12 @@ TAKEN_OVER: Final = (
     Outcome.TAKEN,
     Outcome.TAKEN_WITH_RESERVATION,
 )
-_RESERVATIONS: Final = Flag.RESERVATION | Flag.OTHER_SEAL | Flag.FEWER
+_RESERVATIONS: Final = int(Flag.RESERVATION | Flag.OTHER_SEAL | Flag.FEWER)
 
 
 def travels_inside(at: Situation, view: View) -> bool:
     """Whether an ancestor is named in the same event, so that the subject goes where that goes."""
-    return any(view.role(key) in (Role.OBJECT, Role.PARENT) for key, _ in at.ancestors)
+    return bool(at.ancestors) and any(view.role(key) in (Role.OBJECT, Role.PARENT) for key, _ in at.ancestors)
 
 
 def is_reserved(act: Act) -> bool:
@@ -62,7 +63,7 @@ def is_reserved(act: Act) -> bool:
 def offer(act: Act, leg: Leg, view: View) -> Decision:
     """Rows 10, 11 and 16: the custodian offers to a member, to any member, or completes a claim; or it leaves the ledger."""
     at = situation(view, leg.key)
-    if at.own.status not in (Status.LIVE, Status.UNBORN):
+    if not is_open(at.own):
         return contradict(act, at, view)
     if travels_inside(at, view):
         return note(act, at, view, Outcome.TRAVELS_INSIDE)
@@ -89,7 +90,7 @@ def _sent(act: Act, at: Situation, view: View) -> Decision:
             return complete(act, at, held, view)
     receiver = destination_of(act)
     if act.receiver is None and receiver is not None:
-        record = passed(at, receiver, view, act, act.organisation)._replace(shipped=True)
+        record = passed(at, receiver, view, act, act.organisation, shipped=True)
         return Decision(Outcome.LEFT_TO_EXTERNAL, record, left=at.parent)
     if live_offer(act, at, at.own):
         return note(act, at, view, Outcome.ALREADY_OFFERED)
@@ -123,29 +124,33 @@ def _is_between(held: Claim, act: Act) -> bool:
     return held.claimant == act.receiver and held.custodian == act.organisation
 
 
-def passed(at: Situation, receiver: str, view: View, act: Act, sender: str | None) -> Record:
-    """The record once custody has passed to `receiver`; a packed subject is unpacked, used permit legs are spent."""
+def passed(at: Situation, receiver: str, view: View, act: Act, sender: str | None, **besides: Any) -> Record:
+    """The record once custody has passed to `receiver`; a packed subject is unpacked, used permit legs are spent.
+
+    `besides`: fields that the row sets too.
+    """
     record = freed(at)
-    spent = usable_permits(act, at, view, sender, receiver) or ()
+    spent = (usable_permits(act, at, view, sender, receiver) or ()) if record.permits else ()
     permits = tuple(
         permit._replace(used=permit.used + 1) if permit in spent else permit for permit in record.permits
     )
-    return record._replace(
-        custodian=receiver,
-        claimed=False,
-        former=with_former(record, receiver),
-        passed=act.sequence,
-        offer=None,
-        unconfirmed=None,
-        permits=permits,
-        last=None,
-    )
+    fields: dict[str, Any] = {
+        "custodian": receiver,
+        "claimed": False,
+        "former": with_former(record, receiver),
+        "passed": act.sequence,
+        "offer": None,
+        "unconfirmed": None,
+        "permits": permits,
+        "last": None,
+    }
+    return record._replace(**(fields | besides))
 
 
 def accept(act: Act, leg: Leg, view: View) -> Decision:
     """Rows 9 and 12 to 15: by the receiver named, by a taker of an open offer, or else a claim."""
     at = situation(view, leg.key)
-    if at.own.status not in (Status.LIVE, Status.UNBORN):
+    if not is_open(at.own):
         return contradict(act, at, view)
     if travels_inside(at, view):
         return note(act, at, view, Outcome.TRAVELS_INSIDE)
@@ -158,17 +163,16 @@ def accept(act: Act, leg: Leg, view: View) -> Decision:
         return claim(act, at, view)
     if is_offered_above(act, at):
         return note(act, at, view, Outcome.OFFER_STANDS)
-    record = passed(at, act.organisation, view, act, at.custodian)
-    if act.statement.seals:
-        record = record._replace(seals=act.statement.seals)
+    besides: dict[str, Any] = {"seals": act.statement.seals} if act.statement.seals else {}
     if open_offer.receiver is None:
         until_ms = act.time_ms + limits.UNCONFIRMED_MS
         mark = Unconfirmed(act.sequence, act.event, act.organisation, open_offer.offerer, until_ms)
-        record = record._replace(unconfirmed=mark)
+        besides["unconfirmed"] = mark
         outcome = Outcome.TAKEN_WITH_RESERVATION if is_reserved(act) else Outcome.TAKEN
     else:
-        record = record._replace(claims=(), handed=act.sequence)
+        besides |= {"claims": (), "handed": act.sequence}
         outcome = Outcome.ACCEPTED_WITH_RESERVATION if is_reserved(act) else Outcome.ACCEPTED
+    record = passed(at, act.organisation, view, act, at.custodian, **besides)
     return Decision(outcome, record, left=at.parent)
 
 
@@ -191,8 +195,9 @@ def content(act: Act, leg: Leg, view: View) -> Decision:
 
 def complete(act: Act, at: Situation, held: Claim, view: View) -> Decision:
     """Row 16: the custodian at the time of the claim, still custodian, signs late: the claim becomes two-sided."""
-    record = passed(at, held.claimant, view, act, act.organisation)
-    record = record._replace(claims=(), handed=act.sequence, shipped=True)
+    record = passed(
+        at, held.claimant, view, act, act.organisation, claims=(), handed=act.sequence, shipped=True
+    )
     return Decision(Outcome.COMPLETED, without_contradictions_of(record, held.event), left=at.parent)
 
 

@@ -22,6 +22,7 @@ from ledger.trade.rules.view import (
     episode_key,
     freed,
     is_born,
+    is_open,
     is_ownerless,
     situation,
 )
@@ -59,7 +60,7 @@ def unpack_parent(act: Act, leg: Leg, view: View) -> Decision:
 
 
 def _parent_decision(act: Act, at: Situation, view: View, outcome: Outcome) -> Decision:
-    if at.own.status not in (Status.LIVE, Status.UNBORN):
+    if not is_open(at.own):
         return contradict(act, at, view)
     stopped = obstacle(act, at, view, inside=False)
     if stopped is not None:
@@ -79,7 +80,7 @@ def pack_child(act: Act, leg: Leg, view: View) -> Decision:
     """Row 6 for what goes in: child -> parent, unless that makes a cycle or nests too deep."""
     at = situation(view, leg.key)
     parent_key = view.named(Role.PARENT)
-    if parent_key is None or at.own.status not in (Status.LIVE, Status.UNBORN):
+    if parent_key is None or not is_open(at.own):
         return contradict(act, at, view)
     stopped = obstacle(act, at, view)
     if stopped is not None:
@@ -149,7 +150,7 @@ def _first_seen(act: Act, at: Situation, parent_key: SubjectKey, view: View) -> 
 def unpack_all(act: Act, leg: Leg, view: View) -> Decision:
     """Row 8: everything comes out in one step."""
     at = situation(view, leg.key)
-    if at.own.status not in (Status.LIVE, Status.UNBORN):
+    if not is_open(at.own):
         return contradict(act, at, view)
     stopped = obstacle(act, at, view)
     if stopped is not None:

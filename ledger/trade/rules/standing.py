@@ -223,9 +223,11 @@ def usable_permits(
     Row 29: the next unused leg must be this one, the permit be of the record's generation and not past its end, and the
     seal it demands be among those stated, or, where none is stated, among those on record.
     """
-    found = []
+    holding, found = holding_authorities(at), []
+    if not holding:
+        return ()
     seals = act.statement.seals or at.own.seals
-    for authority in holding_authorities(at):
+    for authority in holding:
         if view.members.is_same_authority(act.organisation, authority):
             continue
         for permit in at.own.permits:

@@ -265,6 +265,7 @@ def _rule_for(act: Act, leg: Leg) -> Rule | None:
     if space != _THING:
         return None
     if action == _OBSERVE:
-        intervenes = act.statement.step == Step.INSPECTING or act.statement.flags & Flag.RESEAL
-        return measures.intervene if act.authority and intervenes else rulings.observe
+        stated = act.statement
+        intervenes = act.authority and (stated.step == Step.INSPECTING or stated.flags & Flag.RESEAL)
+        return measures.intervene if intervenes else rulings.observe
     return _THINGS.get((action, leg.role))

@@ -30,6 +30,7 @@ EXTERNAL: Final = "ext:"  # prefix of a custodian that is no member: goods that 
 ANCESTOR: Final = 255  # role of a related subject that the event does not name
 # An enumeration's member costs a call of its metaclass each time it is named: those of every leg are named once.
 _UNBORN: Final = Status.UNBORN
+_OPEN: Final = (Status.LIVE, Status.UNBORN)
 _THING: Final = Space.THING
 
 
@@ -324,6 +325,11 @@ def is_ownerless(custodian: str | None) -> bool:
 def is_born(record: Record) -> bool:
     """Whether anything was ever recorded of it."""
     return record.status != _UNBORN
+
+
+def is_open(record: Record) -> bool:
+    """Whether it is live, or nothing was ever recorded of it: not consumed, not ended."""
+    return record.status in _OPEN
 
 
 def held_by(record: Record) -> tuple[tuple[str, int], ...]:
