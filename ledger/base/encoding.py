@@ -11,6 +11,7 @@ never 1) and name the field they refuse.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgpack
@@ -42,6 +43,11 @@ def encode(value: Any) -> bytes:
     """
     # One packer a value: one that threads share is interrupted within a value, when memory is collected, and mixes them up.
     return _Packer(use_bin_type=True, buf_size=_BUFFER_BYTES).pack(value)  # type: ignore[call-arg]  # since 1.1, the stubs lack it
+
+
+def encoder() -> Callable[[Any], bytes]:
+    """`encode` for several values in a row. To be used up by the function that made it, never kept: see there."""
+    return _Packer(use_bin_type=True, buf_size=_BUFFER_BYTES).pack  # type: ignore[call-arg]
 
 
 def decode(data: bytes, *, max_bytes: int, max_depth: int = DECODE_DEPTH) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ledger.base import limits, merkle
-from ledger.base.encoding import encode, take_array, take_bytes, take_int
+from ledger.base.encoding import encode, encoder, take_array, take_bytes, take_int
 from ledger.base.errors import (
     Code,
     ConsensusError,
@@ -174,8 +174,8 @@ def receipt_leaf(network: bytes, receipt: Receipt) -> bytes:
 
 def receipt_leaves(network: bytes, receipts: Sequence[Receipt]) -> list[bytes]:
     """`receipt_leaf` of each."""
-    prefix, sha256 = Tag.RECEIPT + network, hashlib.sha256
-    return [sha256(prefix + encode(receipt)).digest() for receipt in receipts]
+    prefix, sha256, pack = Tag.RECEIPT + network, hashlib.sha256, encoder()
+    return [sha256(prefix + pack(receipt)).digest() for receipt in receipts]
 
 
 class _Work(NamedTuple):

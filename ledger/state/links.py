@@ -20,7 +20,7 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from ledger.base import limits, merkle
-from ledger.base.encoding import encode, take_array, take_ascii, take_bytes, take_int
+from ledger.base.encoding import encode, encoder, take_array, take_ascii, take_bytes, take_int
 from ledger.base.errors import Code, FormError
 from ledger.base.hashing import HASH_BYTES, Tag, tagged_hash
 from ledger.trade.record import Chain, Record, SubjectKey
@@ -30,6 +30,9 @@ from ledger.trade.statement import Role
 SALT_BYTES: Final = 16
 COUNTED_ROLES: Final = (Role.PARENT, Role.DOCUMENT, Role.LOT)
 _PARENT, _DOCUMENT, _LOT = map(int, COUNTED_ROLES)
+_NONE: Final = (0, 0, 0)
+_ONE: Final = {_PARENT: (1, 0, 0), _DOCUMENT: (0, 1, 0), _LOT: (0, 0, 1)}
+"""`counted` of one role."""
 CUSTODIAN_BYTES: Final = limits.IDENTIFIER_BYTES + 8
 # The tags as plain bytes: these hashes are made for every event, and looking a member of an enumeration up is a fifth of one.
 _SALT, _LEAF, _ROOT = bytes(Tag.RELATED_SALT), bytes(Tag.RELATED_LEAF), bytes(Tag.RELATED_ROOT)
@@ -102,10 +105,22 @@ def related_leaves(network: bytes, subject_salt: bytes, related: Iterable[Relate
 
 def related_root_of(network: bytes, subject_salt: bytes, related: Sequence[Related]) -> bytes:
     """`related_root` over all records that the rules read for an item, in ascending order of key."""
+    if len(related) == 1:
+        return _root_of_one(network, subject_salt, related[0])
     leaves = related_leaves(network, subject_salt, related)
     roles = [one[0] for one in related]
     named = (roles.count(_PARENT), roles.count(_DOCUMENT), roles.count(_LOT))
     root = encode((len(leaves), named, merkle.root(leaves)))
+    return _sha256(_ROOT + network + root).digest()
+
+
+def _root_of_one(network: bytes, subject_salt: bytes, related: Related) -> bytes:
+    """`related_root_of` the one record that most events read: the root of a tree of one leaf is the leaf's hash."""
+    pack = encoder()
+    role, key, _, hashed = related
+    salt = _sha256(_SALT + network + pack((subject_salt, key))).digest()[:SALT_BYTES]
+    leaf = _sha256(_LEAF + network + pack((salt, role, key, hashed))).digest()
+    root = pack((1, _ONE.get(role, _NONE), merkle.leaf_hash(leaf)))
     return _sha256(_ROOT + network + root).digest()
 
 
