@@ -65,10 +65,9 @@ class Bucket:
         """The bucket with these value hashes set."""
         if not changes:
             return self
-        if not self.size and len(changes) == 1:  # as most are while there are more buckets than subjects
+        if len(changes) == 1:  # as in most blocks of most buckets
             ((key, value),) = changes.items()
-            entry = key + value
-            return Bucket(entry, (_sha256(b"\x00" + entry).digest(),))
+            return self._with_one(key, value)
         entries = bytearray(self._entries)
         leaves = bytearray(self._levels[0]) if self._levels else bytearray()
         replaced: list[int] = []
@@ -86,6 +85,28 @@ class Bucket:
         if first_moved < 0:
             first_moved = self.size
         return Bucket(bytes(entries), _levels_over(bytes(leaves), self._levels, replaced, first_moved))
+
+    def _with_one(self, key: bytes, value: bytes) -> Bucket:
+        """`changed` by one value hash: the path above it hashed anew, and of an insertion what it moves."""
+        entry = key + value
+        node = _sha256(b"\x00" + entry).digest()
+        before, levels = self._entries, self._levels
+        if not levels:
+            return Bucket(entry, (node,))
+        index, is_there = _place(before, key)
+        at = _ENTRY * index
+        if not is_there:
+            leaves = levels[0][: _HASH * index] + node + levels[0][_HASH * index :]
+            return Bucket(before[:at] + entry + before[at:], _levels_from(leaves, levels, index))
+        changed = []
+        for old in levels:
+            place = _HASH * index
+            level = old[:place] + node + old[place + _HASH :]
+            changed.append(level)
+            index >>= 1
+            pair = level[2 * _HASH * index : 2 * _HASH * (index + 1)]
+            node = _sha256(b"\x01" + pair).digest() if len(pair) > _HASH else pair
+        return Bucket(before[:at] + entry + before[at + _ENTRY :], tuple(changed))
 
     def inclusion_proof(self, index: int) -> tuple[bytes, ...]:
         """The audit path of entry `index` (RFC 6962 §2.1.1), lowest sibling first."""
@@ -129,6 +150,21 @@ def _levels_over(
         if len(level) & _HASH:  # an odd last node is carried up unchanged
             above += level[-_HASH:]
         level = bytes(above)
+        levels.append(level)
+    return tuple(levels)
+
+
+def _levels_from(leaves: bytes, before: Sequence[bytes], index: int) -> tuple[bytes, ...]:
+    """All levels over these leaf hashes, of which `before` has what is not above a leaf from `index` on."""
+    level, levels = leaves, [leaves]
+    while len(level) > _HASH:
+        index >>= 1
+        above = [before[len(levels)][: _HASH * index]] if index else []
+        steps = range(2 * _HASH * index, len(level) - _HASH, 2 * _HASH)
+        above += [_sha256(b"\x01" + level[at : at + 2 * _HASH]).digest() for at in steps]
+        if len(level) & _HASH:  # an odd last node is carried up unchanged
+            above.append(level[-_HASH:])
+        level = b"".join(above)
         levels.append(level)
     return tuple(levels)
 

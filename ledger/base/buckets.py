@@ -168,9 +168,11 @@ class BucketTree:
         return found
 
     def _put(self, index: int, bucket: Bucket) -> None:
-        self._drop(index)
+        old = self._cached.pop(index, None)  # so that it is the one used last
+        self._bytes += ENTRY_BYTES * bucket.size + BUCKET_BYTES
+        if old is not None:
+            self._bytes -= ENTRY_BYTES * old.size + BUCKET_BYTES
         self._cached[index] = bucket
-        self._bytes += BUCKET_BYTES + ENTRY_BYTES * bucket.size
 
     def _drop(self, index: int) -> None:
         old = self._cached.pop(index, None)
@@ -199,24 +201,24 @@ class BucketTree:
                 grouped[index] = {key: value}
         undo: Undo = []
         changed: list[tuple[int, Bucket]] = []
+        hashes, cached = self._levels[0], self._cached
         for index, new in grouped.items():
-            old = self._bucket(index)
-            bucket = old.changed(new)
+            before = cached.get(index) or self._bucket(index)
+            bucket = before.changed(new)
             if bucket.size > BUCKET_ENTRIES:
                 raise RuleError(
                     Code.LIMIT, f"expected at most {BUCKET_ENTRIES} records in a bucket of the state tree"
                 )
-            undo.append(Changed(index, self.hash_of(index), old if self._kept is None else None))
+            hashed = bytes(hashes[index << 5 : (index + 1) << 5])
+            undo.append(Changed(index, hashed, before if self._kept is None else None))
             changed.append((index, bucket))
+        prefix, sha256 = Tag.STATE_BUCKET + self._network, hashlib.sha256  # bucket_hash
+        refreshed = []
         for index, bucket in changed:
             self._put(index, bucket)
-        prefix, sha256 = Tag.STATE_BUCKET + self._network, hashlib.sha256  # bucket_hash
-        self._refresh(
-            [
-                (index, sha256(prefix + bucket.size.to_bytes(4, "big") + bucket.root).digest())
-                for index, bucket in changed
-            ]
-        )
+            size = bucket.size.to_bytes(4, "big")
+            refreshed.append((index, sha256(prefix + size + bucket.root).digest()))
+        self._refresh(refreshed)
         return undo
 
     def revert(self, undo: Undo) -> None:
