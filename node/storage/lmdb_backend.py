@@ -19,6 +19,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 from zlib import crc32
@@ -46,6 +47,13 @@ _Pairs = list[tuple[bytes, bytes | None]]
 def _checksum(seed: int, key: bytes, value: bytes) -> bytes:
     """What is kept behind a value; `seed` is the CRC-32 of the table's name."""
     return crc32(value, crc32(key, seed)).to_bytes(_CHECKSUM_BYTES, "big")
+
+
+def _is_beyond(cursor: lmdb.Cursor, pairs: list[tuple[bytes, bytes]]) -> bool:
+    """Whether these are ascending and all beyond the last key: appended, they fill their pages."""
+    if cursor.last() and bytes(cursor.key()) >= pairs[0][0]:
+        return False
+    return all(one < two for (one, _), (two, _) in pairwise(pairs))
 
 
 class LmdbBackend:
@@ -216,12 +224,19 @@ class LmdbBackend:
         writing = self._writing
         if writing is None:
             raise StorageError(Code.USAGE, "expected a change to be begun before keys are staged")
-        database = self._tables[table]
-        for key, value in pairs:
-            if value is None:
-                writing.delete(key, db=database)
-            else:
-                writing.put(key, value + _checksum(self._seeds[table], key, value), db=database)
+        database, seed = self._tables[table], self._seeds[table]
+        puts = [
+            (key, value + crc32(value, crc32(key, seed)).to_bytes(_CHECKSUM_BYTES, "big"))
+            for key, value in pairs
+            if value is not None
+        ]
+        with writing.cursor(db=database) as cursor:
+            if puts:
+                cursor.putmulti(puts, append=_is_beyond(cursor, puts))
+            if len(puts) < len(pairs):
+                for key, value in pairs:
+                    if value is None and cursor.set_key(key):
+                        cursor.delete()
 
     def _grow_and_stage_again(self) -> None:
         """Double the map until everything staged fits."""

@@ -269,10 +269,13 @@ class Flush:
     def __init__(self, store: StateStore, backend: Backend, height: int) -> None:
         self._store = store
         self._backend = backend
-        self._left = store.frozen_changes()
+        self._tables = store.frozen_tables()
+        self._keys: list[bytes] = []
+        """Of the last of these tables, ascending: pages fill up, and what comes in the order of its keys is appended."""
         self._error: StorageError | None = None
         self.height = height
         self._begun = False
+        self._done = 0
 
     def step(self, changes: int = 500) -> bool:
         """Hand about `changes` changes to the backend; whether some are left."""
@@ -282,19 +285,22 @@ class Flush:
             if not self._begun:
                 self._backend.begin()
                 self._begun = True
-            while changes > 0 and self._left:
-                table, pairs = self._left[-1]
-                taken = min(changes, len(pairs))
-                staged = pairs[-taken:]
-                self._store.keep_before(table, staged)
-                self._backend.stage(table, staged)
-                del pairs[-changes:]
-                changes -= taken
-                if not pairs:
-                    self._left.pop()
+            while changes > 0 and self._tables:
+                name, layer = self._tables[-1]
+                if not self._keys:
+                    self._keys = layer.sorted_keys()
+                keys = self._keys[self._done : self._done + changes]
+                staged = list(zip(keys, map(layer.changes.__getitem__, keys), strict=True))
+                self._store.keep_before(name, staged)
+                self._backend.stage(name, staged)
+                changes -= len(keys)
+                self._done += len(keys)
+                if self._done == len(self._keys):
+                    self._tables.pop()
+                    self._keys, self._done = [], 0
         except StorageError as error:
             self._error = error
-        return self._error is None and bool(self._left)
+        return self._error is None and bool(self._tables)
 
     def write(self) -> None:
         """Make the changes durable. Blocks; may run on another thread."""
@@ -478,13 +484,9 @@ class StateStore:
         flush.finish()
         return True
 
-    def frozen_changes(self) -> list[tuple[str, list[tuple[bytes, bytes | None]]]]:
-        """What a flush has to write: per table its changes in descending order of key, to be taken from the end."""
-        return [
-            (name, [(key, table.layers[0].changes[key]) for key in reversed(table.layers[0].sorted_keys())])
-            for name, table in self._tables.items()
-            if table.layers[0].changes
-        ]
+    def frozen_tables(self) -> list[tuple[str, _Layer]]:
+        """For `Flush`: the tables that it has something of to write."""
+        return [(name, table.layers[0]) for name, table in self._tables.items() if table.layers[0].changes]
 
     def flush_finished(self, height: int, error: StorageError | None) -> None:
         """For `Flush`: drop what is durable now, or put back what is not."""

@@ -204,7 +204,7 @@ class Completer:
         return missing
 
     def _has(self, sequence: int) -> bool:
-        return self._tables.latest("rows", sequence.to_bytes(8, "big")) is not None
+        return self._tables.rows.get(sequence, self._tables.latest) is not None
 
     # ---- the work
 

@@ -75,7 +75,6 @@ class Eraser:
         tables = self._executor.tables
         if tables.lacks_history:
             return
-        tables.complete_authors()
         size = self._executor.final_outcome.event_log_size
         final = (erasure for erasure in tables.read_erasures() if erasure.tombstone < size)
         while some := list(islice(final, _AT_ONCE)):

@@ -69,8 +69,7 @@ class Mender:
     def _places(self, event_hash: bytes) -> Iterator[tuple[int, bytes | None]]:
         """(sequence, context hash) of final items of the event."""
         tables = self._executor.tables
-        for key, _ in islice(tables.authors.prefix(event_hash), _PLACES):
-            sequence = int.from_bytes(key[len(event_hash) :], "big")
+        for sequence in islice(tables.places_of(event_hash), _PLACES):
             row = tables.bare_row(sequence, tables.final)
             if row is not None:
                 yield sequence, row[1][4]

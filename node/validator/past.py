@@ -23,7 +23,7 @@ from node.storage.snapshots import SnapshotReader
 from node.validator.buckets import bucket_rows
 from node.validator.execution import stored_block
 from node.validator.tables import (
-    AUTHORS,
+    BASE,
     CLOSINGS,
     HISTORY,
     LAYOUT,
@@ -31,10 +31,12 @@ from node.validator.tables import (
     LOG,
     OLDEST,
     Tables,
+    author_key,
     height_key,
     is_authored,
     link_key,
     registry_key,
+    stored_row,
 )
 
 Pairs = list[tuple[bytes, bytes]]
@@ -116,7 +118,7 @@ def tables_of(snapshot: SnapshotReader) -> Iterator[tuple[str, Pairs]]:
             (LAYOUT_KEY, LAYOUT),
             (LOG, encode((outcome.event_log_size, manifest.peaks))),
             (OLDEST, height_key(oldest)),
-            (AUTHORS, b"\1"),
+            (BASE, outcome.event_log_size.to_bytes(8, "big")),
             (CLOSINGS, encode(manifest.closings)),
             (HISTORY, Progress(header.height, 0, 0).to_bytes() if has_past else b""),
         ],
@@ -169,37 +171,26 @@ def fill_items(tables: Tables, rows: list[tuple[Entry, Any, Related]], versions:
     tables.store.fill(
         "authors",
         [
-            (item[3] + entry.sequence.to_bytes(8, "big"), b"\1")
+            (author_key(item[3], entry.sequence), b"")
             for entry, item, _ in rows
             if item is not None and is_authored(item_from_wire(item))
         ],
     )
-    tables.store.fill(
-        "rows",
-        [
-            (entry.sequence.to_bytes(8, "big"), encode((entry, item, related, ())))
-            for entry, item, related in rows
-        ],
-    )
+    tables.rows.fill((entry.sequence, stored_row(entry, item, related, ())) for entry, item, related in rows)
 
 
 def fill_links(tables: Tables, key: bytes, shown: SubjectLinks) -> None:
     """Put all proven links of one record in."""
     links: Pairs = []
-    moves: Pairs = []
     for aside, chain in ((False, shown.links), (True, shown.asides)):
+        moves = 0
         for position, link in enumerate(chain, 1):
-            links.append((link_key(key, position, aside=aside), _link_value(link)))
-            if link.is_move and not aside:
-                moves.append((key + (len(moves) + 1).to_bytes(5, "big"), position.to_bytes(5, "big")))
+            moves += link.is_move and not aside
+            value = encode((link.sequence, link.code, link.custodian, moves))
+            links.append((link_key(key, position, aside=aside), value))
             if link.legs and shown.owner is not None:
                 _fill_legs(tables, link, shown.owner)
     tables.store.fill("links", links)
-    tables.store.fill("moves", moves)
-
-
-def _link_value(link: StoredLink) -> bytes:
-    return encode((link.sequence, link.code, link.custodian))
 
 
 def _fill_legs(tables: Tables, link: StoredLink, owner: SubjectKey) -> None:
@@ -209,5 +200,4 @@ def _fill_legs(tables: Tables, link: StoredLink, owner: SubjectKey) -> None:
     entry, item, related, legs = row
     others = [leg for leg in legs if SubjectKey(*leg[0]) != owner]
     gained = [(owner, element) for element in link.legs]
-    data = encode((entry, item, related, (*others, *gained)))
-    tables.store.fill("rows", [(link.sequence.to_bytes(8, "big"), data)])
+    tables.rows.fill([(link.sequence, stored_row(entry, item, related, (*others, *gained)))])

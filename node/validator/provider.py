@@ -216,10 +216,10 @@ class Provider:
             asides.append((*link, False, ()))
         moves = []
         for position in _positions(wanted.moves, most - len(links) - len(asides)):
-            data = self._tables.final("moves", wanted.key + position.to_bytes(5, "big"))
-            if data is None:
+            place = self._tables.move_place(wanted.key, position, final)
+            if place is None:
                 return None
-            moves.append(int.from_bytes(data, "big"))
+            moves.append(place)
         return owner, links, asides, moves
 
 

@@ -3,23 +3,24 @@
     records       state key (32)                          -> record
     buckets       number of a bucket (4)                  -> its hash, of every bucket of the state tree that has records
     versions      record hash (32)                        -> record, for every one that an item's related root names
-    rows          sequence (8)                            -> [entry, item | nil, [[role, key, record hash], ...], legs]
-    links         state key (32) aside (1) position (5)   -> [sequence, code, custodian]
-    moves         state key (32) position (5)             -> position in the main chain (5)
+    rows          sequence (8) of the first of some       -> packed: what those items did (`node/validator/rows.py`), of each
+                                                             [entry less its sequence, and less the item hash where there is
+                                                             an item, item | nil, [[role, key, record hash], ...], legs]
+    links         state key (32) aside (1) position (5)   -> [sequence, code, custodian, moves so far]
     transactions  id (32)                                 -> [height, time_ms, whether executed,
                                                              [[refusal, entry hash | nil, codes], ...]]
     failures      height (8) place in the block (4)       -> error code, of transactions that failed as a whole
     batches       digest (32)                             -> height (8) place in the block (2)
     headers       height (8)                              -> time_ms (8) [transaction header, ...] of blocks of the last hour
     remembered    expiry_ms (8) id (32)                   -> nothing: ids that must not be executed again
-    authors       event hash (32) sequence (8)            -> nothing: every item of an event with that hash
+    authors       start of an event hash (8) sequence (8) -> nothing: every item of an event with a hash that begins so
     erasures      sequence (8) of a tombstone             -> [event hash, organisation, reason, erased, tombstone, time_ms]
     epochs        epoch (8)                               -> [height of its last block, the change that closed it]
     registry      kind (1) name                           -> entry, where it is another than genesis and `epochs` give
     meta          "layout"                                -> LAYOUT: how all this is written
                   "log"                                   -> [size, [peak, ...]] of the event log
                   "oldest"                                -> height (8) of the oldest of `headers`
-                  "authors"                               -> that `authors` has all: it is newer than the other tables
+                  "base"                                  -> length (8) of the event log at the snapshot joined from
                   "closings"                              -> [closing, ...] of epochs before the snapshot joined from
                   "history"                               -> while the past below a snapshot is not complete, what is
 
@@ -40,7 +41,7 @@ from ledger.chain.block import Header as BlockHeader
 from ledger.chain.closing import Closing, parse_closing
 from ledger.chain.epoch import EpochChange, parse_change
 from ledger.chain.transaction import Header as TransactionHeader
-from ledger.chain.transaction import Item, item_from_wire
+from ledger.chain.transaction import Item, item_from_wire, item_hash
 from ledger.members.members import entry_from_wire as registry_entry_from_wire
 from ledger.members.registry import Entry as RegistryEntry
 from ledger.state.block import Execution, Receipt
@@ -52,27 +53,26 @@ from ledger.trade.record import EMPTY, Record, Space, SubjectKey, record_from_wi
 from ledger.trade.statement import Action
 from node.storage.state_store import StateStore
 from node.validator.buckets import bucket_key
+from node.validator.rows import ROW_BYTES, Getter, Rows
 
 TABLES: Final = (
-    "records", "buckets", "versions", "rows", "links", "moves", "transactions", "failures", "batches", "headers",
+    "records", "buckets", "versions", "rows", "links", "transactions", "failures", "batches", "headers",
     "remembered", "authors", "erasures", "epochs", "registry", "meta",
 )  # fmt: skip
 LOG: Final = b"log"
 LAYOUT_KEY: Final = b"layout"
-LAYOUT: Final = b"\2"
+LAYOUT: Final = b"\3"
 """Of the rows of these tables; that of the files below them is `node.storage.lmdb_backend.FORMAT`. 1 was not noted."""
-_ROW_BYTES: Final = limits.TRANSACTION_BYTES + 1_000_000
-
 CLOSINGS: Final = b"closings"
 HISTORY: Final = b"history"
 OLDEST: Final = b"oldest"
-AUTHORS: Final = b"authors"
+BASE: Final = b"base"
 _FORGOTTEN_PER_BLOCK: Final = 4
 _HEADERS_MS: Final = limits.EXPIRY_AHEAD_MS + 600_000
 """For how long the headers of transactions are kept: until all have expired, and a snapshot of then can be made."""
 
-Getter = Callable[[str, bytes], bytes | None]
-"""(table, key) -> value: of the state executed last, or of what is final."""
+_AUTHORED_BYTES: Final = 8
+"""Of an event hash in the key of `authors`: the row tells whether it is the event."""
 
 
 def height_key(height: int) -> bytes:
@@ -99,9 +99,7 @@ class Tables:
         self.records = store.table("records")
         self.buckets = store.table("buckets")
         self.versions = store.table("versions")
-        self.rows = store.table("rows")
         self.links = store.table("links")
-        self.moves = store.table("moves")
         self.transactions = store.table("transactions")
         self.failures = store.table("failures")
         self.batches = store.table("batches")
@@ -112,6 +110,7 @@ class Tables:
         self.epochs = store.table("epochs")
         self.registry = store.table("registry")
         self.meta = store.table("meta")
+        self.rows = Rows(store, int.from_bytes(self.meta.get(BASE) or b"", "big"))
         self._empty_hash = record_hash(network, EMPTY)
 
     # ---- writing, in the block begun last
@@ -127,29 +126,26 @@ class Tables:
         hashes, hash_of = self.buckets.changes(), state.tree.hash_of
         for changed in execution.undo.tree:
             hashes[bucket_key(changed.number)] = hash_of(changed.number)
-        for row in execution.rows:
-            self._write_row(row, state_key_of)
+        rows = execution.rows
+        if rows:
+            self._write_links(rows, state_key_of)
+            self.rows.append(rows[0].entry.sequence, [row_of(row) for row in rows])
         for kind, name, _ in execution.amendments:
             entry = state.registry.exact(kind, name)
             if entry is not None:
                 self.registry.put(registry_key(entry), encode(entry))
 
-    def _write_row(self, row: ItemChanges, state_key_of: Callable[[SubjectKey], bytes]) -> None:
-        sequence = row.entry.sequence
-        related = [(leaf.role, leaf.key, leaf.record_hash) for leaf in row.related]
-        place = sequence.to_bytes(8, "big")
-        self.rows.put(place, encode((row.entry, row.item, related, row.legs)))
-        if sequence == 0:
-            self.meta.put(AUTHORS, b"\1")
-        if row.item is not None and is_authored(row.item):
-            self.authors.put(row.item.event_hash + place, b"\1")
-        for key, aside, position, move, link in row.links:
-            state = state_key_of(key)
-            self.links.put(
-                link_key(state, position, aside=aside), encode((sequence, link.code, link.custodian))
-            )
-            if move:
-                self.moves.put(state + move.to_bytes(5, "big"), position.to_bytes(5, "big"))
+    def _write_links(self, rows: Sequence[ItemChanges], state_key_of: Callable[[SubjectKey], bytes]) -> None:
+        links, authors = self.links.changes(), self.authors.changes()
+        for row in rows:
+            sequence, records = row.entry.sequence, row.records
+            if row.item is not None and is_authored(row.item):
+                authors[author_key(row.item.event_hash, sequence)] = b""
+            for key, aside, position, _, link in row.links:
+                moves = 0 if aside else records[key].moves.length
+                links[link_key(state_key_of(key), position, aside=aside)] = encode(
+                    (sequence, link.code, link.custodian, moves)
+                )
 
     def write_erasure(self, record: Record) -> None:
         """Note a tombstone by its place in the event log, so that all can be gone through."""
@@ -256,19 +252,19 @@ class Tables:
 
     def read_changes(self) -> tuple[tuple[int, EpochChange], ...]:
         """(height, change) of every epoch that was closed, in order."""
-        rows = [decode(data, max_bytes=_ROW_BYTES) for _, data in self.epochs.range()]
+        rows = [decode(data, max_bytes=ROW_BYTES) for _, data in self.epochs.range()]
         return tuple((height, parse_change(change)) for height, change in rows)
 
     def read_registry(self) -> list[RegistryEntry]:
         """The entries of the registry that blocks set."""
         return [
-            registry_entry_from_wire(decode(data, max_bytes=_ROW_BYTES)) for _, data in self.registry.range()
+            registry_entry_from_wire(decode(data, max_bytes=ROW_BYTES)) for _, data in self.registry.range()
         ]
 
     def read_erasures(self, first: int = 0) -> Iterator[Erasure]:
         """Every tombstone executed so far, from a place in the event log on, in order."""
         for _, data in self.erasures.range(first.to_bytes(8, "big")):
-            event_hash, organisation, reason, *places = decode(data, max_bytes=_ROW_BYTES)
+            event_hash, organisation, reason, *places = decode(data, max_bytes=ROW_BYTES)
             yield Erasure(event_hash, organisation, Reason(reason), *places)
 
     # ---- reading
@@ -288,35 +284,29 @@ class Tables:
 
     def entry(self, sequence: int, get: Getter) -> Entry | None:
         """The entry with that place in the event log."""
-        data = get("rows", sequence.to_bytes(8, "big"))
-        return None if data is None else Entry(*decode(data, max_bytes=_ROW_BYTES)[0])
+        row = self.whole_row(sequence, get)
+        return None if row is None else row[0]
 
-    def complete_authors(self) -> None:
-        """Fill `authors` in where an older version wrote the rows."""
-        if self.final("meta", AUTHORS) or next(self.rows.range(), None) is None:
-            return
-        self.store.fill("authors", self._authored())
-        self.store.fill("meta", [(AUTHORS, b"\1")])
-
-    def _authored(self) -> Iterator[tuple[bytes, bytes]]:
-        for place, data in self.rows.range():
-            item = decode(data, max_bytes=_ROW_BYTES)[1]
-            if item is not None and is_authored(item_from_wire(item)):
-                yield item[3] + place, b"\1"
+    def places_of(self, event_hash: bytes) -> Iterator[int]:
+        """The places in the event log of the items that put an event on the ledger, ascending, as far as the past is here."""
+        for key, _ in self.authors.prefix(event_hash[:_AUTHORED_BYTES]):
+            sequence = int.from_bytes(key[_AUTHORED_BYTES:], "big")
+            row = self.whole_row(sequence, self.latest)
+            if row is not None and row[1] is not None and row[1][3] == event_hash:
+                yield sequence
 
     def author(self, event_hash: bytes) -> str | None:
         """The organisation that put an event hash on the ledger first, as far as the past is here."""
-        first = next(self.authors.prefix(event_hash), None)
-        entry = None if first is None else self.entry(int.from_bytes(first[0][32:], "big"), self.latest)
+        first = next(self.places_of(event_hash), None)
+        entry = None if first is None else self.entry(first, self.latest)
         return None if entry is None else entry.organisation
 
     def row(self, sequence: int, get: Getter) -> ItemChanges | None:
         """What the item with that place in the event log did: entry, item and related records."""
-        data = get("rows", sequence.to_bytes(8, "big"))
-        if data is None:
+        found = self.whole_row(sequence, get)
+        if found is None:
             return None
-        entry_value, item, related, legs = decode(data, max_bytes=_ROW_BYTES)
-        entry = Entry(*entry_value)
+        entry, item, related, legs = found
         leaves = tuple(self._related(role, SubjectKey(*key), hashed, get) for role, key, hashed in related)
         return ItemChanges(
             entry,
@@ -329,18 +319,20 @@ class Tables:
             tuple((SubjectKey(*owner), (SubjectKey(*key), code)) for owner, (key, code) in legs),
         )
 
-    def whole_row(self, sequence: int, get: Getter) -> tuple[Any, ...] | None:
-        """[entry, item | nil, related, legs] as decoded arrays of the item with that place in the event log."""
-        data = get("rows", sequence.to_bytes(8, "big"))
-        return None if data is None else tuple(decode(data, max_bytes=_ROW_BYTES))
+    def whole_row(self, sequence: int, get: Getter) -> tuple[Entry, Any, Any, Any] | None:
+        """(entry, item | nil, related, legs), but for the entry as decoded arrays, of the item with that place in the event log."""
+        data = self.rows.get(sequence, get)
+        if data is None:
+            return None
+        shown, item, related, legs = decode(data, max_bytes=ROW_BYTES)
+        if item is not None:
+            shown = (item_hash(self.network, item), *shown)
+        return Entry(sequence, *shown), item, related, legs
 
     def bare_row(self, sequence: int, get: Getter) -> tuple[Entry, Any] | None:
         """(entry, item as decoded arrays or nil) with that place in the event log."""
-        data = get("rows", sequence.to_bytes(8, "big"))
-        if data is None:
-            return None
-        entry, item, _, _ = decode(data, max_bytes=_ROW_BYTES)
-        return Entry(*entry), item
+        row = self.whole_row(sequence, get)
+        return None if row is None else row[:2]
 
     def _related(self, role: int, key: SubjectKey, hashed: bytes, get: Getter) -> RelatedLeaf:
         if hashed == self._empty_hash:
@@ -358,11 +350,17 @@ class Tables:
         self, state: bytes, position: int, get: Getter, *, aside: bool
     ) -> tuple[int, int, str | None] | None:
         """(sequence of its entry, code, custodian) of link number `position` of the record under a state key."""
+        found = self._link(state, position, get, aside=aside)
+        return None if found is None else found[:3]
+
+    def _link(
+        self, state: bytes, position: int, get: Getter, *, aside: bool
+    ) -> tuple[int, int, str | None, int] | None:
         data = get("links", link_key(state, position, aside=aside))
         if data is None:
             return None
-        sequence, code, custodian = decode(data, max_bytes=10_000)
-        return sequence, code, custodian
+        sequence, code, custodian, moves = decode(data, max_bytes=10_000)
+        return sequence, code, custodian, moves
 
     def link(self, key: SubjectKey, position: int, get: Getter, *, aside: bool) -> tuple[int, Link] | None:
         """(sequence of its entry, link) number `position` of a subject's chain."""
@@ -377,8 +375,24 @@ class Tables:
 
     def move(self, key: SubjectKey, position: int, get: Getter) -> tuple[int, Link] | None:
         """(sequence of its entry, link) number `position` of a subject's moves chain."""
-        data = get("moves", state_key(self.network, key) + position.to_bytes(5, "big"))
-        return None if data is None else self.link(key, int.from_bytes(data, "big"), get, aside=False)
+        place = self.move_place(state_key(self.network, key), position, get)
+        return None if place is None else self.link(key, place, get, aside=False)
+
+    def move_place(self, state: bytes, number: int, get: Getter) -> int | None:
+        """The position in the main chain of move `number` of the record under a state key, found by the moves counted in links."""
+
+        def moves_at(position: int) -> int | None:
+            link = self._link(state, position, get, aside=False)
+            return None if link is None else link[3]
+
+        low = high = number  # there are no more moves than links
+        while (moves := moves_at(high)) is not None and moves < number:
+            low, high = high + 1, 2 * high
+        while low < high:
+            middle = (low + high) // 2
+            moves = moves_at(middle)
+            low, high = (middle + 1, high) if moves is not None and moves < number else (low, middle)
+        return low if moves_at(low) == number else None
 
     def batch_place(self, digest: bytes, get: Getter) -> tuple[int, int] | None:
         """(height, place in the block) of a batch that stands in a block."""
@@ -391,6 +405,22 @@ class Tables:
             int.from_bytes(key[8:], "big"): code.decode("ascii")
             for key, code in self.failures.prefix(height.to_bytes(8, "big"))
         }
+
+
+def author_key(event_hash: bytes, sequence: int) -> bytes:
+    """Where it stands that an item put an event on the ledger."""
+    return event_hash[:_AUTHORED_BYTES] + sequence.to_bytes(8, "big")
+
+
+def row_of(row: ItemChanges) -> bytes:
+    """What an item did, as it is kept."""
+    related = [(leaf.role, leaf.key, leaf.record_hash) for leaf in row.related]
+    return stored_row(row.entry, row.item, related, row.legs)
+
+
+def stored_row(entry: Entry, item: Any, related: Any, legs: Any) -> bytes:
+    """A row from its parts, of which all but the entry may be decoded arrays."""
+    return encode((entry[1:] if item is None else entry[2:], item, related, legs))
 
 
 def is_authored(item: Item) -> bool:

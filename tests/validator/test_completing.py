@@ -53,12 +53,9 @@ def test_a_block_that_reads_an_item_that_has_not_come_waits_for_it(node: Signing
     async def scenario() -> None:
         grow(node, None, range(4))
         tables = node.executor.tables
-        missing = (1).to_bytes(8, "big")
-        row = tables.rows.get(missing)
+        row = tables.rows.get(1, tables.final)
         assert row is not None
-        node.stores.state.begin()
-        tables.rows.delete(missing)
-        node.stores.state.commit(5)
+        tables.rows.fill([(1, b"")])
         batch = mismatch(node, 1)
         assert not completer_of(node).lacks([batch]), "nothing is missing where nothing was joined"
         write_progress(tables, Progress(4, 0, 0))
@@ -67,7 +64,7 @@ def test_a_block_that_reads_an_item_that_has_not_come_waits_for_it(node: Signing
         assert waiting.lacks([batch])
         assert not waiting.lacks([mismatch(node, 2)]), "that item is here"
         assert not waiting.lacks([mismatch(node, 10**9)]), "there never was such an item: it is refused"
-        tables.store.fill("rows", [(missing, row)])
+        tables.rows.fill([(1, row)])
         assert not waiting.lacks([batch])
 
     asyncio.run(scenario())

@@ -25,7 +25,6 @@ from node.local.protocol import OpenBytes, State, Submission, TransactionStatus
 from node.validator import erasing, validator
 from node.validator.batches import OpenEvent, encode_frame
 from node.validator.mending import Mender
-from node.validator.tables import AUTHORS
 from tests.bench.load import event_of
 from tests.validator.joiners import Joined, lose, with_snapshots
 from tests.validator.network import Network, item, until, with_network
@@ -213,10 +212,6 @@ def test_who_puts_a_hash_on_the_ledger_again_cannot_have_its_authors_bytes_erase
         await network.same_height()
         for node in network.running.values():
             assert node.stores.payload.get(hashed) is not None
-        tables = network.running["customs"].executor.tables
-        for key in [key for key, _ in tables.authors.range()]:  # as an older version left it
-            tables.authors.layers[1].changes[key] = None
-        tables.store.fill("meta", [(AUTHORS, b"")])
         await network.stop("customs")
         await network.start("customs")
         assert network.running["customs"].executor.tables.author(hashed) == "maker"

@@ -1,0 +1,80 @@
+"""Bytes made smaller where they are kept: Zstandard frames (RFC 8878), after everything was hashed (STORAGE.md §3, §6, §7).
+
+Several things of a block together shrink to what is random in them. An event stands alone, so that it can be erased alone;
+what EPCIS documents have in common is taken from a fixed dictionary of the standard's own words (EPCIS 2.0 §10, CBV 2.0
+§7), never from events, so that nothing of an erased one is left in it.
+
+A frame states its length, which is checked against what the caller expects at most before anything is unpacked. One
+object belongs to one thread.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import zstandard
+
+from ledger.base.errors import Code, StorageError
+
+_TOGETHER: Final = 1
+_ALONE: Final = -1
+"""Without an entropy stage: of small things it costs twice the time and gains one part in fifty."""
+
+WORDS: Final = (
+    b'{"@context":["https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"],"certificationInfo":"errorDeclaration":'
+    b'{"declarationTime":"reason":"correctiveEventIDs":["sensorElementList":[{"sensorMetadata":{"time":"deviceID":'
+    b'"sensorReport":[{"type":"Temperature","value":"uom":"CEL","persistentDisposition":{"set":["unset":["ilmd":{'
+    b'"inputEPCList":["inputQuantityList":[{"outputEPCList":["outputQuantityList":[{"transformationID":"'
+    b'"type":"TransformationEvent","type":"AssociationEvent","type":"TransactionEvent","type":"AggregationEvent",'
+    b'"decommissioning","destroying","dispensing","loading","unloading","storing","staging_outbound","arriving","departing",'
+    b'"retail_selling","unpacking","holding","accepting","void_shipping","encoding","container_closed","sellable_accessible",'
+    b'"recalled","damaged","destroyed","inactive","sellable_not_accessible","quantityList":[{"epcClass":"/10/","quantity":'
+    b'"uom":"KGM"}],"parentID":"https://id.gs1.org/00/","childEPCs":["https://id.gs1.org/01/","childQuantityList":['
+    b'"sourceList":[{"type":"owning_party","source":"https://id.gs1.org/417/"}],"destinationList":[{"type":'
+    b'"possessing_party","destination":"https://id.gs1.org/417/"}],"type":"ObjectEvent","eventID":"ni:///sha-256;'
+    b'?ver=CBV2.0","eventTime":"2026-01-01T00:00:00.000Z","eventTimeZoneOffset":"+00:00","recordTime":"action":"DELETE",'
+    b'"action":"OBSERVE","action":"ADD","bizStep":"receiving","bizStep":"packing","bizStep":"inspecting","bizStep":'
+    b'"shipping","bizStep":"commissioning","disposition":"in_progress","disposition":"in_transit","disposition":"active",'
+    b'"epcList":["https://id.gs1.org/01/0/21/"],"readPoint":{"id":"https://id.gs1.org/414/"},"bizLocation":{"id":'
+    b'"https://id.gs1.org/414/"},"bizTransactionList":[{"type":"desadv","bizTransaction":"urn:epcglobal:cbv:bt:"},'
+    b'{"type":"inv","type":"prodorder","bizTransaction":"http://"},{"type":"po","bizTransaction":"http://"}]}'
+)
+"""Of format 1 for good: what was packed with it cannot be unpacked without. The likeliest words are last."""
+
+
+class Compressor:
+    """Packs and unpacks; not for several threads."""
+
+    def __init__(self) -> None:
+        words = zstandard.ZstdCompressionDict(WORDS, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+        self._together = zstandard.ZstdCompressor(level=_TOGETHER)
+        self._alone = zstandard.ZstdCompressor(level=_ALONE, dict_data=words)
+        self._unpack_together = zstandard.ZstdDecompressor()
+        self._unpack_alone = zstandard.ZstdDecompressor(dict_data=words)
+
+    def pack(self, data: bytes) -> bytes:
+        """A frame with many things, which are read and removed together."""
+        return self._together.compress(data)
+
+    def pack_alone(self, data: bytes) -> bytes:
+        """A frame with one event."""
+        return self._alone.compress(data)
+
+    def unpack(self, frame: bytes, most: int) -> bytes:
+        """What `pack` packed, of at most `most` bytes; StorageError damaged."""
+        return _unpacked(self._unpack_together, frame, most)
+
+    def unpack_alone(self, frame: bytes, most: int) -> bytes:
+        """What `pack_alone` packed, of at most `most` bytes; StorageError damaged."""
+        return _unpacked(self._unpack_alone, frame, most)
+
+
+def _unpacked(decompressor: zstandard.ZstdDecompressor, frame: bytes, most: int) -> bytes:
+    try:
+        size = zstandard.frame_content_size(frame)
+        if 0 <= size <= most:
+            return decompressor.decompress(frame)
+        reason = f"it says to have {size}"
+    except zstandard.ZstdError as error:
+        reason = str(error)
+    raise StorageError(Code.DAMAGED, f"expected a packed frame of at most {most} bytes: {reason}")

@@ -1,0 +1,86 @@
+"""Rows in chunks against a plain dictionary, and moves found by counting against a list of them."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.base.encoding import encode
+from node.storage.state_store import StateStore
+from node.validator.rows import CHUNK, Rows
+from node.validator.tables import TABLES, Tables, link_key
+from tests.storage.memory_backend import MemoryBackend
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["block", "block", "undo", "commit", "past", "flush"]), st.integers(0, 2 * CHUNK + 9)
+    ),
+    max_size=25,
+)
+
+
+def body(sequence: int, version: int = 0) -> bytes:
+    return b"%d of %d" % (sequence, version) * (1 + sequence % 3)
+
+
+@given(STEPS, st.integers(0, 3 * CHUNK))
+def test_rows_are_what_a_dictionary_would_hold(steps: list[tuple[str, int]], base: int) -> None:
+    """Blocks are executed, undone and made final while the past below `base` is filled in."""
+    store = StateStore(MemoryBackend(), TABLES)
+    tables = Tables(bytes(32), store)
+    rows = Rows(store, base)
+    final: dict[int, bytes] = {}
+    above: list[dict[int, bytes]] = []
+    filled, size, height = 0, base, 0
+    for what, number in steps:
+        if what == "block":
+            block = {sequence: body(sequence, number) for sequence in range(size, size + number)}
+            store.begin()
+            rows.append(size, list(block.values()))
+            above.append(block)
+            size += number
+        elif what == "undo" and above:
+            store.undo()
+            size -= len(above.pop())
+        elif what == "commit" and above:
+            height += 1
+            store.commit(height)
+            final |= above.pop(0)
+        elif what == "past":
+            past = {sequence: body(sequence) for sequence in range(filled, min(base, filled + number))}
+            rows.fill(past.items())
+            final |= past
+            filled += len(past)
+        elif what == "flush":
+            store.flush(height or None)
+        latest = final.copy()
+        for block in above:
+            latest |= block
+        for sequence in range(max(base, size) + CHUNK):
+            assert rows.get(sequence, tables.final) == final.get(sequence)
+            assert rows.get(sequence, tables.latest) == latest.get(sequence)
+
+
+def test_a_row_of_the_past_may_be_put_again() -> None:
+    store = StateStore(MemoryBackend(), TABLES)
+    rows = Rows(store, 100)
+    rows.fill([(3, b"three"), (70, b"seventy")])
+    rows.fill([(3, b"3")])
+    get = Tables(bytes(32), store).final
+    assert [rows.get(sequence, get) for sequence in (2, 3, 4, 70, 71)] == [None, b"3", None, b"seventy", None]
+
+
+@given(st.lists(st.booleans(), max_size=40), st.integers(1, 45))
+def test_a_move_is_found_by_the_moves_counted_in_links(moves: list[bool], number: int) -> None:
+    store = StateStore(MemoryBackend(), TABLES)
+    tables = Tables(bytes(32), store)
+    store.fill(
+        "links",
+        [
+            (link_key(bytes(32), position, aside=False), encode((position, 0, None, sum(moves[:position]))))
+            for position in range(1, len(moves) + 1)
+        ],
+    )
+    places = [position for position, is_move in enumerate(moves, 1) if is_move]
+    expected = places[number - 1] if number <= len(places) else None
+    assert tables.move_place(bytes(32), number, tables.final) == expected
