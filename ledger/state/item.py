@@ -7,7 +7,7 @@ the records that rules leave behind.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from ledger.base import limits, merkle
 from ledger.base.errors import Code, RuleError
@@ -41,6 +41,7 @@ from ledger.trade.rules.lots import SOURCE
 from ledger.trade.rules.table import key_of
 from ledger.trade.statement import Action, Role, Subject
 
+_new: Final[Any] = tuple.__new__  # half the price of a call of the class, for what every leg makes
 _BALANCE: Final = Space.BALANCE  # named once: a member of an enumeration costs a call of its metaclass
 _DOCUMENT: Final = Space.DOCUMENT
 _LEG_ROLES: Final = (Role.OBJECT, Role.PARENT, Role.INPUT, Role.OUTPUT)
@@ -136,9 +137,11 @@ class ItemView:
     def named(self, role: int) -> SubjectKey | None:
         """The subject named by `role`, the lowest key if there are several."""
         if self._named is None:
-            self._named = {}
-            for key, known in sorted(self._roles.items()):
-                self._named.setdefault(known, key)
+            lowest: dict[int, SubjectKey] = {}
+            self._named = lowest
+            for key, known in self._roles.items():
+                if known not in lowest or key < lowest[known]:
+                    lowest[known] = key
         return self._named.get(role)
 
     def balances(self, lot: str, role: int) -> tuple[SubjectKey, ...]:
@@ -193,11 +196,11 @@ def _execute_alone(
     related = _related(view, records)
     entry = with_root(entry, related_root_of(network, item.subject_salt, related))
     hashed = entry_hash(network, entry)
-    link = Link(hashed, code, custodian)
+    link: Link = _new(Link, (hashed, code, custodian))
     record = linked(network, before, decision.record, link, entry.sequence, aside=False)
     move = record.moves.length if record.moves != before.moves else 0
-    links = (NewLink(key, decision.aside, record.links.length, move, link),)
-    return ItemChanges(entry, hashed, item, related, links, {key: record}, ((key, code),), ())
+    new: NewLink = _new(NewLink, (key, False, record.links.length, move, link))
+    return ItemChanges(entry, hashed, item, related, (new,), {key: record}, ((key, code),), ())
 
 
 def execute_legs(
@@ -253,12 +256,12 @@ class _Written:
         self, key: SubjectKey, before: Record, after: Record, code: int, custodian: str | None, *, aside: bool
     ) -> None:
         """Append a link to a subject's main or aside chain."""
-        link = Link(self.entry_hash, code, custodian)
+        link: Link = _new(Link, (self.entry_hash, code, custodian))
         record = linked(self._network, before, after, link, self._sequence, aside=aside)
         self.records[key] = record
         chain = record.asides if aside else record.links
         move = record.moves.length if record.moves != before.moves else 0
-        self.links.append(NewLink(key, aside, chain.length, move, link))
+        self.links.append(_new(NewLink, (key, aside, chain.length, move, link)))
 
 
 def _related(view: ItemView, records: Records) -> tuple[RelatedLeaf, ...]:
@@ -269,7 +272,7 @@ def _related(view: ItemView, records: Records) -> tuple[RelatedLeaf, ...]:
     role, hash_of = view.role, records.hash_of
     return tuple(
         [
-            RelatedLeaf(role(key), key, record, hash_of(key, record))
+            _new(RelatedLeaf, (role(key), key, record, hash_of(key, record)))
             for key, record in sorted(view.reads.items(), key=_by_key)
         ]
     )

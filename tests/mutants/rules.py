@@ -313,8 +313,8 @@ MUTANTS: Final = (
         "Goods leave a held container without its hold.",
         "CUSTODY_RULES row 7",
         _RULES + "view.py",
-        "            holds=merge_holds(record.holds, ancestor.holds),\n",
-        "            holds=record.holds,\n",
+        "        holds = merge_holds(holds, ancestor.holds)\n",
+        "        holds = record.holds\n",
         _T + "test_packing.py::test_a_child_inherits_holds_bindings_and_the_unconfirmed_mark",
     ),
     # --- standing

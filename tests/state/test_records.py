@@ -72,3 +72,14 @@ def test_a_value_of_another_shape_is_no_record(change: dict[str, Any]) -> None:
     for value in (tuple(FULL._replace(**change)), (*FULL, None), FULL[:-1], None):
         with pytest.raises(FormError):
             record_from_wire(value)  # type: ignore[arg-type]
+
+
+def test_fields_replaced_are_those_that_were_named_and_only_they() -> None:
+    for name in Record._fields:
+        found = EMPTY._replace(**{name: getattr(FULL, name)})
+        assert found == Record(**{name: getattr(FULL, name)})  # what the standard library makes of it
+        assert type(found) is Record
+    assert FULL._replace(**EMPTY._asdict()) == EMPTY
+    assert FULL._replace() == FULL
+    with pytest.raises(KeyError):
+        EMPTY._replace(holder="maker")  # type: ignore[call-arg]

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ledger.trade.record import LastEffect, Origin, Record, Status
 from ledger.trade.rules.outcomes import Outcome
 from ledger.trade.rules.standing import contradict, is_offered, last_effect, note
 from ledger.trade.rules.view import Act, Decision, Leg, Situation, View, identify, is_born, situation
 from ledger.trade.statement import Role
 
+# Named once: a member of an enumeration costs a call of its metaclass, and most events make something.
+_LIVE: Final = Status.LIVE
+_UNATTESTED: Final = Origin.UNATTESTED
+_ATTESTED: Final = Origin.ATTESTED
+_LOT: Final = Role.LOT
+
 
 def make(act: Act, leg: Leg, view: View) -> Decision:
     """Row 2 for a thing: born attested by the grantee or under its licence, unattested by anyone; a grantee's late make sets the origin."""
-    lot = view.named(Role.LOT)
+    lot = view.named(_LOT)
     return made(act, leg, view, source=None if lot is None else f"|{lot.identifier}")
 
 
@@ -52,8 +60,8 @@ def made(act: Act, leg: Leg, view: View, *, source: str | None) -> Decision:
 
 def _born(act: Act, at: Situation, source: str | None, outcome: Outcome) -> Decision:
     record = at.own._replace(
-        status=Status.LIVE,
-        origin=Origin.UNATTESTED if outcome == Outcome.MADE_UNATTESTED else Origin.ATTESTED,
+        status=_LIVE,
+        origin=_UNATTESTED if outcome == Outcome.MADE_UNATTESTED else _ATTESTED,
         maker=act.organisation,
         custodian=act.organisation,
         passed=act.sequence,

@@ -11,7 +11,16 @@ from typing import Final
 from ledger.base import limits
 from ledger.trade.record import Record, Status, SubjectKey
 from ledger.trade.rules.outcomes import Outcome
-from ledger.trade.rules.standing import breach, claim, claimed_custody, contradict, effect, note, obstacle
+from ledger.trade.rules.standing import (
+    breach,
+    claim,
+    claimed_custody,
+    contradict,
+    effect,
+    last_effect,
+    note,
+    obstacle,
+)
 from ledger.trade.rules.view import (
     Act,
     Decision,
@@ -113,8 +122,9 @@ def _pack(act: Act, at: Situation, parent_at: Situation, view: View) -> Decision
         parent_generation=parent_at.own.generation,
         parent_since=act.sequence,
         offer=None,
+        last=last_effect(act, at.own, 6),
     )
-    return Decision(Outcome.PACKED, effect(act, at.own, record, 6), left=at.parent)
+    return Decision(Outcome.PACKED, record, left=at.parent)
 
 
 def unpack_child(act: Act, leg: Leg, view: View) -> Decision:

@@ -272,13 +272,14 @@ def freed(at: Situation) -> Record:
     if not at.ancestors:
         return record
     passed, custodian = at.passed, at.custodian
+    holds, bindings = record.holds, record.bindings
     for _, ancestor in at.ancestors:
-        record = record._replace(
-            holds=merge_holds(record.holds, ancestor.holds),
-            bindings=merge_bindings(record.bindings, ancestor.bindings),
-        )
+        holds = merge_holds(holds, ancestor.holds)
+        bindings = merge_bindings(bindings, ancestor.bindings)
     changed = passed > record.passed or custodian != record.custodian
     return record._replace(
+        holds=holds,
+        bindings=bindings,
         parent=None,
         parent_generation=0,
         parent_since=0,
@@ -303,12 +304,16 @@ def with_former(record: Record, successor: str | None) -> tuple[str, ...]:
 
 def merge_holds(own: tuple[Hold, ...], inherited: tuple[Hold, ...]) -> tuple[Hold, ...]:
     """`own` and those of `inherited` that are not among them (same authority and case)."""
+    if not inherited:
+        return own
     known = {(hold.authority, hold.case) for hold in own}
     return own + tuple(hold for hold in inherited if (hold.authority, hold.case) not in known)
 
 
 def merge_bindings(own: tuple[Binding, ...], inherited: tuple[Binding, ...]) -> tuple[Binding, ...]:
     """`own` and `inherited`, each document once in its latest generation; at most BINDINGS, the inherited give way."""
+    if not inherited:
+        return own
     merged = {binding.document: binding for binding in own}
     for binding in inherited:
         known = merged.get(binding.document)
