@@ -365,6 +365,29 @@ def check_expiry(header: Header, time_ms: int) -> None:
         )
 
 
+def check_signed(header: Header, known: bytes, signature: bytes) -> None:
+    """Raise SignatureError unless `signature` is the author's over the header, whose id is `known`."""
+    if not is_signature(header.public_key, known, signature):
+        raise SignatureError(
+            Code.BAD_SIGNATURE,
+            f"expected a signature by the key that the transaction carries, it does not hold: {known.hex()}",
+        )
+
+
+class Envelope(NamedTuple):
+    """A transaction whose items nobody has looked at: who signed how many, and whether they did."""
+
+    header: Header
+    items: tuple[Any, ...]
+    signature: bytes
+
+    def checked_id(self) -> bytes:
+        """The transaction id, 32 bytes; SignatureError unless the author's signature over the header holds."""
+        known = self.header.id()
+        check_signed(self.header, known, self.signature)
+        return known
+
+
 class Transaction:
     """A transaction whose outer form was checked; `items` are the raw decoded arrays, judged in execution."""
 
@@ -417,11 +440,7 @@ class Transaction:
 
     def check_signature(self) -> None:
         """Raise SignatureError unless the author's signature over the header holds."""
-        if not is_signature(self.header.public_key, self.id, self.signature):
-            raise SignatureError(
-                Code.BAD_SIGNATURE,
-                f"expected a signature by the key that the transaction carries, it does not hold: {self.id.hex()}",
-            )
+        check_signed(self.header, self.id, self.signature)
 
 
 def transaction_from_bytes(data: bytes, network: bytes) -> Transaction:
@@ -429,8 +448,8 @@ def transaction_from_bytes(data: bytes, network: bytes) -> Transaction:
     return transaction_from_wire(decode(data, max_bytes=limits.TRANSACTION_BYTES), network, len(data))
 
 
-def transaction_from_wire(value: Any, network: bytes, size: int = 0) -> Transaction:
-    """A transaction from a decoded array; `size` as in `Transaction`."""
+def envelope_from_wire(value: Any, network: bytes) -> Envelope:
+    """A transaction's header, as many items as it says, and its signature, from a decoded array."""
     header_fields, items, signature = take_array(value, "transaction", 3)
     header = header_from_wire(header_fields)
     if header.network != network:
@@ -439,7 +458,12 @@ def transaction_from_wire(value: Any, network: bytes, size: int = 0) -> Transact
             f"expected a transaction of network {network.hex()[:16]}, got one of {header.network.hex()[:16]}",
         )
     items = take_array(items, "items", header.item_count)
-    transaction = Transaction(header, items, take_signature(signature, "signature"), size)
+    return Envelope(header, items, take_signature(signature, "signature"))
+
+
+def transaction_from_wire(value: Any, network: bytes, size: int = 0) -> Transaction:
+    """A transaction from a decoded array; `size` as in `Transaction`."""
+    transaction = Transaction(*envelope_from_wire(value, network), size)
     if transaction.subject_count > limits.SUBJECTS_PER_TRANSACTION:
         raise FormError(
             Code.TOO_LARGE,

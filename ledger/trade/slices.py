@@ -179,6 +179,7 @@ class _Reader:
                 Code.MALFORMED, f"expected UTF-8, got other bytes at offset {error.start}"
             ) from None
         self._data = data
+        self._ascii = data.decode("ascii") if data.isascii() else None
         self.marks: dict[str, list[tuple[int, int]]] = {}
 
     def refuse(self, at: int, expected: str) -> FormError:
@@ -214,11 +215,22 @@ class _Reader:
         return self._number(at)
 
     def _marked(self, at: int, depth: int, shape: _Shape) -> tuple[Any, int]:
-        value, end = self.value(at, depth, shape)
         if shape.mark is None:
-            return value, end
+            return self.value(at, depth, shape)
+        end = self._skimmed(at, depth) or self.value(at, depth, shape)[1]
         self.marks.setdefault(shape.mark, []).append((at, end))
         return None, end
+
+    def _skimmed(self, at: int, depth: int) -> int | None:
+        """The offset after the value at `at` by the stock scanner, where that cannot say otherwise than `value` (`parse`)."""
+        if self._ascii is None:
+            return None
+        try:
+            _, end = _SCANNER.raw_decode(self._ascii, at)
+        except (ValueError, RecursionError):
+            return None
+        brackets = self._data.count(b"{", at, end) + self._data.count(b"[", at, end)
+        return None if brackets > depth or self._data.find(b"\\", at, end) >= 0 else end
 
     def _object(self, at: int, depth: int, shapes: Mapping[str, _Shape] | None) -> tuple[dict[str, Any], int]:
         members: dict[str, Any] = {}

@@ -1,15 +1,15 @@
 """Transactions in, receipts out (API.md §5). The hot path: no models, no copies, the ledger's own decoders only.
 
 A body is canonical msgpack: [[transaction, [payload | nil for each item]], ...], payload = [salt, context | nil, event].
-Form, network and signature of every transaction are checked before the validator hears of any; a body with one bad
-transaction is refused as a whole, so sending it again when mended is safe: a transaction is known by its id, and what is
+Header, network and signature of every transaction are checked before the validator hears of any; a body with one bad
+transaction is refused as a whole. What items hold is the validator's to judge, once, and said in the transaction's place. So sending it again when mended is safe: a transaction is known by its id, and what is
 final already is answered with its receipts.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from starlette.requests import Request
 from ledger.base import limits
 from ledger.base.encoding import decode, take_array, take_bytes
 from ledger.base.errors import Code, CustodyError, FormError, UnavailableError
-from ledger.chain.transaction import Kind, Transaction, transaction_from_bytes
+from ledger.chain.transaction import Envelope, Kind, envelope_from_wire
 from ledger.trade.statement import Openness
 from node.gateway.metrics import Metrics
 from node.local.protocol import SALT_BYTES_MAX, OpenBytes, Submission
@@ -215,16 +215,17 @@ def parse_submissions(body: bytes, network: bytes) -> tuple[list[Submission], li
     for place, pair in enumerate(pairs):
         try:
             data, payloads = take_array(pair, "submission", 2)
-            transaction = transaction_from_bytes(take_bytes(data, "transaction"), network)
-            transaction.check_signature()
-            submissions.append(_submission(data, transaction, payloads))
+            encoded = take_bytes(data, "transaction")
+            envelope = envelope_from_wire(decode(encoded, max_bytes=limits.TRANSACTION_BYTES), network)
+            known = envelope.checked_id()
+            submissions.append(_submission(data, envelope, payloads))
         except CustodyError as error:
             raise type(error)(error.code, f"transaction {place}: {error.message}") from None
-        ids.append(transaction.id)
+        ids.append(known)
     return submissions, ids
 
 
-def _submission(data: bytes, transaction: Transaction, payloads: Any) -> Submission:
+def _submission(data: bytes, transaction: Envelope, payloads: Any) -> Submission:
     """The transaction with its payloads, contexts kept once."""
     given = take_array(payloads, "payloads", transaction.header.item_count)
     if transaction.header.kind != Kind.EVENTS and any(payload is not None for payload in given):
@@ -251,9 +252,9 @@ def _context(value: Any) -> bytes:
     return take_bytes(value, "payload context", most=limits.CONTEXT_BYTES)
 
 
-def _is_restricted(item: Sequence[Any]) -> bool:
+def _is_restricted(item: Any) -> bool:
     """Whether an item of yet unjudged form says that its bytes are restricted: then this node keeps them for its author."""
-    statement = item[0]
+    statement = item[0] if type(item) is tuple and item else None
     return (
         type(statement) is tuple
         and len(statement) > _OPENNESS_FIELD

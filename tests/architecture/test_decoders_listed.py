@@ -33,6 +33,7 @@ ELSEWHERE = {
     "ledger.base.encoding:decode": "what all the others stand on: reached through each of them, and tests/base",
     "ledger.base.encoding:decode_known": "bytes whose hash was checked against one made here: its callers are below",
     "ledger.base.keyfile:_parse": INNER,
+    "ledger.chain.transaction:envelope_from_wire": INNER,
     "ledger.base.merkle:root_from_inclusion": "takes hashes; forged paths are tests/fuzz/forge",
     "ledger.proof.anchor:anchor_from_genesis": VALUES,
     "ledger.chain.transaction:read_events": INNER,

@@ -97,6 +97,31 @@ def test_nor_does_it_on_an_event_with_a_changed_byte(place: int, value: int) -> 
     assert said(lambda one: parse(one, EVENT_BYTES), bytes(data)) == said(read_exactly, bytes(data))
 
 
+DOCUMENT = b'{"@context":["a",{"b":1.5}],"epcisBody":{"eventList":[%s, {"c":[[null]]}]},"id":"d"}' % event_of(
+    7, is_first=True
+)
+
+
+@given(st.integers(0, len(DOCUMENT) - 1), st.integers(0, 255) | st.sampled_from(b'"[]{},:\\'))
+@example(0, DOCUMENT[0])
+def test_nor_does_it_on_a_document_with_a_changed_byte(place: int, value: int) -> None:
+    data = DOCUMENT[:place] + bytes([value]) + DOCUMENT[place + 1 :]
+    found = said(document_slices, data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ledger.trade.slices._Reader._skimmed", lambda *_: None)
+        assert found == said(document_slices, data)
+
+
+@pytest.mark.parametrize("levels", [JSON_DEPTH - 4, JSON_DEPTH - 3, JSON_DEPTH - 2, 100_000])
+def test_events_of_a_document_nest_as_deep_by_either_reader(levels: int) -> None:
+    data = b'{"epcisBody":{"eventList":[{"a":' + b"[" * (levels - 1) + b"]" * (levels - 1) + b"}]}}"
+    found = said(document_slices, data)
+    assert (type(found) is str) == (levels <= JSON_DEPTH - 3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ledger.trade.slices._Reader._skimmed", lambda *_: None)
+        assert found == said(document_slices, data)
+
+
 @pytest.mark.parametrize(
     "text",
     ["-0", "0", "10", "1.50", "1e3", "1E-3", "-12.5e+2", "123456789012345678"],
