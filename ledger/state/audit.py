@@ -256,7 +256,7 @@ class Audit:
     def _settle(
         self, block: SuppliedBlock, execution: Execution, transactions: Sequence[Transaction]
     ) -> None:
-        self._backing.keep(execution, self._state)
+        self._backing.keep(execution)
         self._state.forget(self._state.log.size)
         self.transactions += len(transactions)
         if self._leaves is not None:

@@ -127,10 +127,9 @@ class MemoryBacking:
         read = None if item is None else item_from_wire(item)
         return ItemChanges(entry, entry_hash(self._network, entry), read, (), (), {}, (), ())
 
-    def keep(self, execution: Execution, state: LedgerState) -> None:
+    def keep(self, execution: Execution) -> None:
         """Take over what a block changed."""
-        for key, data in execution.encoded.items():
-            self._records[state.state_key(key)] = data
+        self._records |= execution.encoded
         self._rows += [encode((row.entry, row.item)) for row in execution.rows]
 
 

@@ -106,8 +106,8 @@ class Execution(NamedTuple):
     receipts: tuple[Receipt, ...]
     rows: tuple[ItemChanges, ...]
     records: dict[SubjectKey, Record]
-    encoded: dict[SubjectKey, bytes]
-    """The same records as they are stored: what their hashes in the state tree are over."""
+    encoded: dict[bytes, bytes]
+    """By state key the same records as they are stored: what their hashes in the state tree are over."""
     versions: dict[bytes, bytes]
     """By hash the encoding of every record that a related root names, but for the empty one; may hold a few more."""
     amendments: tuple[Change, ...]
@@ -140,7 +140,7 @@ def apply_block(state: LedgerState, header: Header, transactions: Sequence[Trans
         receipts_root=merkle.root(receipt_leaves(state.network, receipts)),
         event_log_root=log.root(),
         event_log_size=log.size,
-        state_root=state.update_tree(stored),
+        state_root=state.update_tree(stored.values()),
         registry_root=registry.root,
         validators_hash=sets[header.epoch].hash,
         next_validators_hash=sets[-1].hash,
@@ -148,7 +148,7 @@ def apply_block(state: LedgerState, header: Header, transactions: Sequence[Trans
     undo = state.write(stored, log, ids, Tip(header, outcome), registry, sets)
     rows = tuple(block.rows)
     state.remember_rows(rows)
-    encoded = {key: data for key, (_, _, data) in stored.items()}
+    encoded = {place: data for _, _, data, place in stored.values()}
     return Execution(outcome, tuple(receipts), rows, block.changes, encoded, block.versions, amendments, undo)
 
 

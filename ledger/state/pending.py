@@ -31,7 +31,7 @@ class Pending:
         """The hash of the record now under `key`."""
         if record is EMPTY:
             return self._state.empty_hash
-        _, hashed, data = self._state.stored(key, record)
+        _, hashed, data, _ = self._state.stored(key, record)
         self.versions[hashed] = data
         return hashed
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from heapq import heappop, heappush
 from itertools import islice
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from ledger.base.buckets import BucketTree, StateProof, Undo
 from ledger.base.encoding import decode_known, encode
@@ -59,8 +59,8 @@ class Tip(NamedTuple):
     outcome: Outcome
 
 
-Stored = tuple[Record, bytes, bytes]
-"""A record, its hash, and the encoding that both the hash and what a node stores are made of."""
+Stored = tuple[Record, bytes, bytes, bytes]
+"""A record, its hash, the encoding that both the hash and what a node stores are made of, and its state key."""
 
 
 class BlockUndo(NamedTuple):
@@ -107,7 +107,7 @@ class LedgerState:
         """Of the record that there is none of."""
         self._recent: dict[SubjectKey, Stored] = {}
         self._made: dict[SubjectKey, Stored] = {}  # of the block in execution, as far as somebody asked
-        self._keys: dict[SubjectKey, bytes] = {}
+        self._keys: dict[SubjectKey, bytes] = {}  # the same
         self._pending_tree: Undo = []
         self._rows: dict[int, ItemChanges] = {}
 
@@ -146,7 +146,7 @@ class LedgerState:
                 "remove the state folder, it is rebuilt from the chain",
             )
         record = record_from_wire(decode_known(data))
-        self._recent[key] = (record, hashed, data)
+        self._recent[key] = (record, hashed, data, place)
         return record
 
     def remembers(self, key: SubjectKey) -> bool:
@@ -164,7 +164,8 @@ class LedgerState:
             found = self._made.get(key)
             if found is None or found[0] is not record:
                 data = encode(record)
-                found = self._made[key] = (record, encoded_record_hash(self.network, data), data)
+                hashed = encoded_record_hash(self.network, data)
+                found = self._made[key] = (record, hashed, data, self.state_key(key))
         return found
 
     def entry_row(self, sequence: int) -> ItemChanges | None:
@@ -199,6 +200,7 @@ class LedgerState:
         )
         self._recent.update(changes)
         self._made.clear()
+        self._keys.clear()
         self._remember(ids.items())
         self.log = log
         self.tip = tip
@@ -220,16 +222,16 @@ class LedgerState:
                 expired.append((known, expiry))
         return tuple(expired)
 
-    def update_tree(self, changes: dict[SubjectKey, Stored]) -> bytes:
+    def update_tree(self, changes: Iterable[Stored]) -> bytes:
         """Put the changed records into the tree; the new state root."""
-        state_key = self.state_key
-        self._pending_tree = self.tree.update(
-            {state_key(key): hashed for key, (_, hashed, _) in changes.items()}
-        )
+        self._pending_tree = self.tree.update({place: hashed for _, hashed, _, place in changes})
         return self.tree.root
 
     def state_key(self, key: SubjectKey) -> bytes:
-        """The key of a subject in the state tree, remembered for as long as its record is."""
+        """The key of a subject in the state tree, remembered with its record, or for as long as its block is executed."""
+        known = self._recent.get(key)
+        if known is not None:
+            return known[3]
         found = self._keys.get(key)
         if found is None:
             found = self._keys[key] = state_key(self.network, key)
@@ -268,13 +270,8 @@ class LedgerState:
         """
         for old in [number for number in self._rows if number < sequence]:
             del self._rows[old]
-        _keep_newest(self._recent, keep)
-        _keep_newest(self._keys, keep)
-
-
-def _keep_newest(known: dict[SubjectKey, Any], keep: int) -> None:
-    for key in list(islice(known, max(0, len(known) - keep))):
-        del known[key]
+        for key in list(islice(self._recent, max(0, len(self._recent) - keep))):
+            del self._recent[key]
 
 
 def genesis_state(

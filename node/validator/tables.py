@@ -117,11 +117,11 @@ class Tables:
 
     def write_execution(self, execution: Execution, state: LedgerState) -> None:
         """Put everything that one executed block changed, but for its transactions; `state` is that after it."""
-        records, state_key_of = self.records.changes(), state.state_key
-        for key, data in execution.encoded.items():
-            records[state_key_of(key)] = data
-            if key.space == Space.ERASURE:
-                self.write_erasure(execution.records[key])
+        state_key_of = state.state_key
+        self.records.changes().update(execution.encoded)
+        for key, record in execution.records.items():
+            if key[0] == Space.ERASURE:
+                self.write_erasure(record)
         self.versions.changes().update(execution.versions)
         hashes, hash_of = self.buckets.changes(), state.tree.hash_of
         for changed in execution.undo.tree:
