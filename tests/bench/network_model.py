@@ -52,6 +52,7 @@ from ledger.consensus.messages import (
     Request,
     encode_message,
 )
+from node.validator.driver import is_promise
 from tests.bench.costs import EVENTS, Costs
 from tests.simulation.keys import StubKey, real_key, stub_verifier
 
@@ -117,8 +118,11 @@ class _Node:
         self.executions: deque[Execute] = deque()
         self.busy_until = 0.0
         self.busy_us = 0.0
+        self.executing_us = 0.0
+        """For so long the machine's clock stood still."""
         self.uplink_free = 0.0
         self.is_scheduled = False
+        self.has_unsynced = False
         self.timer = 0
         self.held: set[bytes] = set()
         self.numbers = 0
@@ -191,12 +195,14 @@ class _Node:
         self.model.core_taken(self.busy_until)
 
     def _step(self, event: Input) -> list[Effect]:
-        costs, now_us = self.model.costs, self.model.now + self.spent
+        costs, now_us = self.model.costs, self.model.now + self.spent - self.executing_us
         self.verified = 0
-        begun = time.perf_counter_ns()
-        effects = self.machine.step(int(now_us / 1_000), GENESIS.time_ms + 1 + int(now_us / 1_000), event)
+        begun = time.process_time_ns()
+        effects = self.machine.step(
+            int(now_us / 1_000), GENESIS.time_ms + 1 + int(self.model.now / 1_000), event
+        )
         self.model.steps += 1
-        self.model.stepped_ns += time.perf_counter_ns() - begun
+        self.model.stepped_ns += time.process_time_ns() - begun
         self.spent += self.model.step_us + costs.verify * self.verified
         return effects
 
@@ -227,10 +233,12 @@ class _Node:
             self.inbox.append((batch.held, 0.0))
 
     def _perform(self, effects: list[Effect]) -> None:
-        if any(isinstance(effect, Persist) for effect in effects) and any(
-            isinstance(effect, Send | Broadcast | Commit) for effect in effects
-        ):
-            self.spent += self.model.costs.sync
+        for effect in effects:
+            if isinstance(effect, Persist):
+                self.has_unsynced = True
+            elif self.has_unsynced and is_promise(effect):
+                self.spent += self.model.costs.sync
+                self.has_unsynced = False
         for effect in effects:
             self._carry_out(effect)
 
@@ -248,7 +256,8 @@ class _Node:
             self._commit(effect)
         elif isinstance(effect, SetTimer):
             self.timer += 1
-            model.at(max(model.now, 1_000.0 * effect.at_ms + 1_000), self._tick, self.timer)
+            due_us = 1_000.0 * (effect.at_ms + 1) + self.executing_us
+            model.at(max(model.now, due_us), self._tick, self.timer)
         elif isinstance(effect, Serve):
             self._serve(effect.peer, effect.request)
         elif not isinstance(effect, Persist):
@@ -312,7 +321,9 @@ class _Node:
             model.batches[digest].events for digest in effect.block.batches
         )
         self._finish()
-        model.at(self.busy_until, self.post, Executed(effect.block_hash, model.outcome(effect.block)))
+        self.executing_us += self.spent
+        done = Executed(effect.block_hash, model.outcome(effect.block), int(self.spent / 1_000))
+        model.at(self.busy_until, self.post, done)
 
     def _commit(self, effect: Commit) -> None:
         self.chain.append((effect.block, effect.certificate))
