@@ -188,10 +188,12 @@ class _Work(NamedTuple):
     draft: RegistryDraft
     key: Key
     transaction: Transaction
-    public_key: bytes
-    """The key id of the transaction's key."""
+    signed: tuple[int, int, str, bytes, bytes]
+    """What their entries have in common: height, time, organisation, key id, no related root yet."""
     policy: tuple[str, ...]
     """Acts of the organisation that wait for a person's approval."""
+    persons: bool
+    """Whether this network has identifiers of persons."""
     allowed: dict[tuple[int, str | None, str | None, str | None], Parties]
     """By action, counterparty, source and place: what the key may do, and who that is. Items of a transaction say much alike."""
 
@@ -212,8 +214,9 @@ def _apply_transaction(
     except CustodyError as error:
         return [_refused(transaction, index, error.code) for index in range(signed.item_count)]
     ids[transaction.id] = signed.expiry_ms
-    policy, public_key = members.policy(signed.organisation), key_id(signed.public_key)
-    work = _Work(state, pending, header, members, draft, key, transaction, public_key, policy, {})
+    by = (header.height, header.time_ms, signed.organisation, key_id(signed.public_key), ZERO_HASH)
+    policy, persons = members.policy(signed.organisation), bool(members.parameter(ALLOW_PERSONS))
+    work = _Work(state, pending, header, members, draft, key, transaction, by, policy, persons, {})
     receipts: list[Receipt] = []
     failed, begun, first = False, draft.mark(), pending.begin()
     for index in range(signed.item_count):
@@ -312,23 +315,11 @@ def _check_not_suspended(members: Members, organisation: str, time_ms: int, acts
 
 
 def _apply_item(work: _Work, index: int) -> ItemChanges:
-    state, pending, header, members, transaction = (
-        work.state, work.pending, work.header, work.members, work.transaction,
-    )  # fmt: skip
-    signed = transaction.header
-    entry = Entry(
-        state.log.size + len(pending.rows),
-        transaction.item_hashes[index],
-        transaction.id,
-        index,
-        header.height,
-        header.time_ms,
-        signed.organisation,
-        work.public_key,
-        ZERO_HASH,
-    )
-    raw = transaction.items[index]
-    used = use_approval(pending, members, entry, policy_name(signed.kind, raw)) if work.policy else {}
+    state, pending, header, members, draft, key, transaction, by, policy, _, _ = work
+    signed, raw = transaction.header, transaction.items[index]
+    sequence = state.log.size + len(pending.rows)
+    entry = Entry(sequence, transaction.item_hashes[index], transaction.id, index, *by)
+    used = use_approval(pending, members, entry, policy_name(signed.kind, raw)) if policy else {}
     if signed.kind == Kind.EVENTS:
         changes = _apply_event(work, transaction.event(index), entry)
         changes.records.update(used)
@@ -348,7 +339,7 @@ def _apply_item(work: _Work, index: int) -> ItemChanges:
     if signed.kind == Kind.APPROVAL:
         return apply_approval(state.network, pending, entry, raw)
     if signed.kind in (Kind.GOVERNANCE, Kind.REGISTRATION):
-        _amend(state, header, members, work.draft, work.key, signed, raw)
+        _amend(state, header, members, draft, key, signed, raw)
     return subjectless_changes(state.network, entry)._replace(records=used)
 
 
@@ -424,16 +415,16 @@ def _act(statement: Statement, event: bytes, entry: Entry, key: Key, parties: Pa
 
 
 def _apply_event(work: _Work, item: Item, entry: Entry) -> ItemChanges:
-    state, pending, members, key = work.state, work.pending, work.members, work.key
+    state, pending, _, members, _, key, _, _, _, persons, allowed = work
     statement = item.statement
     asked = (statement.action, statement.counterparty, statement.source, statement.place)
-    parties = work.allowed.get(asked)
+    parties = allowed.get(asked)
     if parties is None:
         parties = parties_of(members, statement, entry.organisation)
         check_may(custody_act(statement.action), key.use, is_authority=parties[2])
-        work.allowed[asked] = parties
+        allowed[asked] = parties
     act = _act(statement, item.event_hash, entry, key, parties)
-    check_entitled(act, item.subjects, allow_persons=bool(members.parameter(ALLOW_PERSONS)))
+    check_entitled(act, item.subjects, allow_persons=persons)
     attested = _attestation_records(state, pending, members, item, entry)
     changes = execute_item(state.network, pending, members, act, item, entry)
     changes.records.update(attested)

@@ -75,28 +75,26 @@ class Room:
 
     def take(self, keys: Iterable[SubjectKey]) -> None:
         """Count those of `keys` that are new; RuleError(limit), with nothing counted, if a bucket would overflow."""
-        state = self._state
-        found: dict[SubjectKey, int] = {}
-        counts: dict[int, int] = {}
+        state, new, taken = self._state, self._new, self._taken
+        counted: list[SubjectKey] = []
         for key in keys:
-            if key in self._new or state.remembers(key):
+            if key in new or state.remembers(key):
                 continue
             index, size, is_there = state.tree.find(state.state_key(key))
             if is_there:
                 continue
-            found[key] = index
-            counts[index] = counts.get(index, 0) + 1
-            if size + self._taken.get(index, 0) + counts[index] > limits.BUCKET_ENTRIES:
+            count = taken.get(index, 0) + 1
+            if size + count > limits.BUCKET_ENTRIES:
+                self.give_back(counted)
                 raise RuleError(
                     Code.LIMIT,
                     f"expected room for the record of {key.identifier}, its part of the state tree is full",
                 )
-        self._new.update(found)
-        for index, count in counts.items():
-            self._taken[index] = self._taken.get(index, 0) + count
+            taken[index], new[key] = count, index
+            counted.append(key)
 
     def give_back(self, keys: Iterable[SubjectKey]) -> None:
-        """The transaction that took room for `keys`, and nothing before it, was rolled back."""
+        """The item, or the transaction, that took room for `keys`, and nothing before it, was refused or rolled back."""
         for key in keys:
             if key in self._new:
                 self._taken[self._new.pop(key)] -= 1
