@@ -129,8 +129,8 @@ def _when_parent_ends(stop: Callable[[], object]) -> None:
 
 def _run_validator(folder: Path, passphrase: bytes | None, log_level: str, *, with_parent: bool) -> None:
     from node.logs import Log, set_up_logs
+    from node.validator.member import Member, open_member
     from node.validator.running import run_validator
-    from node.validator.validator import Member, open_member
 
     def log_of(member: Member) -> Log:
         return set_up_logs(log_level, node=member.config.organisation, role="validator")

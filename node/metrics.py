@@ -46,7 +46,7 @@ class _Collector(Collector):
             _counter("turns", "Turns of the driver.", driver.turns),
             _counter("syncs", "Syncs before sending.", driver.syncs),
             _counter("bundles", "Bundles made.", validator.prover.made),
-            _counter("alarms", "Alarms of the consensus.", validator.alarm_count),
+            _counter("alarms", "Alarms of the consensus.", validator.alarms.count),
             _counter("bytes_in", "Bytes from validators.", counters.bytes_in),
             _counter("bytes_out", "Bytes to validators.", counters.bytes_out),
             _counter(

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple, Protocol
 
-from ledger.base.errors import Code, ConsensusError, StorageError
+from ledger.base.errors import Code, ConsensusError, CustodyError, StorageError
 from ledger.base.keys import Signer, key_id
 from ledger.chain.genesis import HEARTBEAT_MS, LEADER_TIMEOUT_MS, Genesis, Seat
 from ledger.chain.validators import ValidatorSet
+from ledger.consensus import Consensus, Setup, Start
 from ledger.consensus.interface import Parameters
+from ledger.consensus.messages import decode_record
 from node.storage.filesystem import Lock
 from node.storage.keystore import Keystore, epoch_of_key, validator_key_name
+from node.storage.vote_log import VoteLog
 from node.validator.execution import Executor
 
 VALIDATOR_USE: Final = "validator"
@@ -152,3 +155,36 @@ def own_key(epoch: Epoch, organisation: str, keys: ValidatorKeys) -> Signer | No
             f"found another: {key_id(key.public_key).hex()[:16]}",
         )
     return key
+
+
+def make_machine(
+    executor: Executor, epoch: Epoch, key: Signer | None, votes: VoteLog, others: int
+) -> Consensus:
+    """The consensus of an epoch, standing where chain and vote log say. `others`: how many are let in beyond the set.
+
+    StorageError if the log holds anything but votes.
+    """
+    checkpoint = None if executor.final_header.closes_epoch else executor.checkpoint
+    try:
+        records = tuple(decode_record(data) for data in votes.records)
+    except CustodyError as error:
+        raise StorageError(
+            Code.DAMAGED, f"expected a vote log of votes, found something else: {error.message}"
+        ) from None
+    start = Start(
+        executor.final_header,
+        executor.final_outcome.hash_in(executor.network),
+        None if checkpoint is None else checkpoint.certificate,
+        tuple(executor.recent),
+        records,
+    )
+    setup = Setup(
+        epoch.validators,
+        epoch.number,
+        key,
+        epoch.parameters,
+        others=others,
+        approvers=executor.approvers,
+        protocol=epoch.protocol,
+    )
+    return Consensus(setup, start)

@@ -94,6 +94,7 @@ class Housekeeper:
     def _make_chain_durable(self) -> None:
         stores = self._stores
         if self._ordered:
+            stores.payload.sync()  # the bytes of a durable block's events are durable, also where nobody votes
             stores.blocks.sync()
             synced = stores.blocks.synced_height or 0
             while self._ordered and self._ordered[0][0] <= synced:

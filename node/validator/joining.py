@@ -54,7 +54,7 @@ from node.validator.tables import TABLES
 
 if TYPE_CHECKING:
     from node.transport.local_service import LocalConnection
-    from node.validator.validator import Member
+    from node.validator.member import Member
 
 CHOICES: Final = 3
 """How often offers are asked for, when those that were made came to nothing."""

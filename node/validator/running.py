@@ -10,7 +10,8 @@ from node.logs import Log
 from node.validator.company import reload_and_tell
 from node.validator.host import REAL, Host
 from node.validator.joining import is_joining, join
-from node.validator.validator import Member, Validator
+from node.validator.member import Member
+from node.validator.validator import Validator
 
 JOIN_AGAIN_S: Final = 60.0
 """How long a node that found no snapshot to join at takes part as it is before it looks for one again."""

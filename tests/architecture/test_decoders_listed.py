@@ -107,7 +107,7 @@ ELSEWHERE = {
     "ledger.chain.signing:_signed": "reads back what it has just encoded",
     "node.validator.batches:open_items": "judges items of transactions that were read already: the batch frame",
     "node.validator.batches:open_event": VALUES,
-    "node.validator.validator:open_member": FILES,
+    "node.validator.member:open_member": FILES,
     "node.changes:read_seat": FILES,
     "node.changes:read_change": FILES,
     "node.changes:compose": VALUES,

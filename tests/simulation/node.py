@@ -20,8 +20,9 @@ from node.validator import running
 from node.validator.frames import CONSENSUS_FRAME
 from node.validator.host import Host, OpenDoorway
 from node.validator.joining import is_joining, join
+from node.validator.member import Member
 from node.validator.transport_keys import TransportKeys
-from node.validator.validator import Member, Validator
+from node.validator.validator import Validator
 from tests.simulation.founding import EPOCHS, epoch_key
 from tests.simulation.machine import Machine
 from tests.simulation.seats import DiskKeys, deliver

@@ -19,8 +19,8 @@ from ledger.members.governance import proposal_id
 from ledger.trade.record import SubjectKey
 from node.local.client import LocalClient
 from node.local.protocol import State, Submission
+from node.validator.member import open_member
 from node.validator.running import run_validator
-from node.validator.validator import open_member
 from tests.validator.network import Network, item, until, with_made
 from tests.world.world import seed
 

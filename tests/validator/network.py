@@ -19,7 +19,8 @@ from node.init import DEMONSTRATION, MadeNetwork, OrganisationPlan, create_netwo
 from node.local.client import LocalClient
 from node.storage.keystore import Keystore
 from node.validator.host import REAL, Host
-from node.validator.validator import Validator, open_member
+from node.validator.member import open_member
+from node.validator.validator import Validator
 from tests.bench.load import Author, serial
 
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))

@@ -401,13 +401,13 @@ def test_evidence_that_its_epoch_left_behind_is_reported_again_under_the_next_ke
         signed = [culprit.sign(claim.signing_message(network.network)) for claim in claims]
         evidence = make_evidence(0, claims[0], signed[0], claims[1], signed[1])
         maker.accuse(evidence)
-        (made, *_) = maker._reported
+        (made, *_) = maker.accusing._reported
         maker.mempool._queue.clear()  # it was pushed to nobody when the epoch ended
         maker.mempool._queued_ids.clear()
         await network.close_epoch(network.change(1, FOUR), "customs")
         await network.in_epoch(1)
-        await until(lambda: bool(maker._reported) and made not in maker._reported)
-        (again,) = maker._reported
+        await until(lambda: bool(maker.accusing._reported) and made not in maker.accusing._reported)
+        (again,) = maker.accusing._reported
         await until(lambda: maker.mempool.status(again).state is State.FINAL)
         assert maker.mempool.status(again).receipts[0].refusal == ""
 

@@ -22,7 +22,7 @@ from ledger.trade.statement import Openness
 from node.cli import app
 from node.local.client import LocalClient
 from node.local.protocol import OpenBytes, State, Submission, TransactionStatus
-from node.validator import erasing, validator
+from node.validator import erasing, holding, serving
 from node.validator.batches import OpenEvent, encode_frame
 from node.validator.mending import Mender
 from tests.bench.load import event_of
@@ -156,7 +156,8 @@ def test_bytes_that_peers_withhold_without_a_tombstone_are_told_and_brought(
         await network.stop("carrier")
         _, hidden = await record(network, 2)
         await network.same_height()
-        monkeypatch.setattr(validator, "encode_frame", without)
+        for module in (holding, serving):
+            monkeypatch.setattr(module, "encode_frame", without)
         with monkeypatch.context() as patch:
             patch.setattr(Mender, "wake", lambda _self: None)
             await network.start("carrier")

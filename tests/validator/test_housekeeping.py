@@ -24,10 +24,13 @@ def final_block() -> Block:
 
 
 def test_batches_are_let_go_of_only_once_their_block_is_durable() -> None:
-    """Whenever the power goes, a final block or its batches are there."""
+    """Whenever the power goes, a final block or its batches are there, and with the block the bytes of its events."""
     files = MemoryFileSystem()
     blocks, pending = BlockStore(files, NETWORK), PendingStore(files, NETWORK)
-    payload = SimpleNamespace(write_index=lambda: None)
+    blocks_when_synced: list[int | None] = []
+    payload = SimpleNamespace(
+        write_index=lambda: None, sync=lambda: blocks_when_synced.append(blocks.synced_height)
+    )
     votes = SimpleNamespace(bytes_since_replaced=0)
     stores = SimpleNamespace(blocks=blocks, pending=pending, payload=payload, votes=votes)
 
@@ -39,6 +42,7 @@ def test_batches_are_let_go_of_only_once_their_block_is_durable() -> None:
         housekeeper.finalised(final_block())
         housekeeper._make_chain_durable()
         assert (BATCH, DIGEST) not in pending
+        assert blocks_when_synced == [None]
         pending.sync()  # of a later turn, before it votes
 
     asyncio.run(run())
