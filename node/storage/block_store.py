@@ -17,13 +17,17 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from ledger.base.errors import Code, StorageError, UnavailableError
+from node.storage.compression import Compressor
 from node.storage.filesystem import FileSystem, storage_error
-from node.storage.segments import SEGMENT_BYTES, Position, SegmentLog
+from node.storage.segments import RECORD_BYTES_MAX, SEGMENT_BYTES, Position, SegmentLog
 
 _PREFIX: Final = struct.Struct(">QIII")
+_PACKED: Final = 1 << 31
+"""In the length of the certificate: the body is packed."""
 
 
 class StoredBlock(NamedTuple):
@@ -53,6 +57,7 @@ class _Log:
     def __init__(self, log: SegmentLog) -> None:
         self.log = log
         self.first = 0
+        self._compressor = Compressor()
         self.positions = array("Q")  # segment << 32 | offset, by height - first
         for record in log.scan_prefixes(_PREFIX.size):
             if not self.positions:
@@ -84,20 +89,28 @@ class _Log:
         return Position(packed >> 32, packed & 0xFFFFFFFF)
 
     def append(self, block: StoredBlock) -> None:
-        sizes = (len(block.header), len(block.outcome), len(block.certificate))
-        parts = (block.header, block.outcome, block.certificate, block.body)
-        self._index(block.height, self.log.append(_PREFIX.pack(block.height, *sizes) + b"".join(parts)))
+        body, flag = block.body, 0
+        packed = self._compressor.pack(body)
+        if len(packed) < len(body):
+            body, flag = packed, _PACKED
+        sizes = (len(block.header), len(block.outcome), len(block.certificate) | flag)
+        parts = (_PREFIX.pack(block.height, *sizes), block.header, block.outcome, block.certificate, body)
+        self._index(block.height, self.log.append(b"".join(parts)))
 
-    def read(self, height: int) -> StoredBlock:
+    def read(self, height: int, *, head_only: bool = False) -> StoredBlock:
         position = self.position(height)
         data = self.log.read(position)
         if len(data) >= _PREFIX.size:
             found, header, outcome, certificate = _PREFIX.unpack_from(data)
+            certificate, is_packed = certificate & ~_PACKED, bool(certificate & _PACKED)
             ends = [_PREFIX.size, _PREFIX.size + header]
             ends += [ends[1] + outcome, ends[1] + outcome + certificate]
             if found == height and ends[3] <= len(data):
-                cut = [data[start:end] for start, end in zip(ends, [*ends[1:], len(data)], strict=True)]
-                return StoredBlock(height, *cut)
+                body = b"" if head_only else data[ends[3] :]
+                if body and is_packed:
+                    body = self._compressor.unpack(body, RECORD_BYTES_MAX)
+                head, told, final = (data[start:end] for start, end in pairwise(ends))
+                return StoredBlock(height, head, told, final, body)
         raise StorageError(
             Code.DAMAGED, f"expected block {height} at {self.log.place(position)}, found another record"
         )
@@ -197,7 +210,9 @@ class BlockStore:
         """Header, outcome and certificate at `height`, with an empty body; errors as of `get`, but for pruned."""
         if height in self._heads:
             return self._heads.read(height)
-        return self.get(height)._replace(body=b"")
+        if height in self._blocks:
+            return self._blocks.read(height, head_only=True)
+        return self.get(height)
 
     def blocks(self, start: int, end: int) -> Iterator[StoredBlock]:
         """Blocks start .. end - 1, in order."""
@@ -224,7 +239,7 @@ class BlockStore:
         start = self._heads.end if self._heads.positions else log.first
         end = min(start + blocks, log.first + kept)
         for place in range(start, end):
-            self._heads.append(log.read(place)._replace(body=b""))
+            self._heads.append(log.read(place, head_only=True))
         if end == log.first + kept:
             self._heads.log.sync()
             log.log.drop_before(segment + 1)

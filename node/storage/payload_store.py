@@ -23,6 +23,7 @@ from ledger.base.encoding import decode, encode, take_array, take_ascii, take_by
 from ledger.base.errors import Code, FormError, StorageError
 from ledger.base.hashing import HASH_BYTES
 from ledger.base.limits import CONTEXT_BYTES, EVENT_BYTES, IDENTIFIER_BYTES
+from node.storage.compression import Compressor
 from node.storage.filesystem import FileSystem
 from node.storage.segments import RECORD_BYTES_MAX, SEGMENT_BYTES, Position, Record, SegmentLog
 from node.storage.state_store import Backend, StateStore
@@ -34,6 +35,8 @@ INDEX_OVERLAY_BYTES: Final = 8 * 1024 * 1024
 _EVENT: Final = 1
 _CONTEXT: Final = 2
 _TOMBSTONE: Final = 3
+_PACKED_EVENT: Final = 4
+_LENGTHS: Final = {_EVENT: 6, _CONTEXT: 3, _PACKED_EVENT: 6}
 _ERASED: Final = b"\0"
 
 
@@ -75,6 +78,7 @@ class PayloadStore:
             random_bytes=random_bytes,
             erasable=True,
         )
+        self._compressor = Compressor()
         self._index = StateStore(index, INDEX_TABLES)
         self._events = self._index.table("events")
         self._contexts = self._index.table("contexts")
@@ -112,7 +116,7 @@ class PayloadStore:
         try:
             kind, key, *rest = take_array(decode(record.body, max_bytes=RECORD_BYTES_MAX), "payload record")
             take_bytes(key, "hash", HASH_BYTES)
-            if kind == _EVENT:
+            if kind in {_EVENT, _PACKED_EVENT}:
                 self._events.put(key, _pack(record.position))
             elif kind == _CONTEXT:
                 self._contexts.put(key, _pack(record.position))
@@ -138,8 +142,10 @@ class PayloadStore:
         if self._events.get(payload.event_hash) is not None:
             return False
         _check(payload)
-        position = self._log.append(encode((_EVENT, *payload)))
-        self._events.put(payload.event_hash, _pack(position))
+        event_hash, salt, event, *rest = payload
+        packed = self._compressor.pack_alone(salt + event)
+        record = encode((_PACKED_EVENT, event_hash, len(salt), packed, *rest))
+        self._events.put(payload.event_hash, _pack(self._log.append(record)))
         return True
 
     def put_context(self, context_hash: bytes, context: bytes) -> bool:
@@ -189,8 +195,12 @@ class PayloadStore:
         place = self._events.get(event_hash)
         if place is None or place == _ERASED:
             return None
-        _, *members = self._read(place, _EVENT, event_hash, 6)
-        return Payload(*members)
+        record = self._read(place, event_hash)
+        if record[0] == _EVENT:
+            return Payload(*record[1:])
+        _, _, salt_bytes, packed, context_hash, readers = record
+        data = self._compressor.unpack_alone(packed, SALT_BYTES_MAX + EVENT_BYTES)
+        return Payload(event_hash, data[:salt_bytes], data[salt_bytes:], context_hash, readers)
 
     def get_for(self, event_hash: bytes, reader: str | None) -> Payload | None:
         """The event if that organisation may read it; None for nobody in particular, who may read open ones."""
@@ -203,19 +213,18 @@ class PayloadStore:
     def get_context(self, context_hash: bytes) -> bytes | None:
         """The context with that hash, or None."""
         place = self._contexts.get(context_hash)
-        return None if place is None else bytes(self._read(place, _CONTEXT, context_hash, 3)[2])
+        return None if place is None else bytes(self._read(place, context_hash)[2])
 
-    def _read(self, place: bytes, kind: int, key: bytes, length: int) -> tuple[Any, ...]:
+    def _read(self, place: bytes, key: bytes) -> tuple[Any, ...]:
+        """The members of the record of an event or a context."""
         position = _unpack(place)
         try:
-            members = take_array(
-                decode(self._log.read(position), max_bytes=RECORD_BYTES_MAX), "payload", length
-            )
+            members = take_array(decode(self._log.read(position), max_bytes=RECORD_BYTES_MAX), "payload")
         except FormError as error:
             raise StorageError(
                 Code.DAMAGED, f"expected a payload at {self._log.place(position)}: {error.message}"
             ) from error
-        if members[:2] != (kind, key):
+        if members[1:2] != (key,) or len(members) != _LENGTHS.get(members[0]):
             raise StorageError(
                 Code.DAMAGED, f"expected payload {key.hex()} at {self._log.place(position)}, found another"
             )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import struct
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from ledger.base.errors import Code, StorageError, UnavailableError
 from node.storage.block_store import BlockStore, StoredBlock, clear_blocks
 from node.storage.filesystem import RealFileSystem
+from node.storage.segments import SegmentLog
 from tests.storage.memory_files import MemoryFileSystem
 
 NETWORK = bytes(range(32))
@@ -208,3 +210,27 @@ def test_blocks_that_do_not_join_their_heads_are_refused() -> None:
     files.names["chain/blocks-00000000.seg"] = files.names["other/blocks-00000000.seg"]
     with pytest.raises(StorageError, match="begin at 5"):
         BlockStore(files, NETWORK)
+
+
+def test_bodies_are_packed_where_that_is_shorter_and_read_as_older_versions_wrote_them() -> None:
+    files = MemoryFileSystem()
+    log = SegmentLog(files, "chain", "blocks", NETWORK)
+    plain = block(1)._replace(body=b"a body as it came" * 9)
+    parts = (plain.header, plain.outcome, plain.certificate)
+    log.append(struct.pack(">QIII", 1, *map(len, parts)) + b"".join(parts) + plain.body)
+    log.sync()
+    log.close()
+    store = BlockStore(files, NETWORK)
+    long, short = (
+        block(2)._replace(body=bytes(100_000)),
+        block(3)._replace(body=random.Random(1).randbytes(50)),
+    )
+    store.append(long)
+    store.append(short)
+    store.sync()
+    assert sum(len(inode.durable) for inode in files.names.values()) < 5_000
+    again = BlockStore(files, NETWORK)
+    assert list(again.blocks(1, 4)) == [plain, long, short]
+    assert [again.head(height) for height in (1, 2, 3)] == [
+        b._replace(body=b"") for b in (plain, long, short)
+    ]

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from ledger.base.encoding import encode
 from ledger.base.errors import Code, FormError, StorageError
 from node.storage.filesystem import RealFileSystem
 from node.storage.lmdb_backend import LmdbBackend
 from node.storage.payload_store import INDEX_TABLES, Payload, PayloadStore
+from node.storage.segments import SegmentLog
+from tests.bench.load import event_of
 from tests.storage.memory_backend import MemoryBackend
 from tests.storage.memory_files import MemoryFileSystem
 
@@ -132,7 +135,7 @@ def test_an_erasure_torn_across_sectors_is_finished_at_the_next_start() -> None:
     for seed in range(60):
         files = MemoryFileSystem()
         store = open_store(files)
-        sectors = [bytes((number,)) * 512 for number in range(200, 205)]
+        sectors = [random.Random(number).randbytes(512) for number in range(200, 205)]  # nothing to pack
         gone = payload(0)._replace(event=b"".join(sectors))
         store.put(gone)
         store.sync()
@@ -218,3 +221,23 @@ def test_restricted_bytes_are_read_by_those_named_and_open_ones_by_all() -> None
     assert store.get_for(closed.event_hash, "rival") is None
     assert store.get_for(closed.event_hash, None) is None
     assert store.get_for(bytes(32), "carrier") is None
+
+
+def test_events_of_older_versions_are_read_and_erased_and_new_ones_take_half() -> None:
+    files = MemoryFileSystem()
+    old = payload(1, ("maker",))._replace(context_hash=bytes(range(32)))
+    new = payload(2)._replace(event=event_of(2, is_first=True))
+    log = SegmentLog(files, "payload", "payload", NETWORK, erasable=True)
+    log.append(encode((1, *old)))
+    log.sync()
+    log.close()
+    store = open_store(files)
+    before = len(_disk(files))
+    store.put(new)
+    store.sync()
+    assert len(_disk(files)) - before < len(encode((1, *new))) / 2
+    again = open_store(files)
+    assert (again.get(old.event_hash), again.get(new.event_hash)) == (old, new)
+    assert again.erase(old.event_hash)
+    assert old.salt not in _disk(files)
+    assert again.get(old.event_hash) is None
