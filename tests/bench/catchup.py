@@ -23,7 +23,7 @@ from typing import Any, Final
 from ledger.base.errors import CustodyError
 from node.local.client import LocalClient
 from node.local.protocol import NodeStatus
-from tests.bench.load import Author, closed_loop, ingress
+from tests.bench.load import Author, Ingress, closed_loop
 from tests.bench.processes import Validators
 
 LATE: Final = "customs"
@@ -100,7 +100,7 @@ async def _feed(network: Validators, options: argparse.Namespace, say: Say) -> f
             for number in range(first, min(count, first + _CHUNK))
         ]
         measured = await closed_loop(
-            [ingress(client) for client in clients], submissions, outstanding=options.outstanding
+            [Ingress(client) for client in clients], submissions, outstanding=options.outstanding
         )
         if measured.refused:
             raise SystemExit(f"bench: {measured.refused} transactions were refused")

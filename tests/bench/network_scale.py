@@ -23,7 +23,7 @@ from typing import Any, Final
 from node.init import DEMONSTRATION, OrganisationPlan, party
 from tests.bench import estimate
 from tests.bench.costs import EVENTS, Costs, measure
-from tests.bench.load import Author, closed_loop, ingress
+from tests.bench.load import Author, Ingress, closed_loop
 from tests.bench.network_model import Figures, Links, Model
 from tests.bench.plots import draw
 from tests.bench.processes import PROJECT, Validators
@@ -198,7 +198,7 @@ async def _real(root: Path, count: int, seconds: float) -> tuple[float, float]:
     """(events/s, p50 in ms) of a closed loop."""
     async with Validators(root, state_depth=18, plans=_plans(count)) as network:
         clients = [network.client(name) for name in network.names]
-        hands = [ingress(client) for client in clients]
+        hands = [Ingress(client) for client in clients]
         author = Author(network.key("maker"), "maker", network.network)
         try:
             outstanding = max(1, _REAL_OUTSTANDING // count)

@@ -27,7 +27,7 @@ from node.local.protocol import Submission
 from tests.bench import pacing, proofs
 from tests.bench.gateway_load import GatewayClient, body_of
 from tests.bench.http import Connection
-from tests.bench.load import BATCH, Author, Hand, Measured, closed_loop, event_of, ingress, serial
+from tests.bench.load import BATCH, Author, Hand, Ingress, Measured, closed_loop, event_of, serial
 from tests.bench.machine import disk_bytes
 from tests.bench.pacing import paced, quantiles
 from tests.bench.processes import Validators, ended, started
@@ -80,7 +80,7 @@ class Ours:
 
     def hands(self, without: str = "") -> list[Hand[Submission]]:
         """The ingress of each validator, or of all but one."""
-        return [ingress(client) for name, client in self.clients.items() if name != without]
+        return [Ingress(client) for name, client in self.clients.items() if name != without]
 
     def batches(self, count: int) -> list[Submission]:
         """Transactions of a hundred events about new items."""
@@ -128,7 +128,7 @@ async def _listens(port: int, process: subprocess.Popen[bytes]) -> None:
 
 async def latency(ours: Ours) -> Found:
     """Commit latency at 100 events a second, at ingress."""
-    return Found(quantiles("ingress", await paced(ours.hands(), ours.singles, ours.length.paced_s)))
+    return Found(quantiles("paced ingress", await paced(ours.hands(), ours.singles, ours.length.paced_s)))
 
 
 async def batches(ours: Ours) -> Found:
@@ -162,7 +162,7 @@ async def http(ours: Ours) -> Found:
         )
         site = ours.site._replace(processes=[*ours.site.processes, process])
         found = await throughput(kind, site, ours.length, is_pressed=True)
-        return Found({**quantiles("http", slow), **found.figures}, found.curves)
+        return Found({**quantiles("paced http", slow), **found.figures}, found.curves)
 
 
 async def container(ours: Ours) -> Found:
@@ -180,7 +180,7 @@ async def container(ours: Ours) -> Found:
         ]  # fmt: skip
         made.release()
         await go.wait()
-        return await closed_loop([ingress(client)], work, outstanding=2)
+        return await closed_loop([Ingress(client)], work, outstanding=2)
 
     made, go = asyncio.Semaphore(0), asyncio.Event()
     tasks = [asyncio.create_task(writer(place)) for place in range(_WRITERS)]
@@ -198,7 +198,7 @@ async def proof(ours: Ours) -> Found:
     """What bundles weigh; proving an item with twenty events, and verifying it: in process, and by the command from cold."""
     number = next(ours._numbers)
     client = ours.clients[_AUTHOR]
-    hand = ingress(client)
+    hand = Ingress(client)
     for is_first in (True, *(False for _ in range(_HISTORY - 1))):
         await hand(ours.author.submission((number,), is_first=is_first))
     start = time.perf_counter()

@@ -151,7 +151,7 @@ def _limits(kept: Kept) -> str:
         if values:
             reached = statistics.median(values) / most
             lines.append(f"| {row} | {limit} of {cores} cores | {number_text(most)} | {reached:.0%} |")
-    paced = [run.ours["ingress p50 ms"] for run in kept.figures() if "ingress p50 ms" in run.ours]
+    paced = [run.ours["paced ingress p50 ms"] for run in kept.figures() if "paced ingress p50 ms" in run.ours]
     if paced:
         syncs = statistics.median(paced) * found["syncs_per_second"] / 1_000
         lines.append(f"| commit at 100/s, p50 | one sync | | {syncs:.0f} syncs long |")

@@ -31,7 +31,7 @@ from node.cli import collect_rarely
 from node.init import create_network
 from tests.bench.filled import FIRST, fill, subject
 from tests.bench.ground import bucket
-from tests.bench.load import Author, Measured, closed_loop, ingress
+from tests.bench.load import Author, Ingress, Measured, closed_loop
 from tests.bench.plots import draw
 from tests.bench.processes import PROJECT, Validators
 from tests.bench.replica import TRANSACTIONS, Ran, Replica
@@ -191,7 +191,7 @@ async def _four(root: Path, count: int, seconds: float) -> dict[str, Any]:
         clients = [network.client(name) for name in network.names]
         author = Author(network.key("maker"), "maker", network.network)
         draw_from, new = Random(count), iter(range(FIRST + count, 2 * FIRST))
-        hands, measured = [ingress(client) for client in clients], Measured()
+        hands, measured = [Ingress(client) for client in clients], Measured()
         try:
             while measured.seconds < seconds:
                 submissions = []

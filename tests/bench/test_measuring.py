@@ -3,12 +3,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from ledger.base.errors import Code
+from node.local.client import LocalClient
+from node.local.protocol import (
+    ItemReceipt,
+    OpenBytes,
+    State,
+    Submission,
+    TransactionStatus,
+    WaitFor,
+)
 from tests.bench.comet import TUNING, configured
 from tests.bench.comet_load import NAME_BYTES, final_names, prepare, transaction
-from tests.bench.load import Hand, Measured, Outcome, closed_loop, event_of, open_loop
+from tests.bench.load import Hand, Ingress, Measured, Outcome, closed_loop, event_of, open_loop
 from tests.bench.throughput import Kind, Length, Site, rises, throughput
 
 
@@ -53,6 +64,38 @@ def test_an_open_loop_hands_in_at_its_rate_whatever_answers_take() -> None:
     most: list[int] = []
     found = asyncio.run(open_loop([counting(most)], range(8), per_second=1_000))
     assert (found.events, len(found.took)) == (60, 8)
+
+
+class Socket:
+    """A validator that answers what it is asked in one request, and is overloaded once."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    async def submit(self, submissions: Sequence[Submission], _wait: WaitFor) -> list[TransactionStatus]:
+        self.asked.append(len(submissions))
+        is_first = len(self.asked) == 1
+        await asyncio.sleep(0)
+        if is_first:
+            code = Code.OVERLOADED.value
+            return [TransactionStatus(each.transaction, State.REFUSED, code) for each in submissions]
+        good, bad = ItemReceipt(0, "", b"", ()), ItemReceipt(1, "not_entitled", None, ())
+        return [
+            TransactionStatus(each.transaction, State.FINAL, receipts=(good, bad)) for each in submissions
+        ]
+
+
+def submission(events: int) -> Submission:
+    return Submission(b"", (), (OpenBytes(b"", None, b""),) * events)
+
+
+@pytest.mark.parametrize(("events", "asked"), [(1, [100, 20]), (40, [2] * 60), (100, [1] * 120)])
+def test_what_is_ready_at_the_same_time_goes_in_one_request(events: int, asked: list[int]) -> None:
+    socket = Socket()
+    hand = Ingress(cast("LocalClient", socket))
+    found = asyncio.run(closed_loop([hand], [submission(events)] * 120, outstanding=120))
+    assert socket.asked[: len(asked)] == asked
+    assert (found.events, found.refused, found.waits) == (120, 120, asked[0])
 
 
 def test_a_hand_that_breaks_ends_the_loop() -> None:

@@ -84,6 +84,7 @@ async def throughput(kind: Kind[Work], site: Site, length: Length, *, is_pressed
         f"{kind.name} p50 ms": best.quantile_ms(0.5),
         f"{kind.name} refused": float(sum(run.refused for run in runs)),
         f"{kind.name} cpu us": 1e6 * (after.cpu_s - before.cpu_s) / events,
+        f"{kind.name} client us": 1e6 * sum(run.client_s for run in runs) / events,
         f"{kind.name} disk bytes": (after.disk_bytes - before.disk_bytes) / events,
         f"{kind.name} memory MB": _memory(site),
     }
