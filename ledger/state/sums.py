@@ -109,12 +109,13 @@ class _Summing:
         held = held_with(before.holds, own.inside)
         is_emptied = before.generation != decided.generation
         holding = held_with(decided.holds, () if is_emptied else own.inside)
-        if moves or held != holding:
+        changes = moves or held != holding
+        if changes and before.parent is not None:
             self._add(self._line(before), -1, held, child=moves, levels=0)
         if is_emptied:
             own.children, own.levels, own.inside, own.lots = 0, 0, (), ()
         self._placed[key] = decided
-        if moves or held != holding:
+        if changes and decided.parent is not None:
             self._add(self._line(decided), 1, holding, child=moves, levels=own.levels + 1)
 
     def _line(self, record: Record) -> list[SubjectKey]:

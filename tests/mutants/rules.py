@@ -267,8 +267,8 @@ MUTANTS: Final = (
         "An authority packs one party's goods into another's container, which gives them away.",
         "CUSTODY_RULES rows 6, 24",
         _RULES + "packing.py",
-        "    if custodian_of_parent(view, parent_key) != holder:  # row 24",
-        "    if custodian_of_parent(view, parent_key) is None:  # row 24",
+        "    if custodian_of_parent(view, parent_at) != holder:  # row 24",
+        "    if custodian_of_parent(view, parent_at) is None:  # row 24",
         _T + "test_packing.py::test_an_authority_cannot_pack_one_partys_goods_into_anothers",
     ),
     # --- holds

@@ -79,9 +79,9 @@ def _parent_decision(act: Act, at: Situation, view: View, outcome: Outcome) -> D
     return Decision(outcome, resealed(act, born(at.own)))
 
 
-def custodian_of_parent(view: View, parent: SubjectKey) -> str | None:
+def custodian_of_parent(view: View, at: Situation) -> str | None:
     """The effective custodian of the container that the event names, as the event leaves it."""
-    at, record = situation(view, parent), view.decision(parent).record
+    record = view.decision(at.key).record
     return at.custodian if at.ancestors and record.parent is not None else record.custodian
 
 
@@ -102,9 +102,10 @@ def pack_child(act: Act, leg: Leg, view: View) -> Decision:
     if parent.outcome not in PARENT_APPLIED:
         return note(act, at, view, Outcome.NOT_TOGETHER)
     holder = act.organisation if is_ownerless(at.custodian) else at.custodian
-    if custodian_of_parent(view, parent_key) != holder:  # row 24: an authority leaves custody as it is
+    parent_at = situation(view, parent_key)
+    if custodian_of_parent(view, parent_at) != holder:  # row 24: an authority leaves custody as it is
         return contradict(act, at, view, Outcome.NOT_TOGETHER)
-    return _pack(act, at, situation(view, parent_key), view)
+    return _pack(act, at, parent_at, view)
 
 
 def _pack(act: Act, at: Situation, parent_at: Situation, view: View) -> Decision:

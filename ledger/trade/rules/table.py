@@ -7,6 +7,7 @@ generated from it. `decide` is the only entrance: execution and the offline veri
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from ledger.base.errors import Code, EntitlementError, FormError, RuleError
@@ -169,22 +170,28 @@ def check_entitled(act: Act, subjects: tuple[Subject, ...], *, allow_persons: bo
             raise FormError(
                 Code.MALFORMED, "expected one parent and one lot of serials at most in an event, got more"
             )
-    texts = [subject.identifier for subject in subjects] + _identifiers_in(act.statement)
-    kinds = [identify(text).kind for text in texts]
+    kinds = [identify(subject.identifier).kind for subject in subjects]
+    kinds += _kinds_in(act.statement)
     if not allow_persons and _PERSON in kinds:
         raise RuleError(
             Code.PERSON_IDENTIFIER, "expected no identifier of a person, this network's genesis forbids them"
         )
 
 
-def _identifiers_in(statement: Statement) -> list[str]:
-    """Every identifier of a statement."""
-    single = (statement.counterparty, statement.source, statement.place, statement.transformation)
-    texts = [text for text in single if text is not None]
+def _kinds_in(statement: Statement) -> list[Kind]:
+    """The kinds of all identifiers of a statement."""
+    kinds = list(
+        _kinds_of(statement.counterparty, statement.source, statement.place, statement.transformation)
+    )
     if statement.permit is not None:
-        texts += [party for step in statement.permit.legs for party in step]
-    texts += statement.documents
-    return texts
+        kinds += [identify(party).kind for step in statement.permit.legs for party in step]
+    return kinds + [identify(document).kind for document in statement.documents]
+
+
+@lru_cache(maxsize=1 << 12)
+def _kinds_of(*texts: str | None) -> tuple[Kind, ...]:
+    """The kinds of those that there are: they hardly differ from one event of an author to the next."""
+    return tuple(identify(text).kind for text in texts if text is not None)
 
 
 def legs_of(act: Act, subjects: list[tuple[SubjectKey, Subject]], view: View) -> list[Leg]:
