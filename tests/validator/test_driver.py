@@ -10,7 +10,7 @@ from typing import Any, cast
 from ledger.base.errors import Code, CustodyError, StorageError
 from ledger.chain.block import PROTOCOL_OLDEST, Block, genesis_header
 from ledger.chain.certificate import Certificate
-from ledger.chain.votes import Claim, Vote, nullify
+from ledger.chain.votes import Claim, Proposal, Vote, nullify
 from ledger.consensus.interface import (
     Broadcast,
     Commit,
@@ -84,7 +84,7 @@ class Around:
 
     def broadcast(self, data: bytes) -> None:
         message = decode_message(data)
-        assert isinstance(message, Vote | Certificate)
+        assert isinstance(message, Vote | Proposal | Certificate)
         self.sent.append((message.claim, data in self._log.durable))
 
     def commit(self, _effect: Commit) -> None:
@@ -125,6 +125,12 @@ def test_nothing_leaves_before_what_it_speaks_of_is_synced() -> None:
         around = play([Persist((vote(FIRST),)), leaving])
         assert around.sent == [(FIRST, True)]
         assert not around.failures
+
+
+def test_a_proposal_is_a_promise_too() -> None:
+    proposal = Proposal(0, 1, 0, commit().block, bytes(64))
+    around = play([Persist((proposal,)), Broadcast(proposal)])
+    assert around.sent == [(proposal.claim, True)]
 
 
 def test_a_record_of_an_earlier_turn_is_synced_before_a_later_turn_sends() -> None:
