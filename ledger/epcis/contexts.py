@@ -11,7 +11,7 @@ import re
 from typing import Any, Final
 
 from ledger.epcis.findings import Findings, Place, shown
-from ledger.epcis.values import URI
+from ledger.epcis.values import is_uri
 from ledger.trade.slices import Number
 
 _EPCIS_OWN: Final = re.compile(
@@ -40,7 +40,7 @@ def is_open(value: Any) -> bool:
 
 
 def _check_part(findings: Findings, value: Any, place: Place) -> None:
-    if type(value) is not dict and (type(value) is not str or URI.fullmatch(value) is None):
+    if type(value) is not dict and (type(value) is not str or not is_uri(value)):
         findings.add(place, "the address of a context or an object", shown(value))
 
 

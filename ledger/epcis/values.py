@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from ledger.base.errors import Code, FormError
@@ -39,6 +40,8 @@ URI: Final = re.compile(
     rf"[A-Za-z][A-Za-z0-9+\-.]*:(?!\Z)(?:{_AUTHORITY}|(?!//)){_run(_PCHAR + '/')}"
     rf"(?:\?{_run(_PCHAR + '/?')})?(?:#{_run(_PCHAR + '/?')})?"
 )
+_SHORT_URI: Final = 128
+"""Of longer ones none is remembered."""
 _OFFSET: Final = re.compile(r"[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00)")
 _UNIT: Final = re.compile(r"[A-Z0-9]{2,3}")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
@@ -57,9 +60,19 @@ _GS1_ADDRESS: Final = re.compile(r"https?://(?:www\.)?gs1\.org/voc/")
 _BOUND_BY_EPCIS: Final = frozenset({"rdfs", "owl", "xsd", "dcterms"})
 
 
+def is_uri(text: str) -> bool:
+    """Whether a text is a URI (RFC 3986). Events name the same places, documents and words again and again."""
+    return _is_known_uri(text) if len(text) <= _SHORT_URI else URI.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=4_096)
+def _is_known_uri(text: str) -> bool:
+    return URI.fullmatch(text) is not None
+
+
 def uri(reading: Reading, value: Any, place: Place, key: str | int) -> None:
     """A URI; compact ones have the form of one."""
-    if type(value) is not str or URI.fullmatch(value) is None:
+    if type(value) is not str or not is_uri(value):
         reading.found(place, key, "a URI", value)
 
 
@@ -67,7 +80,7 @@ def certificate(reading: Reading, value: Any, place: Place, key: str | int) -> N
     """A URI; a text that is none is noted: nothing is decided by it, and XML takes any."""
     if type(value) is not str or not value:
         reading.found(place, key, "a URI", value)
-    elif URI.fullmatch(value) is None:
+    elif not is_uri(value):
         reading.noted(place, key, "a URI", value)
 
 
@@ -113,7 +126,7 @@ def time(reading: Reading, value: Any, place: Place, key: str | int) -> None:
 
 def event_id(reading: Reading, value: Any, place: Place, key: str | int) -> None:
     """A URI; one that claims to be a UUID or a hash is one (CBV 2.0 §8)."""
-    if type(value) is not str or URI.fullmatch(value) is None:
+    if type(value) is not str or not is_uri(value):
         reading.found(place, key, "a URI", value)
     elif value.startswith("urn:uuid:") and _UUID.fullmatch(value) is None:
         reading.found(place, key, "a UUID of 32 hexadecimal digits in five groups", value)
@@ -158,7 +171,7 @@ def cbv_word(name: str, vocabulary: Vocabulary) -> Rule:
     def rule(reading: Reading, value: Any, place: Place, key: str | int) -> None:
         if type(value) is str and value in vocabulary.words:
             return None
-        if type(value) is not str or URI.fullmatch(value) is None:
+        if type(value) is not str or not is_uri(value):
             return reading.found(place, key, f"a {name} of the CBV or a URI", value)
         full = reading.prefixes.expanded(value)
         if vocabulary.bare(full) in vocabulary.words:
@@ -182,7 +195,7 @@ def gs1_word(name: str, vocabulary: Vocabulary) -> Rule:
         expected = f"a {name} of the CBV or a URI"
         if type(value) is str and _BARE.fullmatch(value):
             reading.noted(place, key, expected, value)
-        elif type(value) is not str or URI.fullmatch(value) is None:
+        elif type(value) is not str or not is_uri(value):
             reading.found(place, key, expected, value)
         elif _GS1_ADDRESS.match(value):
             reading.noted(place, key, f"a {name} by its bare word", value)
@@ -283,7 +296,7 @@ def extension_name(reading: Reading, name: str, here: Place) -> None:
     Without a namespace it says nothing to anybody and is noted; a term of EPCIS in the wrong place, or a keyword of
     JSON-LD, could be taken for something that it is not.
     """
-    if URI.fullmatch(name) is None:
+    if not is_uri(name):
         is_misplaced = name in RESERVED_TERMS or name[:1] == "@"
         (reading.findings.add if is_misplaced else reading.findings.note)(
             (here, name), "a member of EPCIS, or an extension in a namespace", shown(name)
@@ -294,7 +307,7 @@ def extension_name(reading: Reading, name: str, here: Place) -> None:
 
 def extension_only(reading: Reading, name: str, here: Place) -> None:
     """A name where all are extensions (`ilmd`)."""
-    if URI.fullmatch(name) is None:
+    if not is_uri(name):
         reading.findings.add((here, name), "an extension in a namespace", shown(name))
     else:
         _bound(reading, name, here)

@@ -27,19 +27,20 @@ class Numbers:
 
     def __init__(self, generation: bytes) -> None:
         self.generation = generation
-        self._fields: dict[str, int] = {}
+        self.fields: dict[str, int] = {}
+        """By name, as far as they were asked for."""
         self._contexts: dict[bytes, int] = {}
 
     def forget(self) -> None:
         """Ask for every number anew."""
-        self._fields.clear()
+        self.fields.clear()
         self._contexts.clear()
 
     def known(self, connection: Connection, names: Iterable[str]) -> list[int]:
         """The numbers of those names that any event has."""
         found = []
         for name in names:
-            number = self._fields.get(name)
+            number = self.fields.get(name)
             if number is None:
                 known = select(fields.c.id).where(fields.c.name == text_key(name))
                 number = connection.execute(known).scalar()
@@ -49,14 +50,14 @@ class Numbers:
 
     def field(self, connection: Connection, name: str) -> int:
         """The number of a name, given out now if it has none."""
-        number = self._fields.get(name)
+        number = self.fields.get(name)
         if number is None:
             written = text_key(name)
             number = connection.execute(select(fields.c.id).where(fields.c.name == written)).scalar()
             if number is None:
                 number = int(connection.execute(select(func.count()).select_from(fields)).scalar_one()) + 1
                 connection.execute(insert(fields).values(id=number, name=written))
-            self._fields[name] = number
+            self.fields[name] = number
         return number
 
     def context(self, connection: Connection, context: bytes | None) -> int | None:
@@ -129,7 +130,11 @@ def _context(body: Body | None) -> bytes | None:
 def _facet_rows(
     connection: Connection, numbers: Numbers, facets_: Iterable[Facet], sequence: int
 ) -> list[tuple[int, str, int]]:
-    return [(numbers.field(connection, name), key, sequence) for name, key in facets_]
+    known = numbers.fields
+    return [
+        (known[name] if name in known else numbers.field(connection, name), key, sequence)
+        for name, key in facets_
+    ]
 
 
 def _event_row(row: EventRow, sequence: int, block: BlockEvents, context: int | None) -> tuple[Any, ...]:

@@ -509,6 +509,13 @@ def decode_fault(body: bytes) -> tuple[int, Code, str]:
 
 def _item_receipt(value: Any) -> ItemReceipt:
     place, refusal, entry, outcomes = take_array(value, "receipt", 4)
+    # Nearly every receipt is of this form; there are more of them than of anything else.
+    is_usual = (
+        type(place) is int and place >= 0 and refusal == "" and type(entry) is bytes and len(entry) == HASH_BYTES
+        and type(outcomes) is tuple and len(outcomes) == 1 and type(outcomes[0]) is int and outcomes[0] >= 0
+    )  # fmt: skip
+    if is_usual:
+        return ItemReceipt(place, "", entry, outcomes)
     return ItemReceipt(
         take_int(place, "place"),
         take_ascii(refusal, "refusal", 64, least=0),

@@ -59,7 +59,7 @@ def test_events_come_as_they_are_recorded(database: str, tmp_path: Path) -> None
             block = stage.record(made(3))
             await stage.caught_up(index)
             (event,) = found(index, MATCH_epc=[SERIAL + "3"])
-            assert heard == [2]
+            assert heard[-1] == 2  # block 1 may be told of after it is found
             assert event.sequence == 3
             assert (event.height, event.record_time_ms) == (2, block.header.time_ms)
             assert event.transaction == block.receipts[0].transaction
