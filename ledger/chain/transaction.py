@@ -21,6 +21,8 @@ import hashlib
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
+import msgpack
+
 from ledger.base import limits, merkle
 from ledger.base.encoding import (
     decode,
@@ -56,6 +58,8 @@ VERSION: Final = 1
 SALT_BYTES: Final = 16
 NONCE_BYTES: Final = 16
 ORGANISATION_BYTES: Final = 32
+_AHEAD_BYTES: Final = 4_096
+"""More than any header takes."""
 
 
 class Kind(IntEnum):
@@ -446,6 +450,28 @@ class Transaction:
 def transaction_from_bytes(data: bytes, network: bytes) -> Transaction:
     """Parse and check form, network and caps; the signature is checked apart (`check_signature`)."""
     return transaction_from_wire(decode(data, max_bytes=limits.TRANSACTION_BYTES), network, len(data))
+
+
+def header_ahead(data: bytes) -> Header | None:
+    """The header at the front of a transaction's bytes, None where there is none of the right form.
+
+    It costs the same however long the transaction is. Nothing is checked of what it says: it may be believed in order to
+    refuse, never in order to take.
+    """
+    unpacker = msgpack.Unpacker(
+        use_list=False,
+        raw=False,
+        strict_map_key=True,
+        max_map_len=0,
+        max_ext_len=0,
+        max_buffer_size=_AHEAD_BYTES,
+    )
+    unpacker.feed(data[:_AHEAD_BYTES])
+    try:
+        unpacker.read_array_header()
+        return header_from_wire(unpacker.unpack())
+    except Exception:  # noqa: BLE001 - the C decoder raises half a dozen unrelated classes on bad input
+        return None
 
 
 def envelope_from_wire(value: Any, network: bytes) -> Envelope:

@@ -24,6 +24,7 @@ from node.gateway.epcis.raw_path import is_epcis, template_of
 from node.gateway.metrics import Metrics
 from node.gateway.problems import code_of_status, problem_response
 from node.gateway.reads import Reads
+from node.local.protocol import BusyError
 
 NO_ROUTE: Final = "none"
 _CLOSED_BY_CLIENT: Final = 499
@@ -137,6 +138,8 @@ def answer_problem(
     """The error as answer to `request`, in the terms of the interface it belongs to, noted for its log line."""
     request.state.code = error.code.value
     request_id = request.state.request_id
+    if isinstance(error, BusyError):
+        headers = {"Retry-After": str(error.after_s), **(headers or {})}
     if is_epcis(request.url.path):
         return epcis_problems.problem_response(
             epcis_problems.epcis_error_of(error),

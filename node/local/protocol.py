@@ -29,7 +29,7 @@ from ledger.base.encoding import (
     take_int,
     take_optional_bytes,
 )
-from ledger.base.errors import Code, FormError
+from ledger.base.errors import Code, FormError, UnavailableError
 from ledger.base.hashing import HASH_BYTES
 from ledger.chain.batch import BatchHead, parse_batch_head
 from ledger.chain.block import Header, Outcome, parse_header, parse_outcome
@@ -54,6 +54,7 @@ _COUNT_MAX: Final = (1 << 40) - 1
 HISTORY_ROWS: Final = 1_000
 HASHES_PER_REQUEST: Final = 1_000
 SALT_BYTES_MAX: Final = 64
+_RETRY_AFTER_S_MAX: Final = 3_600
 
 _T = TypeVar("_T")
 
@@ -78,6 +79,14 @@ class Submission(NamedTuple):
     transaction: bytes
     contexts: tuple[bytes, ...] = ()
     payloads: tuple[OpenBytes, ...] = ()
+
+
+class BusyError(UnavailableError):
+    """So much waits to be ordered that no more is taken now; `after_s`: in how many seconds it may be, about."""
+
+    def __init__(self, message: str, after_s: int) -> None:
+        super().__init__(Code.OVERLOADED, message)
+        self.after_s = after_s
 
 
 class WaitFor(IntEnum):
@@ -122,6 +131,8 @@ class TransactionStatus(NamedTuple):
     time_ms: int | None = None
     """FINAL: block time, Unix milliseconds."""
     receipts: tuple[ItemReceipt, ...] = ()
+    retry_after_s: int | None = None
+    """REFUSED overloaded: in how many seconds there is room, about."""
 
 
 # ---- blocks and subjects
@@ -526,7 +537,9 @@ def _item_receipt(value: Any) -> ItemReceipt:
 
 def parse_transaction_status(value: Any) -> TransactionStatus:
     """A TransactionStatus from its array."""
-    transaction, state, code, message, height, time_ms, receipts = take_array(value, "transaction status", 7)
+    transaction, state, code, message, height, time_ms, receipts, after_s = take_array(
+        value, "transaction status", 8
+    )
     if type(message) is not str:
         raise FormError(Code.MALFORMED, "message: expected text")
     return TransactionStatus(
@@ -537,6 +550,7 @@ def parse_transaction_status(value: Any) -> TransactionStatus:
         None if height is None else take_int(height, "height"),
         None if time_ms is None else take_int(time_ms, "time_ms"),
         _tuple_of(_item_receipt, receipts, "receipts", limits.ITEMS_PER_TRANSACTION),
+        None if after_s is None else take_int(after_s, "retry_after_s", 1, _RETRY_AFTER_S_MAX),
     )
 
 

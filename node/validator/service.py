@@ -1,13 +1,15 @@
 """The private socket: what the gateway of this node may ask (DESIGN §6; `node.local.protocol`).
 
-Submissions are answered without a task of their own, since they are what comes in thousands. Everything else is served as
+Submissions are answered without a task of their own, since they are what comes in thousands; they are checked in the order in
+which they come, in slices of so many events, so that one of thousands never holds up votes and blocks. Everything else is served as
 a task that the asker may cancel. What is answered is final, never merely executed.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Generator
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -32,6 +34,7 @@ from node.local.protocol import (
 from node.storage.payload_store import PayloadStore
 from node.transport.connection import Lane
 from node.transport.local_service import LocalConnection
+from node.validator.admission import SLICE_EVENTS
 from node.validator.chain import Chain
 from node.validator.execution import Executor
 from node.validator.host import REAL, Host
@@ -43,6 +46,8 @@ HISTORY_BYTES: Final = 32_000_000
 PAYLOADS_BYTES: Final = 8_000_000
 """Of items in one answer; the rest is asked for from the next position on."""
 REQUESTS: Final = 4_096
+ARRIVED_BYTES: Final = 64_000_000
+"""Of requests that wait to be checked; beyond it they are refused unread."""
 
 
 class Node(Protocol):
@@ -62,6 +67,36 @@ class Node(Protocol):
 
     def wake(self) -> None:
         """Transactions wait to be put into a batch."""
+
+
+class _Arrival:
+    """A request to take in transactions, while they are checked in order."""
+
+    __slots__ = ("connection", "is_cancelled", "number", "size", "statuses", "wait", "_checks")
+
+    def __init__(
+        self, connection: LocalConnection, number: int, request: protocol.Submit, mempool: Mempool, size: int
+    ) -> None:
+        self.connection = connection
+        self.number = number
+        self.wait = request.wait
+        self.size = size
+        self.statuses: list[TransactionStatus] = []
+        self.is_cancelled = False
+        self._checks = self._check_all(request, mempool)
+
+    def _check_all(self, request: protocol.Submit, mempool: Mempool) -> Generator[None, None, None]:
+        events = 0
+        for submission in request.submissions:
+            if events + len(submission.payloads) > SLICE_EVENTS and events:
+                events = 0
+                yield
+            self.statuses.append((yield from mempool.admit(submission)))
+            events += 1 + len(submission.payloads) % SLICE_EVENTS
+
+    def check_some(self) -> bool:
+        """Check a slice of them; whether that was all."""
+        return next(self._checks, self) is self
 
 
 class _Submission:
@@ -112,6 +147,8 @@ class Service:
             path, protocol.REQUEST_CAPS, self._frame_came, self._lost, requests=REQUESTS
         )
         self._submissions: dict[tuple[LocalConnection, int], _Submission] = {}
+        self._arrivals: deque[_Arrival] = deque()
+        self._arrived_bytes = 0
         self._answering: dict[type[Any], Callable[[Any], Awaitable[Any]]] = {
             protocol.GetTransactions: self._transactions,
             protocol.GetBlock: self._block,
@@ -148,7 +185,7 @@ class Service:
         if isinstance(request, FormError):
             self._fault(connection, number, request)
         elif isinstance(request, protocol.Submit):
-            self._submit(connection, number, request)
+            self._submit(connection, number, request, len(body))
         else:
             connection.spawn(number, self._serve(connection, number, request))
 
@@ -173,17 +210,44 @@ class Service:
         connection.send_or_end(protocol.FAULT, protocol.encode_fault(number, error.code, error.message))
 
     def _lost(self, connection: LocalConnection, _reason: Exception | None) -> None:
+        for arrival in self._arrivals:
+            arrival.is_cancelled = arrival.is_cancelled or arrival.connection is connection
         for holder, number in [key for key in self._submissions if key[0] is connection]:
             self._forget(holder, number)
 
     # ---- submissions
 
-    def _submit(self, connection: LocalConnection, number: int, request: protocol.Submit) -> None:
-        statuses = [self._mempool.submit(submission) for submission in request.submissions]
+    def _submit(self, connection: LocalConnection, number: int, request: protocol.Submit, size: int) -> None:
+        """Check what is handed in: at once if it is little and nothing waits, else behind what came before."""
+        if self._arrived_bytes + size > ARRIVED_BYTES:
+            message = f"expected at most {ARRIVED_BYTES} bytes waiting to be checked; try again"
+            self._fault(connection, number, UnavailableError(Code.OVERLOADED, message))
+            return
+        self._arrivals.append(_Arrival(connection, number, request, self._mempool, size))
+        self._arrived_bytes += size
+        if len(self._arrivals) == 1:
+            self._check_slice()
+
+    def _check_slice(self) -> None:
+        """Check one slice of the oldest request; the loop turns between two."""
+        arrival = self._arrivals[0]
+        is_done = True
+        try:
+            is_done = arrival.is_cancelled or arrival.check_some()
+        finally:
+            if is_done:
+                self._arrivals.popleft()
+                self._arrived_bytes -= arrival.size
+            if self._arrivals:
+                asyncio.get_running_loop().call_soon(self._check_slice)
+        if is_done and not arrival.is_cancelled:
+            self._checked(arrival)
+
+    def _checked(self, arrival: _Arrival) -> None:
         if self._mempool.has_queued:
             self._node.wake()
-        submission = _Submission(connection, number, statuses)
-        if request.wait is WaitFor.FINAL:
+        submission = _Submission(arrival.connection, arrival.number, arrival.statuses)
+        if arrival.wait is WaitFor.FINAL:
             self._wait(submission)
         if not submission.left:
             submission.answer()
@@ -206,6 +270,9 @@ class Service:
             del self._submissions[key]
 
     def _forget(self, connection: LocalConnection, number: int) -> None:
+        for arrival in self._arrivals:
+            if arrival.connection is connection and arrival.number == number:
+                arrival.is_cancelled = True
         submission = self._submissions.pop((connection, number), None)
         if submission is not None:
             for place, waiter in submission.waiters.items():

@@ -431,6 +431,8 @@ class Validator:
         )
         self.eraser.finalised(final)
         self.mempool.finalised(final)
+        if self.mempool.has_queued:
+            self.driver.wake()  # there may be room for another batch
         if self.key is None:
             self.stores.pending.forget(BATCH, self.mempool.drop_expired(block.header.time_ms))
         self.chain.finalised(final)

@@ -47,6 +47,7 @@ from ledger.chain.evidence import parse_evidence
 from ledger.chain.genesis import GENESIS_BYTES, genesis_from_bytes
 from ledger.chain.transaction import (
     attestation_from_wire,
+    header_ahead,
     header_from_wire,
     item_from_wire,
     transaction_from_bytes,
@@ -191,6 +192,8 @@ def _network(data: bytes) -> bytes:
 
 def _transaction(data: bytes) -> bytes:
     transaction = transaction_from_bytes(data, _network(data))
+    if header_ahead(data) != transaction.header:
+        raise AssertionError("the header read ahead is another than the transaction's")
     for item in transaction.items:
         try:
             item_from_wire(item)
@@ -443,7 +446,8 @@ DECODERS: tuple[Decoder, ...] = (
             samples.bundles, "msgpack", limits.BUNDLE_BYTES, SIGNED),
     Decoder("registry file", ("ledger.proof.registry:registry_file_from_bytes",),
             lambda d: registry_file_from_bytes(d).to_bytes(), samples.registry_files, "msgpack", limits.BUNDLE_BYTES, SIGNED),
-    Decoder("transaction", ("ledger.chain.transaction:transaction_from_bytes", "ledger.chain.transaction:transaction_from_wire"),
+    Decoder("transaction", ("ledger.chain.transaction:transaction_from_bytes", "ledger.chain.transaction:transaction_from_wire",
+                            "ledger.chain.transaction:header_ahead"),
             _transaction, samples.transactions, "msgpack", limits.TRANSACTION_BYTES, SIGNED),
     Decoder("item", ("ledger.chain.transaction:item_from_wire",), _value(item_from_wire), samples.items, "msgpack", 1_000_000),
     Decoder("tombstone", ("ledger.state.erasure:tombstone_from_wire",), _value(tombstone_from_wire), samples.tombstones,

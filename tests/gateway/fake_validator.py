@@ -65,6 +65,8 @@ class FakeValidator:
             await self._server.close()
             self._server = None
 
+    retry_after_s: int | None = None
+
     def commit(self, *datas: bytes, advance_ms: int = 1_000) -> FinalBlock:
         """Execute transactions in a block of their own."""
         transactions = [transaction_from_bytes(data, self.world.network) for data in datas]
@@ -197,7 +199,11 @@ class FakeValidator:
         transaction = transaction_from_bytes(submission.transaction, self.world.network)
         if self.refusal is not None:
             return TransactionStatus(
-                transaction.id, State.REFUSED, self.refusal.value, "expected another one"
+                transaction.id,
+                State.REFUSED,
+                self.refusal.value,
+                "expected another one",
+                retry_after_s=self.retry_after_s,
             )
         known = self.statuses.get(transaction.id)
         if known is None:

@@ -12,7 +12,7 @@ from typing import Any
 from ledger.chain import batch
 from ledger.consensus import messages
 from ledger.trade.extract import extract
-from node.validator import holding, mempool, serving, validator
+from node.validator import admission, holding, serving, validator
 from node.validator.frames import BATCH_FRAME
 from tests.simulation.founding import Founding, found
 from tests.simulation.loop import VirtualLoop
@@ -27,7 +27,7 @@ _SHARED: tuple[tuple[Any, str, Any], ...] = (
     (validator, "decode_message", _decode_message),
     (holding, "batch_from_bytes", _batch_from_bytes),
     (serving, "batch_from_bytes", _batch_from_bytes),
-    (mempool, "extract", _extract),
+    (admission, "extract", _extract),
 )
 
 

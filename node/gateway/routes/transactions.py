@@ -14,7 +14,7 @@ from node.gateway.contract import SECURED, answer, merged, problems
 from node.gateway.rendering import transaction_json
 from node.gateway.service import Gateway, away, persistently
 from node.gateway.submission import check_media_type, parse_submissions
-from node.local.protocol import State, Submission, TransactionStatus, WaitFor
+from node.local.protocol import BusyError, State, Submission, TransactionStatus, WaitFor
 
 TransactionId = Annotated[
     str,
@@ -121,7 +121,7 @@ async def _submit(
 
 def _submitted(gateway: Gateway, statuses: tuple[TransactionStatus, ...]) -> Response:
     if all(status.code == Code.OVERLOADED for status in statuses):
-        raise UnavailableError(Code.OVERLOADED, statuses[0].message)
+        raise BusyError(statuses[0].message, max(status.retry_after_s or 1 for status in statuses))
     shown = [transaction_json(status) for status in statuses]
     for one in shown:
         gateway.metrics.transactions.labels(one["status"]).inc()
