@@ -43,7 +43,6 @@ from ledger.trade.statement import Action, Role, Subject
 
 _new: Final[Any] = tuple.__new__  # half the price of a call of the class, for what every leg makes
 _BALANCE: Final = Space.BALANCE  # named once: a member of an enumeration costs a call of its metaclass
-_DOCUMENT: Final = Space.DOCUMENT
 _LEG_ROLES: Final = (Role.OBJECT, Role.PARENT, Role.INPUT, Role.OUTPUT)
 _LISTING: Final = (Action.BIND, Action.UNBIND, Action.TRANSFORM)
 
@@ -184,13 +183,7 @@ def _execute_alone(
     """What `execute_legs` does, for most events there are: one record, which stays where it is; None for any other."""
     ((key, leg),) = view.legs.items()
     decision = view.decision(key)
-    if (
-        decision.aside
-        or decision.left
-        or decision.writes
-        or key.space == _DOCUMENT
-        or is_summed(view, leg, decision)
-    ):
+    if decision.aside or decision.left or decision.writes or is_summed(view, leg, decision):
         return None
     before, code, custodian = view.record(key), decision.outcome, custodian_after(view, decision.record)
     related = _related(view, records)
