@@ -133,7 +133,7 @@ async def latency(ours: Ours) -> Found:
 
 async def batches(ours: Ours) -> Found:
     """In batches of 100 at ingress."""
-    kind = Kind("batches", ours.batches, ours.hands(), BATCH, (2, 4, 8, 16, 32), 8_000)
+    kind = Kind("batches", ours.batches, ours.hands(), BATCH, (2, 4, 8, 16), 8_000)
     kept, first = ours.ledger_bytes(), next(ours._numbers)
     found = await throughput(kind, ours.site, ours.length, is_pressed=True)
     events = next(ours._numbers) - first
@@ -157,9 +157,7 @@ async def http(ours: Ours) -> Found:
     async with ours.gateway() as (client, process):
         hands = [client.hand]
         slow = await paced(hands, lambda count: bodies(ours.singles(count)), ours.length.paced_s)
-        kind = Kind(
-            "http", lambda count: bodies(ours.batches(count)), hands, BATCH, (4, 8, 16, 32, 64), 5_000
-        )
+        kind = Kind("http", lambda count: bodies(ours.batches(count)), hands, BATCH, (4, 8, 16, 32), 5_000)
         site = ours.site._replace(processes=[*ours.site.processes, process])
         found = await throughput(kind, site, ours.length, is_pressed=True)
         return Found({**quantiles("paced http", slow), **found.figures}, found.curves)

@@ -77,14 +77,14 @@ async def latency(peer: Peer) -> Found:
 async def singles(peer: Peer) -> Found:
     """One event a transaction."""
     async with peer.everywhere() as client:
-        kind = Kind("singles", peer.singles, client.hands, 1, (100, 250, 500, 1_000), 3_000)
+        kind = Kind("singles", peer.singles, client.hands, 1, (100, 250, 500), 3_000)
         return await throughput(kind, peer.site, peer.length, is_pressed=True)
 
 
 async def batches(peer: Peer) -> Found:
     """A hundred events as one transaction."""
     async with peer.one() as client:
-        kind = Kind("batches", peer.batches, client.hands, BATCH, (10, 20, 40, 80, 160), 5_000)
+        kind = Kind("batches", peer.batches, client.hands, BATCH, (10, 20, 40, 80), 5_000)
         return await throughput(kind, peer.site, peer.length, is_pressed=True)
 
 

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from node.cli import collect_rarely
 from tests.bench import comet
 from tests.bench.processes import PROJECT
 from tests.bench.report import figures, markdown, other_rows, plots, write_figures
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     count = (1 if options.quick else 3) if options.runs is None else options.runs
     say: Say = (lambda _: None) if options.json else (lambda text: print(text, flush=True))
     signal.signal(signal.SIGTERM, _leave)
+    collect_rarely()
     kept = Kept(options.output, is_new=not options.add and count > 0)
     if count:
         program = None if options.alone else comet.program()

@@ -17,7 +17,7 @@ from tests.bench.machine import conditions
 from tests.bench.rows import Run
 from tests.bench.throughput import Found, Length, Point
 
-FULL: Final = Length(level_s=3.0, paced_s=10, levels=5)
+FULL: Final = Length(level_s=3.0, paced_s=10, levels=4)
 QUICK: Final = Length(level_s=0.2, paced_s=2, levels=2)
 PIECES: Final = tuple(ours.PIECES)
 """Each several rows; the peer has those of the same name."""

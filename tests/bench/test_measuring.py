@@ -121,7 +121,8 @@ def test_load_rises_until_two_levels_bring_no_more(rates: list[float], goes_on: 
     assert rises(rates) is goes_on
 
 
-def test_a_level_and_ten_times_as_much(tmp_path: Path) -> None:
+def test_a_level_and_ten_times_as_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.bench.throughput.SETTLE_S", 0)
     asked: list[int] = []
 
     def make(count: int) -> Sequence[int]:

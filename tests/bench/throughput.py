@@ -5,6 +5,7 @@ The same for every ledger: what differs is how a piece of work is made and hande
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ GAIN: Final = 1.03
 IDLE_LEVELS: Final = 2
 """So many without a rise are the end."""
 OVERLOAD: Final = 10
+SETTLE_S: Final = 3
+"""After the last event, for what is written behind."""
 
 
 class Length(NamedTuple):
@@ -85,7 +88,6 @@ async def throughput(kind: Kind[Work], site: Site, length: Length, *, is_pressed
         f"{kind.name} refused": float(sum(run.refused for run in runs)),
         f"{kind.name} cpu us": 1e6 * (after.cpu_s - before.cpu_s) / events,
         f"{kind.name} client us": 1e6 * sum(run.client_s for run in runs) / events,
-        f"{kind.name} disk bytes": (after.disk_bytes - before.disk_bytes) / events,
         f"{kind.name} memory MB": _memory(site),
     }
     points = [_point(kind, under_way, run) for under_way, run in zip(levels, runs, strict=True)]
@@ -95,6 +97,10 @@ async def throughput(kind: Kind[Work], site: Site, length: Length, *, is_pressed
         figures[f"{kind.name} 10x memory"] = _memory(site) / max(1, figures[f"{kind.name} memory MB"])
         figures[f"{kind.name} 10x p99 ms"] = pressed.quantile_ms(0.99)
         points.append(_point(kind, OVERLOAD * level, pressed))
+        events += pressed.events
+    await asyncio.sleep(SETTLE_S)
+    grown = used(site.processes, site.folder).disk_bytes - before.disk_bytes
+    figures[f"{kind.name} disk bytes"] = grown / events
     return Found(figures, {kind.name: points})
 
 
