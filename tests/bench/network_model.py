@@ -87,6 +87,12 @@ class Figures:
     latencies_ms: list[float] = field(default_factory=list)
     busiest: float = 0.0
     """Share of the time that the busiest validator computes or waits for its disk."""
+    cpu_us: float = 0.0
+    """Processor time of all validators."""
+
+    def cpu_us_per_event(self, validators: int) -> float:
+        """Of one validator, for an event."""
+        return self.cpu_us / self.events / validators
 
     @property
     def per_second(self) -> float:
@@ -118,6 +124,8 @@ class _Node:
         self.executions: deque[Execute] = deque()
         self.busy_until = 0.0
         self.busy_us = 0.0
+        self.waited_us = 0.0
+        """Of it, for the disk."""
         self.executing_us = 0.0
         """For so long the machine's clock stood still."""
         self.uplink_free = 0.0
@@ -238,6 +246,7 @@ class _Node:
                 self.has_unsynced = True
             elif self.has_unsynced and is_promise(effect):
                 self.spent += self.model.costs.sync
+                self.waited_us += self.model.costs.sync
                 self.has_unsynced = False
         for effect in effects:
             self._carry_out(effect)
@@ -467,8 +476,10 @@ class Model:
         self._run_until(self.now + 1e6 * warm_s)
         self._measure_from = self.now
         before = [node.busy_us for node in self.nodes]
+        computed = sum(node.busy_us - node.waited_us for node in self.nodes)
         self._run_until(self.now + 1e6 * seconds)
         self.figures.seconds = seconds
         busy = [node.busy_us - earlier for node, earlier in zip(self.nodes, before, strict=True)]
         self.figures.busiest = max(busy) / (1e6 * seconds)
+        self.figures.cpu_us = sum(node.busy_us - node.waited_us for node in self.nodes) - computed
         return self.figures
