@@ -130,9 +130,12 @@ def test_how_many_bytes_a_node_stores(network: Four) -> None:
         "transactions": (1, 3_847),
     }
     grown = {folder: size - files[folder] for folder, size in network.files().items()}
-    assert grown == {
-        "chain": 33_592,  # the transactions twice, before and after they are final (then packed), headers and votes
-        "keys": 0,
-        "payload": 30_424,  # the events with their salts, packed one by one, and their hashes
-        "votes": 1_056,
-    }
+    assert (
+        grown
+        == {
+            "chain": 33_592,  # the transactions twice, before and after they are final (then packed), headers and votes
+            "keys": 0,
+            "payload": 30_424,  # the events with their salts, packed one by one, and their hashes
+            "votes": 1_056,
+        }
+    )
