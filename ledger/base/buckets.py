@@ -201,15 +201,15 @@ class BucketTree:
                 grouped[index] = {key: value}
         undo: Undo = []
         changed: list[tuple[int, Bucket]] = []
-        hashes, cached = self._levels[0], self._cached
+        hashes, empty = self._levels[0], self._empty
         for index, new in grouped.items():
-            before = cached.get(index) or self._bucket(index)
+            hashed = bytes(hashes[index << 5 : (index + 1) << 5])
+            before = EMPTY if hashed == empty else self._bucket(index)
             bucket = before.changed(new)
             if bucket.size > BUCKET_ENTRIES:
                 raise RuleError(
                     Code.LIMIT, f"expected at most {BUCKET_ENTRIES} records in a bucket of the state tree"
                 )
-            hashed = bytes(hashes[index << 5 : (index + 1) << 5])
             undo.append(Changed(index, hashed, before if self._kept is None else None))
             changed.append((index, bucket))
         prefix, sha256 = Tag.STATE_BUCKET + self._network, hashlib.sha256  # bucket_hash

@@ -2,6 +2,8 @@
 
 links    entries, links, chain heads and the related root: what one item leaves behind for good
 item     one item: its view of the records, its legs decided, the changes it makes
+mismatch bytes of an event that contradict its extract
+attestation  what a device attested to executes once
 pending  what a block changes so far, and room for it in the state tree
 block    one block: transactions, receipts, the outcome
 state    the state between blocks: records, tree, event log, remembered ids, and how a block is undone

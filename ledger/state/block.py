@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
-from ledger.base import limits, merkle
-from ledger.base.encoding import encode, encoder, take_array, take_bytes, take_int
+from ledger.base import merkle
+from ledger.base.encoding import encode, encoder
 from ledger.base.errors import (
     Code,
     ConsensusError,
     CustodyError,
     EntitlementError,
-    FormError,
     ProofError,
     RuleError,
     SignatureError,
@@ -38,10 +38,6 @@ from ledger.chain.transaction import (
     Mode,
     Transaction,
     check_expiry,
-    event_hash,
-    extract_hash_of,
-    is_attested,
-    item_from_wire,
 )
 from ledger.chain.validators import ValidatorSet
 from ledger.members.acts import (
@@ -60,15 +56,16 @@ from ledger.members.governance import apply_governance
 from ledger.members.members import PLAIN_USES, Key, Members, Use
 from ledger.members.registration import apply_registration, check_stands
 from ledger.state.approval import apply_approval, policy_name, use_approval
-from ledger.state.erasure import apply_erasure, is_erased, tombstone_from_wire
+from ledger.state.attestation import attested_records
+from ledger.state.erasure import apply_erasure, tombstone_from_wire
 from ledger.state.item import ItemChanges, execute_item, subjectless_changes
 from ledger.state.links import Entry
+from ledger.state.mismatch import shown_item
 from ledger.state.pending import Pending, Room
 from ledger.state.state import BlockUndo, LedgerState, Tip
-from ledger.trade.extract import extract
-from ledger.trade.record import EMPTY, Record, Space, Status, SubjectKey
+from ledger.trade.record import Record, SubjectKey
 from ledger.trade.rules import Act, check_entitled
-from ledger.trade.statement import Action, Extract, Openness, Statement, Subject
+from ledger.trade.statement import Statement
 
 SIGNING_USES = uses_for(CUSTODY)
 _ACTS = {
@@ -425,78 +422,18 @@ def _apply_event(work: _Work, item: Item, entry: Entry) -> ItemChanges:
         allowed[asked] = parties
     act = _act(statement, item.event_hash, entry, key, parties)
     check_entitled(act, item.subjects, allow_persons=persons)
-    attested = _attestation_records(state, pending, members, item, entry)
+    attested = attested_records(state.network, pending, members, item, entry)
     changes = execute_item(state.network, pending, members, act, item, entry)
     changes.records.update(attested)
     return changes
 
 
-def _attestation_records(
-    state: LedgerState, pending: Pending, members: Members, item: Item, entry: Entry
-) -> dict[SubjectKey, Record]:
-    """Check a device's attestation; the records that make (device, counter) execute once and let gaps show."""
-    attestation = item.attestation
-    if attestation is None:
-        return {}
-    device = members.key(attestation.device_key)
-    if device is None or device.use != Use.DEVICE or device.organisation != entry.organisation:
-        raise EntitlementError(
-            Code.UNKNOWN_KEY,
-            f"expected a device key of {entry.organisation}, got {attestation.device_key.hex()[:16]}",
-        )
-    device.check_in_force(entry.time_ms)
-    extract_digest = extract_hash_of(state.network, item)
-    if not is_attested(state.network, entry.organisation, item.event_hash, extract_digest, attestation):
-        raise SignatureError(
-            Code.BAD_SIGNATURE, "expected an attestation that holds for this item, it does not"
-        )
-    name = attestation.device_key.hex()
-    once = SubjectKey(Space.ATTESTED, name, str(attestation.counter))
-    if pending.record(once) != EMPTY:
-        raise RuleError(
-            Code.ATTESTATION_REPEATED,
-            f"expected a new counter of this device, got {attestation.counter} again",
-        )
-    seen = SubjectKey(Space.DEVICE, name)
-    known = pending.record(seen)
-    return {
-        once: Record(status=Status.ENDED, moved=entry.sequence),
-        seen: known._replace(
-            status=Status.LIVE,
-            custodian=entry.organisation,
-            children=known.children + 1,
-            levels=max(known.levels, attestation.counter),
-            moved=entry.sequence,
-        ),
-    }
-
-
 def _apply_mismatch(work: _Work, raw: Any, entry: Entry) -> ItemChanges:
     """An event's bytes contradict its extract; any holder of the bytes may publish it (DESIGN §4 Bytes)."""
-    state, pending, members = work.state, work.pending, work.members
-    fields = take_array(raw, "mismatch", 5)
-    item = item_from_wire(fields[0])
-    sequence = take_int(fields[1], "sequence")
-    salt = take_bytes(fields[2], "salt", most=64)
-    context = None if fields[3] is None else take_bytes(fields[3], "context", most=limits.CONTEXT_BYTES)
-    event = take_bytes(fields[4], "event", most=limits.EVENT_BYTES)
-    original = _row(state, pending, sequence)
-    if original is None or original.item is None:
-        raise FormError(Code.MALFORMED, f"expected the sequence of an event on the ledger, got {sequence}")
-    if is_erased(pending, original.item.event_hash, original.entry.organisation):
-        raise RuleError(
-            Code.ERASED,
-            f"expected an event whose bytes may be published, {original.entry.organisation} has erased this one",
-        )
-    if event_hash(state.network, salt, context, event) != original.item.event_hash:
-        raise FormError(Code.MALFORMED, "expected the bytes whose hash stands on the ledger, got others")
-    stated = mismatch_extract(original.item, original.entry.organisation, event, context)
-    if item.extract != stated or item.event_hash != original.item.event_hash:
-        raise FormError(
-            Code.MALFORMED, "expected the extract of a mismatch that follows from the bytes, got another"
-        )
-    act = act_of(members, item.statement, item.event_hash, entry, work.key)
-    return execute_item(state.network, pending, members, act, item, entry)
+    state, pending = work.state, work.pending
+    item = shown_item(state.network, pending, partial(_row, state, pending), raw)
+    act = act_of(work.members, item.statement, item.event_hash, entry, work.key)
+    return execute_item(state.network, pending, work.members, act, item, entry)
 
 
 def _row(state: LedgerState, pending: Pending, sequence: int) -> ItemChanges | None:
@@ -505,34 +442,6 @@ def _row(state: LedgerState, pending: Pending, sequence: int) -> ItemChanges | N
     if place < 0:
         return state.entry_row(sequence)
     return pending.rows[place] if place < len(pending.rows) else None
-
-
-def mismatch_extract(original: Item, organisation: str, event: bytes, context: bytes | None) -> Extract:
-    """The extract of a mismatch item: the original cited, every subject of its extract and of the derived one.
-
-    Raises FormError if the bytes agree with the original's extract.
-    """
-    try:
-        derived = extract(event, context, original.statement.version, Openness(original.statement.openness))
-    except CustodyError:
-        derived = None
-    if derived == original.extract:
-        raise FormError(Code.MALFORMED, "expected bytes that contradict the extract, they agree with it")
-    named = {subject.identifier: subject for subject in (derived.subjects if derived else ())}
-    named.update({subject.identifier: subject for subject in original.subjects})
-    subjects = tuple(Subject(named[name].role, name, None) for name in sorted(named))[
-        : limits.SUBJECTS_PER_EVENT
-    ]
-    statement = original.statement._replace(
-        action=Action.MISMATCH,
-        handover=0,
-        counterparty=organisation,
-        cites=original.event_hash,
-        measure=None,
-        permit=None,
-        openness=Openness.RESTRICTED,
-    )
-    return Extract(statement, subjects)
 
 
 def check_evidence_of(sets: Sequence[ValidatorSet], shown: evidence.Evidence) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 from tests.mutants.mutant import Mutant
 
 _BLOCK: Final = "ledger/state/block.py"
+_MISMATCH: Final = "ledger/state/mismatch.py"
 _TRANSACTION: Final = "ledger/chain/transaction.py"
 _TABLE: Final = "ledger/trade/rules/table.py"
 _APPROVAL: Final = "ledger/state/approval.py"
@@ -112,17 +113,17 @@ MUTANTS: Final = (
         "device-counter-twice",
         "One attestation of a device is used for two events.",
         "DESIGN §4 Attestation",
-        _BLOCK,
-        "    if pending.record(once) != EMPTY:\n",
-        "    if pending.record(once) == EMPTY and attestation.counter < 0:\n",
+        "ledger/state/attestation.py",
+        "    if records.record(once) != EMPTY:\n",
+        "    if records.record(once) == EMPTY and attestation.counter < 0:\n",
         _T_BLOCK + "test_a_device_counter_executes_once",
     ),
     Mutant(
         "attestation-unsigned",
         "A device's signature is not checked in execution.",
         "DESIGN §4 Attestation",
-        _BLOCK,
-        "if not is_attested(state.network, entry.organisation, item.event_hash, extract_digest, attestation):",
+        "ledger/state/attestation.py",
+        "if not is_attested(network, entry.organisation, item.event_hash, extract_digest, attestation):",
         "if not extract_digest:",
         _T_BLOCK + "test_an_attestation_binds_item_organisation_and_device",
     ),
@@ -211,7 +212,7 @@ MUTANTS: Final = (
         "agreeing-bytes-published-as-mismatch",
         "Anybody contradicts anybody's goods by publishing bytes that agree with the ledger.",
         "DESIGN §4 Bytes",
-        _BLOCK,
+        _MISMATCH,
         "    if derived == original.extract:\n",
         "    if derived is original.extract:\n",
         _T_BLOCK + "test_nobody_may_publish_that_agreeing_bytes_contradict",

@@ -27,9 +27,9 @@ MUTANTS: Final = (
         "erased-published",
         "Whoever kept the bytes of an erased event puts them into a block for good.",
         "PROTOCOL §7.5",
-        "ledger/state/block.py",
-        "if is_erased(pending, original.item.event_hash, original.entry.organisation):",
-        "if is_erased(pending, original.item.event_hash, entry.organisation):",
+        "ledger/state/mismatch.py",
+        "if is_erased(records, original.item.event_hash, original.entry.organisation):",
+        "if is_erased(records, original.item.event_hash, str()):",
         _T_STATE + "test_nobody_publishes_the_bytes_of_an_erased_event",
     ),
     Mutant(

@@ -6,7 +6,7 @@ import pytest
 
 from ledger.base import limits
 from ledger.chain.transaction import Kind, event_hash
-from ledger.state.block import mismatch_extract
+from ledger.state.mismatch import mismatch_extract
 from ledger.trade.rules import Outcome
 from ledger.trade.statement import Action, Role
 from tests.rules.stage import CASE, CUSTOMS, ITEM, MAKER, OTHER, RIVAL, Stage

@@ -16,7 +16,8 @@ from ledger.chain.transaction import Item, Kind, event_hash
 from ledger.chain.votes import finalise
 from ledger.state.audit import Audit, Difference
 from ledger.state.audit_source import Base, ShownEvent, SuppliedBlock
-from ledger.state.block import apply_block, mismatch_extract
+from ledger.state.block import apply_block
+from ledger.state.mismatch import mismatch_extract
 from ledger.trade.extract import extract
 from ledger.trade.statement import Action, Openness, Role
 from tests.world.chain import ChainedWorld

@@ -15,7 +15,7 @@ from ledger.chain.evidence import make_evidence
 from ledger.chain.transaction import Item, Kind, Mode, Transaction, context_hash, event_hash
 from ledger.chain.votes import finalise
 from ledger.proof.build import known_keys
-from ledger.state.block import mismatch_extract
+from ledger.state.mismatch import mismatch_extract
 from ledger.trade.extract import extract
 from ledger.trade.record import EMPTY, Space, SubjectKey, record_hash, state_key
 from ledger.trade.rules import Outcome

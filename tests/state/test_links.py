@@ -157,3 +157,14 @@ def test_an_entry_takes_its_root_and_nothing_else() -> None:
     entry = Entry(1, b"i" * 32, b"t" * 32, 2, 3, 4, "maker", b"k" * 32, ZERO_HASH)
     assert with_root(entry, b"r" * 32) == entry._replace(related_root=b"r" * 32)
     assert type(with_root(entry, b"r" * 32)) is Entry
+
+
+def test_a_move_is_on_both_chains_and_an_aside_on_neither() -> None:
+    link = Link(bytes(32), 20, "maker")
+    moved = linked(NETWORK, EMPTY, EMPTY._replace(custodian="maker"), link, 7, aside=False)
+    seen = linked(NETWORK, moved, moved._replace(children=3), link, 8, aside=False)
+    said = linked(NETWORK, seen, seen._replace(custodian="rival"), link, 9, aside=True)
+    assert [
+        (one.links.length, one.moves.length, one.asides.length, one.moved, one.custodian)
+        for one in (moved, seen, said)
+    ] == [(1, 1, 0, 7, "maker"), (2, 1, 0, 7, "maker"), (2, 1, 1, 7, "maker")]
