@@ -132,7 +132,7 @@ class Members:
     def __init__(self, source: Source, height: int) -> None:
         self._source = source
         self._known: dict[tuple[int, str], Any] = {}
-        self._grants: dict[str, tuple[str, Any] | None] = {}
+        self._grants: dict[str, tuple[str, Any, str | None]] = {}
         self.height = height
 
     def _exact(self, kind: Kind, name: str) -> Any:
@@ -181,26 +181,29 @@ class Members:
         found: str | None = self._exact(Kind.PARTY, identifier)
         return found
 
-    def _grant(self, digits: str) -> tuple[str, Any] | None:
-        """(company prefix, data in force) of the grant whose prefix `digits` begin with: a product line asks for it all day."""
-        if digits in self._grants:
-            return self._grants[digits]
-        entry = self._source.prefix(Kind.GRANT, digits) if digits else None
-        found = None if entry is None else (entry.name, entry.at(self.height))
-        self._grants[digits] = found
+    def _grant(self, digits: str) -> tuple[str, Any, str | None]:
+        """(company prefix, data in force, holder) of the grant whose prefix `digits` begin with; all empty without one.
+
+        A product line asks for it all day.
+        """
+        found = self._grants.get(digits)
+        if found is None:
+            entry = self._source.prefix(Kind.GRANT, digits) if digits else None
+            data = None if entry is None else entry.at(self.height)
+            found = ("" if entry is None else entry.name, data, holder_of(data))
+            self._grants[digits] = found
         return found
 
     def grantee(self, digits: str) -> str | None:
         """Who holds the GS1 company prefix that `digits` begin with, or None."""
-        grant = self._grant(digits)
-        return None if grant is None else holder_of(grant[1])
+        return self._grant(digits)[2]
 
     def is_licensed(self, digits: str, organisation: str, time_ms: int) -> bool:
         """Whether the holder of the prefix of `digits` lets `organisation` make under it at this block time.
 
         Licences are looked up only under a grant that says that there are some: others need no proof that there are none.
         """
-        prefix, grant = self._grant(digits) or ("", None)
+        prefix, grant, _ = self._grant(digits)
         if type(grant) is not tuple:
             return False
         licence = self._exact(Kind.LICENCE, licence_name(prefix, organisation))

@@ -256,6 +256,9 @@ def decide(act: Act, leg: Leg, view: View) -> Decision:
 def _rule_for(act: Act, leg: Leg) -> Rule | None:
     """The rule that decides a leg, None for a mere mention."""
     action, space = act.statement.action, leg.key.space
+    rule = _THINGS.get((action, leg.role)) if space == _THING else None
+    if rule is not None:
+        return rule
     if space == _TRANSFORMATION:
         return endings.transform
     if space == _BALANCE:
@@ -271,10 +274,8 @@ def _rule_for(act: Act, leg: Leg) -> Rule | None:
         return lots.make_lot if makes and identify(leg.identifier).kind == Kind.LOT else lots.mention
     if space == _DOCUMENT:
         return _DOCUMENTS.get((action, leg.role))
-    if space != _THING:
-        return None
-    if action == _OBSERVE:
+    if space == _THING and action == _OBSERVE:
         stated = act.statement
         intervenes = act.authority and (stated.step == Step.INSPECTING or stated.flags & Flag.RESEAL)
         return measures.intervene if intervenes else rulings.observe
-    return _THINGS.get((action, leg.role))
+    return None
