@@ -22,6 +22,8 @@ from tests.simulation.wires import Caller
 from tests.simulation.world import World
 from tests.world.world import seed
 
+FIRST = range(200, 300)
+"""Items that were made in the one block there is."""
 _SETTLE_US = 1_000_000
 _WRITE_US = 10_000_000
 """Until everything final is in the tables."""
@@ -152,7 +154,7 @@ def four() -> Iterator[Four]:
     """Four validators that have begun, with one block behind them."""
     with counting() as counts:
         made = Four(counts)
-        made.submit(made.line.submission(range(200, 300)))
+        made.submit(made.line.submission(FIRST))
         made.settle()
         assert len(made.answers()) == 1
         made.clear()

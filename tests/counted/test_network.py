@@ -8,7 +8,7 @@ import pytest
 
 from node.local.protocol import State
 from node.validator.frames import BATCH_FRAME, CONSENSUS_FRAME
-from tests.counted.four import Four, four
+from tests.counted.four import FIRST, Four, four
 
 EVENTS = range(100, 200)
 SOON_US = 50_000
@@ -139,3 +139,22 @@ def test_how_many_bytes_a_node_stores(network: Four) -> None:
             "votes": 1_056,
         }
     )
+
+
+def test_a_record_that_is_not_remembered_is_decoded_once(network: Four) -> None:
+    def observe() -> int:
+        submission = network.line.submission(FIRST, is_first=False)
+        network.clear()
+        network.submit(submission)
+        network.settle()
+        return network.counts.decodings
+
+    remembered = observe()
+    network.write()  # or it would be executed again, and remembered, after the start
+    again = network.world.nodes[3]
+    again.crash(power=False)
+    again.start()
+    network.settle()
+    assert again.is_up
+    assert observe() - remembered == len(FIRST)
+    assert len(network.answers()) == 3
