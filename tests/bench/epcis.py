@@ -12,7 +12,6 @@ import asyncio
 import json
 import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -30,7 +29,7 @@ from ledger.epcis.event_hash import Mode, event_hashes
 from node.init import GATEWAY_PORTS
 from tests.bench.indexing import measure
 from tests.bench.load import event_of
-from tests.bench.processes import PROJECT, Validators
+from tests.bench.processes import Validators, ended, started
 
 _AUTHOR: Final = "maker"
 _EVENTS: Final = 1_000
@@ -93,10 +92,7 @@ class Gateway:
         port = network.port_base + network.names.index(_AUTHOR) + GATEWAY_PORTS
         self.address = f"http://127.0.0.1:{port}/epcis"
         command = [sys.executable, "-m", "node.cli", "run", "--role", "gateway", "--folder", str(self.folder)]
-        with (network.root / "gateway.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+        self.process = started(command, network.root / "gateway.log")
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[httpx.AsyncClient]:
@@ -113,8 +109,7 @@ class Gateway:
 
     def stop(self) -> None:
         """End it."""
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait()
+        ended([self.process])
 
 
 def _cpu_s(process: subprocess.Popen[bytes]) -> float:
