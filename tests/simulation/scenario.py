@@ -221,11 +221,11 @@ class Scenario:
         return max((n.validator.machine.view for n in self.world.nodes if n.validator is not None), default=0)
 
     def _check_messages(self, frames: int, view: int) -> None:
-        """Frames are bounded by views, and re-sends by time: 20 a validator, peer and t_l."""
+        """Frames are bounded by views, and re-sends by time: 15 a validator, peer and t_l."""
         if "flooder" in self.result.adversaries:
             return
         views = self._highest_view() - view + 1
-        most = (4 * views + 40) * len(self.world.nodes) * len(self.world.validators)
+        most = (4 * views + 30) * len(self.world.nodes) * len(self.world.validators)
         if self.world.wires.frames - frames > most:
             self.result.stuck.append(
                 f"{self.world.wires.frames - frames} frames for {views} views, at most {most}"
