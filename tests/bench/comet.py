@@ -11,7 +11,7 @@ import asyncio
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -50,17 +50,21 @@ TUNING: Final[Mapping[tuple[str, str], str]] = {
 
 
 def program() -> Path | None:
-    """The program, installed with Go where it is not there yet; nothing where there is no Go."""
-    if found := shutil.which("cometbft"):
+    """The program of that version, installed with Go where it is not there yet; nothing where that cannot be done."""
+    found = shutil.which("cometbft")
+    if found and _said([found, "version"]) == VERSION:
         return Path(found)
     go = shutil.which("go")
     if go is None:
         return None
-    asked = subprocess.run([go, "env", "GOPATH"], capture_output=True, text=True, check=True)
-    path = Path(asked.stdout.strip()) / "bin" / "cometbft"
-    if not path.exists():
-        subprocess.run([go, "install", _SOURCE], check=True)
-    return path
+    path = Path(_said([go, "env", "GOPATH"])) / "bin" / "cometbft"
+    if not path.exists() or _said([path, "version"]) != VERSION:
+        subprocess.run([go, "install", _SOURCE], check=False)
+    return path if path.exists() and _said([path, "version"]) == VERSION else None
+
+
+def _said(command: Sequence[str | Path]) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def configured(text: str, settings: Mapping[tuple[str, str], str]) -> str:
@@ -104,9 +108,7 @@ class Comet:
         identifiers = []
         for name in self.names:
             command: list[str | Path] = [self._binary, "show-node-id", "--home", self.root / name]
-            identifiers.append(
-                subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-            )
+            identifiers.append(_said(command))
         peers = ",".join(
             f"{each}@127.0.0.1:{port}" for each, port in zip(identifiers, peer_ports, strict=True)
         )

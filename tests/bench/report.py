@@ -130,7 +130,9 @@ def _conditions(kept: Kept) -> str:
         settings = ", ".join(f"`{name}` {value}" for name, value in found["peer"]["settings"].items())
         lines.append(f"- CometBFT {found['peer']['version']}: {settings}; blocks of 1 MiB")
     else:
-        lines.append("- CometBFT was not measured: Go is not installed here, or it was not asked for")
+        lines.append(
+            "- CometBFT was not measured: there is no Go here that could install it, or it was not asked for"
+        )
     lines += [f"- broke: {problem.splitlines()[0]}" for problem in kept.problems]
     return "\n".join(lines)
 

@@ -53,7 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if count:
         program = None if options.alone else comet.program()
         if program is None:
-            say("CometBFT is not measured: " + ("not asked for" if options.alone else "Go is not installed"))
+            say(
+                "CometBFT is not measured: "
+                + ("not asked for" if options.alone else "there is no Go that could install it")
+            )
         asyncio.run(measure(kept, wanted, count, QUICK if options.quick else FULL, program, say))
     rows = judged(kept.figures()) + other_rows(options.output)
     if options.write:
