@@ -27,7 +27,15 @@ from ledger.trade.extract.context import Prefixes, prefixes_of
 from ledger.trade.identifiers import canonical, document
 from ledger.trade.vocabulary import EPCIS_NAMESPACE, TRANSACTION_TYPE_NAMES
 from node.index.units import measured
-from node.index.values import is_number, number_key, read_time, text_key, time_key, typed_keys
+from node.index.values import (
+    TEXT_CHARACTERS,
+    is_number,
+    number_key,
+    read_time,
+    text_key,
+    time_key,
+    typed_keys,
+)
 
 FACETS_PER_EVENT: Final = 20_000
 """Of an event that says more only so much is searched for; the largest event of the ledger's own says some thousand things."""
@@ -109,9 +117,10 @@ def derive(event: bytes, context: bytes | None) -> Derived:
     if not isinstance(members, dict):
         raise FormError(Code.MALFORMED, "expected an event to be an object")
     prefixes = prefixes_of(context)
-    if "@context" in members:
+    is_own = "@context" in members
+    if is_own:
         prefixes = prefixes.extended(members["@context"])
-    reading = _Reading(members, prefixes)
+    reading = _Reading(members, prefixes, is_own=is_own)
     reading.read()
     event_id = members.get("eventID")
     own = text_key(event_id) if isinstance(event_id, str) and event_id else None
@@ -126,6 +135,18 @@ def extension(scope: str, name: str) -> str:
     return f"{scope}:{name}"
 
 
+@lru_cache(maxsize=8_192)
+def _word_key(prefixes: Prefixes, facet: str, text: str) -> str:
+    """The key of a word of the CBV. Under the context of a document; most events say what others said before."""
+    return text_key(WORDS[facet].bare(prefixes.expanded(text)))
+
+
+@lru_cache(maxsize=8_192)
+def _place_key(prefixes: Prefixes, text: str) -> str:
+    """The key of a place."""
+    return canonical(prefixes.expanded(text)).text
+
+
 class _FullError(Exception):
     """An event says more than is searched for."""
 
@@ -133,9 +154,13 @@ class _FullError(Exception):
 class _Reading:
     """One event being read. Each method adds to `found` what its part of the event says."""
 
-    def __init__(self, members: dict[str, Any], prefixes: Prefixes) -> None:
+    def __init__(self, members: dict[str, Any], prefixes: Prefixes, *, is_own: bool) -> None:
+        """`is_own`: the prefixes are this event's alone, so nothing that is read under them is worth remembering."""
         self.found: set[Facet] = set()
         self._members = members
+        self._prefixes = prefixes
+        self._remembered = 0 if is_own else TEXT_CHARACTERS
+        """So long a text is looked for among those of other events."""
         self._expanded = prefixes.expanded
 
     def read(self) -> None:
@@ -192,7 +217,8 @@ class _Reading:
 
     def word(self, facet: str, value: Any) -> None:
         if isinstance(value, str) and value:
-            self._add(facet, text_key(WORDS[facet].bare(self._expanded(value))))
+            key = _word_key if len(value) <= self._remembered else _word_key.__wrapped__
+            self._add(facet, key(self._prefixes, facet, value))
 
     def identifier(self, facet: str, value: Any) -> None:
         if isinstance(value, str) and value:
@@ -206,7 +232,10 @@ class _Reading:
     def place(self, facet: str, value: Any) -> None:
         if not isinstance(value, dict):
             return
-        self.identifier(facet, value.get("id"))
+        place = value.get("id")
+        if isinstance(place, str) and place:
+            key = _place_key if len(place) <= self._remembered else _place_key.__wrapped__
+            self._add(facet, key(self._prefixes, place))
         for name, member in value.items():
             if name != "id":
                 self._extension(f"{facet}_", name, member)

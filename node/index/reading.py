@@ -209,11 +209,14 @@ def _completed(found: frozenset[Facet], item: Item) -> frozenset[Facet]:
     """What was read of an event, and what the ledger knows of it besides: every subject is found, in whatever way it is named
     (as missing, as the lot that serials come from), so that a list of a subject's events can be whole.
     """
-    told = {key for name, key in found if name in NAMING}
-    more = {(ALSO_NAMED, subject.identifier) for subject in item.subjects if subject.identifier not in told}
+    more = {
+        (ALSO_NAMED, subject.identifier)
+        for subject in item.subjects
+        if not any((name, subject.identifier) in found for name in NAMING)
+    }
     if item.statement.action == Action.CORRECT and item.statement.cites is not None:
         more.add(("declares", item.statement.cites.hex()))
-    return found | more
+    return found | more if more else found
 
 
 _TYPES: Final = {
