@@ -58,6 +58,12 @@ VERSION: Final = 1
 SALT_BYTES: Final = 16
 NONCE_BYTES: Final = 16
 ORGANISATION_BYTES: Final = 32
+_HASH_HEAD: Final = b"\xc4\x20"
+"""How the encoding of 32 bytes begins."""
+_ITEM_HEAD: Final = b"\x96" + _HASH_HEAD
+"""Of an array of six that begins with a hash: what an item hash is over."""
+_SALTED_HEAD: Final = b"\x92\xc4\x10"
+"""Of an array of two that begins with a salt."""
 _AHEAD_BYTES: Final = 4_096
 """More than any header takes."""
 
@@ -299,26 +305,31 @@ def _statement_if_formed(value: Any) -> Statement | None:
 def read_events(network: bytes, items: tuple[Any, ...]) -> tuple[list[bytes], tuple[Item | None, ...]]:
     """The hashes and the items, None where its form is wrong, of decoded arrays of events, in one pass.
 
-    They are those of `item_hash` and `item_from_wire`. Events signed together mostly say the same of different subjects: a
-    statement that stood in an item before is neither hashed nor taken apart again. FormError as of `payload_leaves`.
+    They are those of `item_hash` and `item_from_wire`, of which the encodings are put together here from pieces. Events signed
+    together mostly say the same of different subjects: a statement that stood in an item before is neither hashed nor taken apart
+    again. FormError as of `payload_leaves`.
     """
-    of_statement, of_item = Tag.STATEMENT + network, Tag.ITEM + network
+    of_statement, of_item = Tag.STATEMENT + network, Tag.ITEM + network + _ITEM_HEAD
+    of_salt, of_leaf = Tag.SUBJECT_SALT + network + _SALTED_HEAD, Tag.SUBJECT_LEAF + network + _SALTED_HEAD
     read: dict[
         bytes, tuple[bytes, Statement | None]
     ] = {}  # by encoding: True and 1 are equal, and are not the same
     hashes, events = [], []
     for item in items:
-        statement, subjects, salt, *rest = fields = take_array(item, "item", 6)
+        statement, subjects, salt, event, context, attestation = fields = take_array(item, "item", 6)
         take_array(subjects, "subjects", most=limits.SUBJECTS_PER_EVENT)
         encoded = encode(statement)
         known = read.get(encoded)
         if known is None:
-            known = read[encoded] = (
-                _sha256(of_statement + encoded).digest(),
-                _statement_if_formed(statement),
-            )
-        root = merkle.root(subject_leaves(network, salt, subjects))
-        hashes.append(_sha256(of_item + encode((known[0], root, len(subjects), *rest))).digest())
+            hashed = _sha256(of_statement + encoded).digest()
+            known = read[encoded] = hashed, _statement_if_formed(statement)
+        if len(subjects) == 1 and type(salt) is bytes and len(salt) == SALT_BYTES:
+            derived = _sha256(of_salt + salt + b"\0").digest()[:SALT_BYTES]
+            root = merkle.leaf_hash(_sha256(of_leaf + derived + encode(subjects[0])).digest())
+        else:
+            root = merkle.root(subject_leaves(network, salt, subjects))
+        rest = encode((len(subjects), event, context, attestation))
+        hashes.append(_sha256(of_item + known[0] + _HASH_HEAD + root + rest[1:]).digest())
         events.append(_item_if_formed(known[1], fields))
     return hashes, tuple(events)
 

@@ -40,9 +40,9 @@ def test_what_admission_costs_the_node_it_is_handed_in_at(network: Four) -> None
         "subject salt": 100,
         "transaction": 1,
     }
-    # Per item: event, statement, salt, leaf, item, and what the payload store keeps. Per transaction: header, canonical
+    # Per item: event, statement, subject, item, and what the payload store keeps. Per transaction: header, canonical
     # form, batch, frame.
-    assert counts.encodings == 606
+    assert counts.encodings == 506
     assert counts.decodings == 2  # the request, with the bytes of events in it, and the transaction
 
 
@@ -68,7 +68,7 @@ def test_what_a_batch_of_a_peer_costs(network: Four) -> None:
         "subject salt": 100,
         "transaction": 1,
     }
-    assert counts.encodings == 604  # the same six an item
+    assert counts.encodings == 504  # the same five an item
     assert counts.decodings == 3  # the frame, the batch, the transaction
 
 
