@@ -302,8 +302,18 @@ def _statement_if_formed(value: Any) -> Statement | None:
         return None
 
 
-def read_events(network: bytes, items: tuple[Any, ...]) -> tuple[list[bytes], tuple[Item | None, ...]]:
-    """The hashes and the items, None where its form is wrong, of decoded arrays of events, in one pass.
+class Events(NamedTuple):
+    """What `read_events` reads."""
+
+    hashes: list[bytes]
+    items: tuple[Item | None, ...]
+    """None where the form is wrong."""
+    raw: tuple[tuple[Any, ...], ...]
+    """The decoded arrays; those that carry the same statement share one, which is most of their memory."""
+
+
+def read_events(network: bytes, items: tuple[Any, ...]) -> Events:
+    """The hashes of decoded arrays of events, and the events taken apart, in one pass.
 
     They are those of `item_hash` and `item_from_wire`, of which the encodings are put together here from pieces. Events signed
     together mostly say the same of different subjects: a statement that stood in an item before is neither hashed nor taken apart
@@ -311,10 +321,9 @@ def read_events(network: bytes, items: tuple[Any, ...]) -> tuple[list[bytes], tu
     """
     of_statement, of_item = Tag.STATEMENT + network, Tag.ITEM + network + _ITEM_HEAD
     of_salt, of_leaf = Tag.SUBJECT_SALT + network + _SALTED_HEAD, Tag.SUBJECT_LEAF + network + _SALTED_HEAD
-    read: dict[
-        bytes, tuple[bytes, Statement | None]
-    ] = {}  # by encoding: True and 1 are equal, and are not the same
-    hashes, events = [], []
+    # By encoding: True and 1 are equal, and are not the same.
+    read: dict[bytes, tuple[bytes, Statement | None, Any]] = {}
+    hashes, events, raw = [], [], []
     for item in items:
         statement, subjects, salt, event, context, attestation = fields = take_array(item, "item", 6)
         take_array(subjects, "subjects", most=limits.SUBJECTS_PER_EVENT)
@@ -322,7 +331,7 @@ def read_events(network: bytes, items: tuple[Any, ...]) -> tuple[list[bytes], tu
         known = read.get(encoded)
         if known is None:
             hashed = _sha256(of_statement + encoded).digest()
-            known = read[encoded] = hashed, _statement_if_formed(statement)
+            known = read[encoded] = hashed, _statement_if_formed(statement), statement
         if len(subjects) == 1 and type(salt) is bytes and len(salt) == SALT_BYTES:
             derived = _sha256(of_salt + salt + b"\0").digest()[:SALT_BYTES]
             root = merkle.leaf_hash(_sha256(of_leaf + derived + encode(subjects[0])).digest())
@@ -331,7 +340,8 @@ def read_events(network: bytes, items: tuple[Any, ...]) -> tuple[list[bytes], tu
         rest = encode((len(subjects), event, context, attestation))
         hashes.append(_sha256(of_item + known[0] + _HASH_HEAD + root + rest[1:]).digest())
         events.append(_item_if_formed(known[1], fields))
-    return hashes, tuple(events)
+        raw.append((known[2], subjects, salt, event, context, attestation))
+    return Events(hashes, tuple(events), tuple(raw))
 
 
 def attestation_from_wire(value: Any) -> Attestation | None:
@@ -428,7 +438,7 @@ class Transaction:
         self._events: tuple[Item | None, ...] = ()
         if item_hashes is None:
             if header.kind == Kind.EVENTS:
-                item_hashes, self._events = read_events(header.network, items)
+                item_hashes, self._events, self.items = read_events(header.network, items)
             else:
                 item_hashes = payload_leaves(header.network, header.kind, items)
             if merkle.root(item_hashes) != header.payload_root:

@@ -32,8 +32,10 @@ BATCH_BYTES: Final = 1_000_000
 """A batch is closed at about this size; a larger transaction is a batch of its own."""
 QUEUE_BYTES: Final = 32_000_000
 """Of transactions, with the bytes of their events, that wait here to be put into batches."""
-UNDER_WAY: Final = 10_000
-"""Work (subjects and transactions) in own batches that are not final, beyond which no further one is made."""
+UNDER_WAY: Final = (1_000, 10_000)
+"""Work (subjects and transactions) in own batches that are not final, beyond which no further one is made: what became final in
+the last `UNDER_WAY_MS`, but at least and at most so much."""
+UNDER_WAY_MS: Final = 1_000
 
 Waiter = Callable[[TransactionStatus], None]
 
@@ -50,7 +52,7 @@ class Mempool:
         has_room: Callable[[int, int], bool],
         *,
         queue_bytes: int = QUEUE_BYTES,
-        under_way: int = UNDER_WAY,
+        under_way: tuple[int, int] = UNDER_WAY,
     ) -> None:
         """`me`: own index; `first_number`: of the own batches, above every earlier one; `has_room`: the consensus'."""
         self._network = executor.network
@@ -66,7 +68,7 @@ class Mempool:
         self._under_way: dict[bytes, int] = {}
         """Work in each own batch that is not final."""
         self._work_under_way = 0
-        self._most_under_way = under_way
+        self._bounds = under_way
         self._drain = Drain()
         self._waiting: dict[bytes, list[Waiter]] = {}
         self._held: dict[bytes, Batch] = {}
@@ -214,8 +216,13 @@ class Mempool:
 
     def _is_full(self, work: int, queued: Queued) -> bool:
         """Whether enough is under way, with `work` in the batch that is being made."""
-        is_busy = self._work_under_way + work >= self._most_under_way
+        is_busy = self._work_under_way + work >= self._most_under_way()
         return is_busy or not self._has_room(self.me, len(queued.data))
+
+    def _most_under_way(self) -> int:
+        """About as much as becomes final in a second: where that takes longer, less is under way, and more waits here alone."""
+        least, most = self._bounds
+        return min(most, max(least, self._drain.work_in(UNDER_WAY_MS, self._clock.now_ms())))
 
     def hold(self, batch: Batch) -> None:
         """Keep a whole and checked batch until a final block has it."""

@@ -66,7 +66,8 @@ def alone(raw: tuple[Any, ...]) -> Item | None:
 @given(st.lists(RAW, max_size=6))
 @example([made(1), (CONFUSED[0], *made(2)[1:]), made(3)])
 def test_one_pass_gives_what_each_item_gives_alone(items: list[tuple[Any, ...]]) -> None:
-    hashes, events = read_events(NETWORK, tuple(items))
+    hashes, events, raw = read_events(NETWORK, tuple(items))
+    assert encode(raw) == encode(items)
     assert (
         hashes == payload_leaves(NETWORK, Kind.EVENTS, tuple(items)) == [item_hash(NETWORK, i) for i in items]
     )
@@ -101,6 +102,7 @@ def test_a_transaction_keeps_its_events_taken_apart_and_refuses_one_of_the_wrong
     assert read.event(0) == item_from_wire(good)
     assert read.event(0) is read.event(0)
     assert read.event(0).statement is read.event(2).statement
+    assert read.items[0][0] is read.items[2][0]
     for _ in range(2):
         with pytest.raises(FormError) as refused:
             read.event(1)

@@ -43,7 +43,13 @@ class Overloaded:
         self.node = node
         self.clock = Ticking(0, 1)
         self.mempool = Mempool(
-            node.executor, self.clock, 0, 1, lambda *_: True, queue_bytes=ROOM, under_way=UNDER_WAY
+            node.executor,
+            self.clock,
+            0,
+            1,
+            lambda *_: True,
+            queue_bytes=ROOM,
+            under_way=(UNDER_WAY, 2 * UNDER_WAY),
         )
         self._numbers = iter(range(0, 1_000_000, 10))
 
@@ -94,6 +100,7 @@ def test_one_who_floods_a_node_starves_nobody_there(busy: Overloaded) -> None:
     assert busy.batch() == []
     taken = served
     for _ in range(10):
+        busy.clock.at_ms += 1_000
         busy.commit()
         busy.flood(times=10)
         taken = taken + busy.batch()
@@ -113,6 +120,19 @@ def test_no_more_is_under_way_than_a_bound_and_what_waits_leaves_when_some_is_fi
     assert busy.batch() == []
     busy.commit()
     assert busy.batch() != []
+
+
+def test_more_is_under_way_where_more_becomes_final_in_a_second(busy: Overloaded) -> None:
+    under_way = 0
+    for step_ms, most in ((1_000, 3), (500, 6), (100, 6), (5_000, 3)):  # of ten subjects each
+        for _ in range(20):
+            busy.flood(times=7)
+            while busy.batch():
+                pass
+            busy.clock.at_ms += step_ms
+            under_way = sum(len(batch.transactions) for batch in busy.mempool.batches)
+            busy.commit()
+        assert under_way == most, step_ms
 
 
 def test_what_is_under_way_is_bounded_and_all_of_it_is_let_go_of(busy: Overloaded) -> None:

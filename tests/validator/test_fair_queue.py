@@ -121,8 +121,11 @@ def test_the_wait_is_told_from_the_work_of_the_last_blocks() -> None:
     drain.note(0, 500)
     drain.note(0, 0)  # a block of others only
     assert drain.seconds_for(1_000_000, 5_000) == 1
+    assert drain.work_in(1_000, 5_000) == 0
     drain.note(1_000, 500)
     drain.note(2_000, 500)
+    assert drain.work_in(1_000, 2_000) == 500
+    assert drain.work_in(1_000, 4_000) == 250
     assert drain.seconds_for(1_000, 2_000) == 2  # 500 a second
     assert drain.seconds_for(1_001, 2_000) == 3
     assert drain.seconds_for(1, 2_000) == 1
