@@ -328,3 +328,18 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StorageError) as caught:
         LmdbBackend(tmp_path, NETWORK, TABLES)
     assert caught.value.code is Code.DAMAGED
+
+
+def test_a_table_written_anew_takes_twice_its_size_and_not_three_times(tmp_path: Path) -> None:
+    """Pages that a change lets go of are used by the next one."""
+    store = StateStore(LmdbBackend(tmp_path, NETWORK, TABLES), TABLES)
+    sizes = []
+    for height in range(1, 9):
+        store.begin()
+        for number in range(4_000):
+            store.table("records").put(key(number), bytes([height]) * 200)
+        store.commit(height)
+        assert store.flush(height)
+        sizes.append((tmp_path / "data.mdb").stat().st_size)
+    store.close()
+    assert sizes[-1] == sizes[2] < 2.5 * sizes[0]
