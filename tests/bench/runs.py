@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import tempfile
@@ -21,6 +22,8 @@ FULL: Final = Length(level_s=3.0, paced_s=10, levels=4)
 QUICK: Final = Length(level_s=0.2, paced_s=2, levels=2)
 PIECES: Final = tuple(ours.PIECES)
 """Each several rows; the peer has those of the same name."""
+PIECE_S: Final = 400
+"""No piece takes so long unless something is lost; then it is given up, and said."""
 OURS, PEER = "ours", "peer"
 _FILE: Final = "bench.json"
 
@@ -102,7 +105,8 @@ async def _pieces(
             continue
         start = time.perf_counter()
         try:
-            found = await piece(network)
+            async with asyncio.timeout(PIECE_S):
+                found = await piece(network)
         except Exception:  # noqa: BLE001 - said, kept, and the command fails for it at its end
             kept.problems.append(f"{side} {name}: {traceback.format_exc(limit=-3)}")
             say(kept.problems[-1])
