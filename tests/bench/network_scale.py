@@ -102,7 +102,12 @@ def _measure(options: argparse.Namespace, say: Callable[[str], None]) -> dict[st
     real = [] if options.modelled else [_compared(count, costs, step_us, options.seconds) for count in _REAL]
     for one in real:
         say(f"{one['validators']} real validators on {os.cpu_count()} cores: {one}")
-    conditions = {"cores": os.cpu_count(), "python": sys.version.split()[0], "step_us": round(step_us, 1)}
+    conditions = {
+        "load": round(os.getloadavg()[2], 1),
+        "cores": os.cpu_count(),
+        "python": sys.version.split()[0],
+        "step_us": round(step_us, 1),
+    }
     return {
         "costs_us": _rounded(asdict(costs)),
         "modelled": modelled,
@@ -258,7 +263,7 @@ def _markdown(found: dict[str, Any]) -> str:
     conditions = found["conditions"]
     lines += [
         "",
-        f"Costs measured in the same run, in µs: {costs}, a step of the consensus machine {conditions['step_us']}.",
+        f"Costs measured in the same run, in µs: {costs}, a step of the consensus machine {conditions['step_us']}; load average {conditions['load']}.",
     ]
     return "\n".join([*lines, "", found["estimate"]]) + "\n"
 

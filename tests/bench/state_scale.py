@@ -7,7 +7,8 @@
                      to put them, since finding them would take 2^18 trials each
 
 The state is put in place as joining does it (`tests.bench.filled`). Memory is what a process cannot give back (RssAnon);
-pages of files that the system keeps in memory for it are named apart. A start is cold: the files are out of the page cache.
+pages of files that the system keeps in memory for it are named apart. A start is cold, and so is the first stretch after it: the
+files are out of the page cache. Then they are read into it, as far as this machine has room, and the measured minute begins.
 """
 
 from __future__ import annotations
@@ -92,7 +93,12 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
     collect_rarely()
     found["bucket"] = bucket(min(options.seconds, 20.0), DEPTH)
     say(f"one bucket: {found['bucket']}")
-    found["conditions"] = {"cores": os.cpu_count(), "depth": DEPTH, "python": sys.version.split()[0]}
+    found["conditions"] = {
+        "load": round(os.getloadavg()[2], 1),
+        "cores": os.cpu_count(),
+        "depth": DEPTH,
+        "python": sys.version.split()[0],
+    }
     found["rows"] = _rows(found)
     path.write_text(json.dumps(found, indent=1))
     (options.output / "state.md").write_text(_markdown(found))
@@ -143,12 +149,12 @@ def _replica(folder: Path, count: int, seconds: float) -> dict[str, Any]:
     started_s, started_cpu_s = time.perf_counter() - start, time.process_time() - cpu
     with replica:
         at_start, disk = _memory(os.getpid()), _disk(folder)
-        ran, draw_from = Ran(), Random(count)
+        cold, ran, draw_from = Ran(), Ran(), Random(count)
         new = iter(range(FIRST + count, 2 * FIRST))
+        _run(replica, count, new, draw_from, cold)
+        _read(folder)
         while ran.seconds < seconds:
-            prepared = [list(_transactions(replica, count, new, draw_from)) for _ in range(_ROUND)]
-            for transactions in prepared:
-                replica.run(replica.batches(transactions), ran)
+            _run(replica, count, new, draw_from, ran)
         at_end = _memory(os.getpid())
         drawn = [draw_from.randrange(count) for _ in range(_PROOFS)]
         proofs = sorted(len(encode(replica.executor.state.prove(subject(number)))) for number in drawn)
@@ -158,6 +164,7 @@ def _replica(folder: Path, count: int, seconds: float) -> dict[str, Any]:
         "seconds": round(ran.seconds, 1),
         "events_per_second": round(ran.events / ran.seconds),
         "events_per_cpu_second": round(ran.events / ran.cpu_seconds),
+        "cold_events_per_second": round(cold.events / cold.seconds),
         "start_s": round(started_s, 2),
         "start_cpu_s": round(started_cpu_s, 2),
         "anonymous_at_start_mb": at_start[0],
@@ -169,6 +176,13 @@ def _replica(folder: Path, count: int, seconds: float) -> dict[str, Any]:
         "disk_bytes_per_subject": round(disk / count),
         "disk_bytes_per_event": round((_disk(folder) - disk) / ran.events),
     }
+
+
+def _run(replica: Replica, count: int, new: Iterator[int], draw_from: Random, ran: Ran) -> None:
+    """One stretch: made and signed first, then run."""
+    prepared = [list(_transactions(replica, count, new, draw_from)) for _ in range(_ROUND)]
+    for transactions in prepared:
+        replica.run(replica.batches(transactions), ran)
 
 
 def _transactions(replica: Replica, count: int, new: Iterator[int], draw_from: Random) -> Iterator[bytes]:
@@ -240,6 +254,14 @@ def _disk(folder: Path) -> int:
     return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
 
 
+def _read(folder: Path) -> None:
+    """Have the system keep a folder's files in memory, as far as it can: as it does after hours of work with them."""
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            while file.read(1 << 24):
+                pass
+
+
 def _forget(folder: Path) -> None:
     """Have the system write a folder's files and drop them from memory."""
     for path in folder.rglob("*"):
@@ -276,6 +298,7 @@ def _row(name: str, ours: float, target: float, *, more: bool) -> dict[str, Any]
 _COLUMNS: Final = (
     ("events/s", "events_per_second"),
     ("per CPU second", "events_per_cpu_second"),
+    ("cold, events/s", "cold_events_per_second"),
     ("start, s", "start_s"),
     ("memory after start, MB", "anonymous_at_start_mb"),
     ("after the run, MB", "anonymous_mb"),
@@ -289,7 +312,7 @@ def _markdown(found: dict[str, Any]) -> str:
     names = [name for name, _ in _COLUMNS]
     lines = ["| subjects | " + " | ".join(names) + " | four validators, events/s |", "|---" * (len(names) + 2) + "|"]  # fmt: skip
     for size, one in found["sizes"].items():
-        cells = [f"{one[field]:,}" for _, field in _COLUMNS]
+        cells = [f"{one[field]:,}" if field in one else "" for _, field in _COLUMNS]
         four = f"{one['four']['events_per_second']:,}" if "four" in one else "not measured"
         lines.append(f"| {int(size):,} | " + " | ".join(cells) + f" | {four} |")
     one = found["bucket"]
@@ -299,7 +322,7 @@ def _markdown(found: dict[str, Any]) -> str:
         f"Observing those costs {one['us_per_event_in_one_bucket']} µs an event, others {one['us_per_event_anywhere']};",
         f"in blocks of one event {one['us_per_block_of_one_in_one_bucket']}, others {one['us_per_block_of_one_anywhere']}.",
         "",
-        f"{found['conditions']['cores']} cores, tree of depth {found['conditions']['depth']}, Python {found['conditions']['python']}.",
+        f"{found['conditions']['cores']} cores, tree of depth {found['conditions']['depth']}, Python {found['conditions']['python']}, load average {found['conditions']['load']}.",
     ]
     return "\n".join(lines) + "\n"
 
