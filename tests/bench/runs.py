@@ -79,7 +79,7 @@ async def measure(
         }
     for number in range(count):
         kept.runs.append({OURS: {}, PEER: {}})
-        sides = (OURS, PEER) if number % 2 == 0 else (PEER, OURS)
+        sides = (OURS, PEER) if len(kept.runs) % 2 else (PEER, OURS)
         for side in sides:
             say(f"run {number + 1} of {count}, {side}")
             with _folder() as root:
