@@ -17,7 +17,7 @@ from ledger.proof import replay as replaying
 from ledger.proof.build import RecordingEvidence
 from ledger.proof.verdict import Word, assess
 from ledger.proof.verify import verify
-from ledger.state import block as executing
+from ledger.state import attestation as executing
 from ledger.state.links import Link
 from ledger.trade.record import SubjectKey
 from ledger.trade.rules.view import thing
