@@ -30,7 +30,7 @@ from node.validator.tables import TransactionResult, transaction_result
 
 BATCH_BYTES: Final = 1_000_000
 """A batch is closed at about this size; a larger transaction is a batch of its own."""
-QUEUE_BYTES: Final = 32_000_000
+QUEUE_BYTES: Final = 16_000_000
 """Of transactions, with the bytes of their events, that wait here to be put into batches."""
 UNDER_WAY: Final = (1_000, 10_000)
 """Work (subjects and transactions) in own batches that are not final, beyond which no further one is made: what became final in

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tests.mutants import (
+    admission,
     codec,
     entitlement,
     epcis,
@@ -30,6 +31,7 @@ AREAS: Final[dict[str, tuple[Mutant, ...]]] = {
     "proposals": proposals.MUTANTS,
     "vote log": vote_log.MUTANTS,
     "storage": storage.MUTANTS,
+    "admission": admission.MUTANTS,
     "codec": codec.MUTANTS,
     "rules": rules.MUTANTS,
     "proofs": proofs.MUTANTS,
