@@ -120,8 +120,9 @@ class Capture:
 
     async def _one_ends(self) -> None:
         ended, self._tasks = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in ended:
-            task.result()
+        errors = [error for task in ended if (error := task.exception()) is not None]
+        if errors:
+            raise errors[0]
 
     # ---- one stretch
 

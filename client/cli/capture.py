@@ -159,11 +159,15 @@ async def _run(
 async def _show(journal: Journal) -> None:
     is_terminal = sys.stderr.isatty()
     progress = Progress(journal.header.events, journal.counts.done, time.monotonic())
-    while True:
-        await asyncio.sleep(_SHOWN_EVERY_S[0 if is_terminal else 1])
-        line = progress.line(journal.counts, time.monotonic())
+    try:
+        while True:
+            await asyncio.sleep(_SHOWN_EVERY_S[0 if is_terminal else 1])
+            line = progress.line(journal.counts, time.monotonic())
+            if is_terminal:
+                sys.stderr.write(f"\r\x1b[K{line}")
+                sys.stderr.flush()
+            else:
+                note(line)
+    finally:
         if is_terminal:
-            sys.stderr.write(f"\r\x1b[K{line}")
-            sys.stderr.flush()
-        else:
-            note(line)
+            note("")

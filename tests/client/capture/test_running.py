@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ import pytest
 from client.capture.document import survey
 from client.capture.journal import Counts, Header, Journal
 from client.capture.making import SEED_BYTES, Drawn, Maker, stretches, taken
+from client.capture.order import Touched, UnderWay
 from client.capture.progress import Progress
 from client.capture.running import Capture, Outcome
 from client.parallel import Parallel
@@ -243,6 +245,15 @@ def lost(ledger: OneLedger, path: Path) -> set[str]:
     return set(ledger.executed)
 
 
+def test_however_many_fail_together_one_says_why(
+    tmp_path: Path, ledger: OneLedger, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, _ = made(tmp_path, 95)
+    lost(ledger, path)
+    gc.collect()
+    assert not caplog.records, "of no other is it said that nobody heard it"
+
+
 def test_what_was_under_way_is_made_again_under_the_same_id(tmp_path: Path, ledger: OneLedger) -> None:
     path, events = made(tmp_path, 95)
     first = lost(ledger, path)
@@ -448,3 +459,21 @@ def test_a_capture_says_json_that_is_its_counts(tmp_path: Path) -> None:
         "result": "refused",
         "detail": "why",
     }
+
+
+def test_what_waits_for_what() -> None:
+    one, other = Touched(frozenset({"a", "b"}), is_alone=False), Touched(frozenset({"c"}), is_alone=False)
+    both, alone = Touched(frozenset({"b", "c"}), is_alone=False), Touched(frozenset({"z"}), is_alone=True)
+    under_way = UnderWay()
+    for number, what in enumerate((one, other)):
+        assert not under_way.waits_for(what)
+        under_way.begin(number, what)
+    assert under_way.waits_for(both) == under_way.waits_for(alone) == {0, 1}
+    assert under_way.waits_for(one) == {0}
+    under_way.end(0)
+    assert under_way.waits_for(both) == under_way.waits_for(alone) == {1}
+    under_way.end(1)
+    under_way.begin(2, alone)
+    assert under_way.waits_for(one) == under_way.waits_for(alone) == {2}
+    under_way.end(2)
+    assert not under_way.waits_for(alone)
