@@ -39,6 +39,8 @@ _TRIES: Final = 5
 _BLOCKS: Final = 30
 _DEPTH: Final = 18
 _FRAMES: Final = 400
+_ALL: Final = (1 << 40, 1 << 40)
+"""No limit of what is under way: nothing that is taken in here is ever final."""
 _PAYLOAD_BYTES: Final = 704
 """An event's own bytes with salt and hashes, as they are stored (`tests/counted` holds it exactly)."""
 
@@ -121,7 +123,7 @@ def _taking_in(replica: Replica, folder: Path) -> tuple[float, float, int]:
     author = Author(Keystore(folder / "keys").load_plain("sign"), "maker", replica.network)
     submissions = [author.submission(range(at, at + EVENTS)) for at in range(0, 20 * EVENTS * _TRIES, EVENTS)]
     bodies = [protocol.encode_request(1, protocol.Submit((one,), WaitFor.FINAL)) for one in submissions]
-    mempool = Mempool(replica.executor, Clock(0, 1), 0, 1, lambda *_: True)
+    mempool = Mempool(replica.executor, Clock(0, 1), 0, 1, lambda *_: True, under_way=_ALL)
     frames: list[bytes] = []
 
     def store(digest: bytes, data: bytes, events: tuple[OpenEvent, ...]) -> None:
