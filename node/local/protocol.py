@@ -54,7 +54,6 @@ _COUNT_MAX: Final = (1 << 40) - 1
 HISTORY_ROWS: Final = 1_000
 HASHES_PER_REQUEST: Final = 1_000
 SALT_BYTES_MAX: Final = 64
-_RETRY_AFTER_S_MAX: Final = 3_600
 
 _T = TypeVar("_T")
 
@@ -129,10 +128,13 @@ class TransactionStatus(NamedTuple):
     height: int | None = None
     """FINAL: the block."""
     time_ms: int | None = None
-    """FINAL: block time, Unix milliseconds."""
+    """FINAL: block time, Unix milliseconds. REFUSED overloaded: how many milliseconds to wait."""
     receipts: tuple[ItemReceipt, ...] = ()
-    retry_after_s: int | None = None
-    """REFUSED overloaded: in how many seconds there is room, about."""
+
+    @property
+    def retry_after_s(self) -> int | None:
+        """REFUSED overloaded: in how many seconds there is room again, about."""
+        return None if self.state is not State.REFUSED or self.time_ms is None else -(-self.time_ms // 1_000)
 
 
 # ---- blocks and subjects
@@ -537,9 +539,7 @@ def _item_receipt(value: Any) -> ItemReceipt:
 
 def parse_transaction_status(value: Any) -> TransactionStatus:
     """A TransactionStatus from its array."""
-    transaction, state, code, message, height, time_ms, receipts, after_s = take_array(
-        value, "transaction status", 8
-    )
+    transaction, state, code, message, height, time_ms, receipts = take_array(value, "transaction status", 7)
     if type(message) is not str:
         raise FormError(Code.MALFORMED, "message: expected text")
     return TransactionStatus(
@@ -550,7 +550,6 @@ def parse_transaction_status(value: Any) -> TransactionStatus:
         None if height is None else take_int(height, "height"),
         None if time_ms is None else take_int(time_ms, "time_ms"),
         _tuple_of(_item_receipt, receipts, "receipts", limits.ITEMS_PER_TRANSACTION),
-        None if after_s is None else take_int(after_s, "retry_after_s", 1, _RETRY_AFTER_S_MAX),
     )
 
 

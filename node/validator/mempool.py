@@ -116,9 +116,9 @@ class Mempool:
             self._check_room(transaction.header, submission)
         except CustodyError as error:
             self.refused += 1
-            after_s = error.after_s if isinstance(error, BusyError) else None
+            after_ms = 1_000 * error.after_s if isinstance(error, BusyError) else None
             return TransactionStatus(
-                transaction_id, State.REFUSED, error.code.value, error.message, retry_after_s=after_s
+                transaction_id, State.REFUSED, error.code.value, error.message, time_ms=after_ms
             )
         self._take_in(queued)
         self.admitted += 1

@@ -119,7 +119,7 @@ def test_an_overloaded_validator_is_429_with_retry_after(tmp_path: Path) -> None
         assert response.status_code == 429
         assert response.headers["retry-after"] == "1"
         check_problem(response, Code.OVERLOADED)
-        stage.validator.retry_after_s = 7
+        stage.validator.retry_after_ms = 6_001
         assert (await stage.submit(stage.made(2))).headers["retry-after"] == "7"
 
     play(tmp_path, act)

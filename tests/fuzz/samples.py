@@ -315,9 +315,7 @@ def statuses() -> tuple[bytes, ...]:
     receipt = local.ItemReceipt(0, "", bytes(32), (100, 200))
     found = (
         local.TransactionStatus(bytes(32), local.State.FINAL, "", "", 4, 1_700_000_000_000, (receipt,)),
-        local.TransactionStatus(
-            bytes(32), local.State.REFUSED, "overloaded", "expected less", retry_after_s=3
-        ),
+        local.TransactionStatus(bytes(32), local.State.REFUSED, "overloaded", "expected less", time_ms=3_000),
     )
     return (encode(found), encode(found[:1]))
 

@@ -65,7 +65,7 @@ class FakeValidator:
             await self._server.close()
             self._server = None
 
-    retry_after_s: int | None = None
+    retry_after_ms: int | None = None
 
     def commit(self, *datas: bytes, advance_ms: int = 1_000) -> FinalBlock:
         """Execute transactions in a block of their own."""
@@ -203,7 +203,7 @@ class FakeValidator:
                 State.REFUSED,
                 self.refusal.value,
                 "expected another one",
-                retry_after_s=self.retry_after_s,
+                time_ms=self.retry_after_ms,
             )
         known = self.statuses.get(transaction.id)
         if known is None:
