@@ -510,13 +510,22 @@ def envelope_from_wire(value: Any, network: bytes) -> Envelope:
 
 def transaction_from_wire(value: Any, network: bytes, size: int = 0) -> Transaction:
     """A transaction from a decoded array; `size` as in `Transaction`."""
-    transaction = Transaction(*envelope_from_wire(value, network), size)
-    if transaction.subject_count > limits.SUBJECTS_PER_TRANSACTION:
+    envelope = envelope_from_wire(value, network)
+    if envelope.header.kind == Kind.EVENTS:
+        _check_subject_count(envelope.items)
+    return Transaction(*envelope, size)
+
+
+def _check_subject_count(items: tuple[Any, ...]) -> None:
+    """Raise FormError too_large for more subjects than a transaction may name: counted before any is hashed."""
+    count = 0
+    for item in items:
+        count += len(take_array(take_array(item, "item", 6)[1], "subjects", most=limits.SUBJECTS_PER_EVENT))
+    if count > limits.SUBJECTS_PER_TRANSACTION:
         raise FormError(
             Code.TOO_LARGE,
-            f"expected at most {limits.SUBJECTS_PER_TRANSACTION} subjects in a transaction, got {transaction.subject_count}",
+            f"expected at most {limits.SUBJECTS_PER_TRANSACTION} subjects in a transaction, got {count}",
         )
-    return transaction
 
 
 def payload_leaves(network: bytes, kind: int, items: tuple[Any, ...]) -> list[bytes]:

@@ -19,10 +19,11 @@ from ledger.base.keys import key_id
 from ledger.chain.block import Header
 from ledger.chain.epoch import change_of, check_carrier, check_change
 from ledger.chain.genesis import ALLOW_PERSONS
+from ledger.chain.transaction import Header as TransactionHeader
 from ledger.chain.transaction import Kind, Mode, Transaction, check_protocol
 from ledger.members.acts import OFFICIAL, check_may, custody_act
 from ledger.members.members import Key, Members
-from ledger.state.block import act_of, check_admissible, check_amending
+from ledger.state.block import act_of, check_admissible, check_amending, check_standing
 from ledger.state.erasure import apply_erasure, erasure_key, tombstone_from_wire
 from ledger.state.links import Entry
 from ledger.trade.extract import extract
@@ -86,10 +87,7 @@ class Admission:
         transaction.check_signature()
         state = self._executor.state
         check_protocol(transaction.header, state.protocol)
-        tip = state.tip.header
-        header = tip._replace(
-            epoch=state.epoch, closes_epoch=False, height=tip.height + 1, time_ms=self._block_time_ms(tip)
-        )
+        header = self._next_header()
         members = state.members(header.height)
         if transaction.header.kind == Kind.EPOCH_CHANGE:
             self._check_change(transaction, header.time_ms)
@@ -106,6 +104,18 @@ class Admission:
         shown = tuple(events[event] for event, _ in open_items(transaction))
         hidden = tuple(found for found in events.values() if found.payload.readers is not None)
         return Queued(transaction, submission.transaction, shown, hidden, beside(submission))
+
+    def check_author(self, signed: TransactionHeader) -> None:
+        """Refuse a transaction of somebody who may hand in none by its header alone, before anything is spent on its items."""
+        if signed.network == self._network and signed.kind != Kind.EPOCH_CHANGE:
+            state, header = self._executor.state, self._next_header()
+            check_standing(state.members(header.height), signed, header, state.sets[header.epoch])
+
+    def _next_header(self) -> Header:
+        """Of the next block, as far as it can be foreseen."""
+        state = self._executor.state
+        tip, time_ms = state.tip.header, self._block_time_ms(state.tip.header)
+        return tip._replace(epoch=state.epoch, closes_epoch=False, height=tip.height + 1, time_ms=time_ms)
 
     def _check_change(self, transaction: Transaction, time_ms: int) -> None:
         """Refuse at once a change of epoch that nobody would vote for."""

@@ -36,6 +36,8 @@ UNDER_WAY: Final = (1_000, 10_000)
 """Work (subjects and transactions) in own batches that are not final, beyond which no further one is made: what became final in
 the last `UNDER_WAY_MS`, but at least and at most so much."""
 UNDER_WAY_MS: Final = 1_000
+LARGE_BYTES: Final = 2_048
+"""A transaction above this is work: who sends it is looked up before anything else."""
 
 Waiter = Callable[[TransactionStatus], None]
 
@@ -93,14 +95,15 @@ class Mempool:
         """`submit`, a slice at a time (`SLICE_EVENTS`): the status is what the generator returns."""
         transaction_id = ZERO_HASH
         try:
-            ahead = self._ahead_of_room(submission)
+            ahead = self._ahead_of_work(submission)
             if ahead is not None:
-                # Before anything is spent on it: refusing what is too much must cost next to nothing.
+                # Before anything is spent on it: refusing what is too much, or a stranger's, must cost next to nothing.
                 transaction_id = ahead.id()
                 known = self._known(transaction_id)
                 if known is not None:
                     return known
                 self._check_room(ahead, submission)
+                self._admission.check_author(ahead)
             transaction = transaction_from_bytes(submission.transaction, self._network)
             transaction_id = transaction.id
             known = self._known(transaction_id)
@@ -124,12 +127,15 @@ class Mempool:
         self.admitted += 1
         return TransactionStatus(transaction_id, State.PENDING)
 
-    def _ahead_of_room(self, submission: Submission) -> Header | None:
-        """The header of a transaction, read ahead, whose organisation has no room for it."""
-        if not self._queue.is_tight(len(submission.transaction) + beside(submission)):
+    def _ahead_of_work(self, submission: Submission) -> Header | None:
+        """The header, read ahead, of a transaction that is large, or whose organisation has no room for it."""
+        size = len(submission.transaction)
+        is_large = size > LARGE_BYTES
+        if not is_large and not self._queue.is_tight(size + beside(submission)):
             return None
         header = header_ahead(submission.transaction)
-        return None if header is None or self._has_room_for(header, submission) else header
+        is_in_time = not is_large and header is not None and self._has_room_for(header, submission)
+        return None if is_in_time else header
 
     def submit_own(self, data: bytes) -> None:
         """Take in a transaction that this node made itself. It is parsed from its bytes like any other.

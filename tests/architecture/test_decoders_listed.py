@@ -88,6 +88,7 @@ ELSEWHERE = {
     "node.gateway.epcis.preparing:event_hashes": OWN,
     "node.validator.tables:Tables.read_erasures": OWN,
     "node.validator.rows:Rows._chunk": OWN,
+    "node.validator.rows:Rows.get": OWN,
     "node.validator.tables:Tables._link": OWN,
     "node.validator.tables:Tables.whole_row": OWN,
     "node.storage.snapshots:SnapshotStore.read": OWN,

@@ -117,6 +117,23 @@ def test_caps() -> None:
     assert caught.value.code == Code.TOO_LARGE
 
 
+def test_subjects_are_counted_before_any_is_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transaction of 4 MB could name 700,000: seconds of hashing, for a signature by whatever key."""
+    item = (1, ((0, "a", None),) * limits.SUBJECTS_PER_EVENT, b"", b"", None, None)
+    header = (*WIRE[0][:-1], 3)
+    hashed: list[bytes] = []
+
+    def leaves(_network: bytes, salt: bytes, _subjects: Any) -> list[bytes]:
+        hashed.append(salt)
+        return [salt]
+
+    monkeypatch.setattr("ledger.chain.transaction.subject_leaves", leaves)
+    with pytest.raises(FormError) as caught:
+        transaction_from_wire((header, (item,) * 3, WIRE[2]), WORLD.network)
+    assert caught.value.code == Code.TOO_LARGE
+    assert not hashed
+
+
 def test_items_are_judged_late() -> None:
     """A transaction of ill-formed items is well formed: each of them fails on its own in execution."""
     odd = (None, ("?", None), 5, "no hash", b"", 77)

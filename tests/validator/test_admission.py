@@ -194,6 +194,17 @@ def test_naming_another_organisation_takes_nothing_of_its_room(busy: Overloaded)
     assert busy.mempool.queued_bytes == 0
 
 
+def test_a_stranger_costs_no_more_the_more_is_sent(busy: Overloaded) -> None:
+    """Whoever makes a key can sign; what a gateway passes on is 8 MB, and a second of work, or none."""
+    stranger = Author(SigningKey.from_seed(bytes(32)), "carrier", busy.node.executor.network)
+    mempool = Mempool(busy.node.executor, busy.clock, 0, 1, lambda *_: True)
+    large = stranger.submission(range(1_000))
+    with counting() as counts:
+        status = mempool.submit(large)
+    assert (status.state, status.code) == (State.REFUSED, Code.UNKNOWN_KEY.value)
+    assert (counts.decodings, sum(counts.checks.values()), counts.hashed()) == (0, 0, {"transaction": 1})
+
+
 @pytest.mark.parametrize(
     "cut", [lambda data: data[:40], lambda _: b"", lambda _: b"\xc1", lambda data: b"\x93" + data]
 )

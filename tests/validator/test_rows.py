@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.base.encoding import encode
 from node.storage.state_store import StateStore
-from node.validator.rows import CHUNK, Rows
+from node.validator.rows import CHUNK, LARGE_BYTES, Rows
 from node.validator.tables import TABLES, Tables, link_key
 from tests.storage.memory_backend import MemoryBackend
 
@@ -20,7 +22,8 @@ STEPS = st.lists(
 
 
 def body(sequence: int, version: int = 0) -> bytes:
-    return b"%d of %d" % (sequence, version) * (1 + sequence % 3)
+    is_large = (sequence + version) % 7 == 0
+    return b"%d of %d" % (sequence, version) * (1 + sequence % 3 + is_large * LARGE_BYTES)
 
 
 @given(STEPS, st.integers(0, 3 * CHUNK))
@@ -68,6 +71,29 @@ def test_a_row_of_the_past_may_be_put_again() -> None:
     rows.fill([(3, b"3")])
     get = Tables(bytes(32), store).final
     assert [rows.get(sequence, get) for sequence in (2, 3, 4, 70, 71)] == [None, b"3", None, b"seventy", None]
+
+
+def test_a_chunk_of_large_rows_is_as_cheap_to_add_to_as_any_other() -> None:
+    """A block writes what it adds and the small rows of its chunk, whatever stands in the chunk besides."""
+    store = StateStore(MemoryBackend(), TABLES)
+    rows = Rows(store, 0)
+    large = [random.Random(sequence).randbytes(1_000_000) for sequence in range(8)]
+    store.begin()
+    rows.append(0, [b"small", *large])
+    store.begin()
+    rows.append(9, [b"one more"])
+    assert sum(len(value or b"") for value in store.table("rows").changes().values()) < 1_000
+    get = Tables(bytes(32), store).latest
+    assert [rows.get(sequence, get) for sequence in range(11)] == [b"small", *large, b"one more", None]
+
+
+def test_a_row_of_the_past_may_become_large_and_small_again() -> None:
+    store = StateStore(MemoryBackend(), TABLES)
+    rows = Rows(store, 100)
+    get = Tables(bytes(32), store).final
+    for row in (b"small", b"large" * LARGE_BYTES, b"small", b"larger" * LARGE_BYTES):
+        rows.fill([(3, row), (4, b"beside")])
+        assert [rows.get(sequence, get) for sequence in (2, 3, 4, 5)] == [None, row, b"beside", None]
 
 
 @given(st.lists(st.booleans(), max_size=40), st.integers(1, 45))
