@@ -47,10 +47,17 @@ class Pacing:
     # ---- the size of blocks
 
     def executed(self, subjects: int, took_ms: int) -> None:
-        """A block with so many subjects was executed."""
+        """A block with so many subjects was executed.
+
+        One of a few tells only that a subject takes no more: else blocks that one slow moment made small would stay small.
+        """
         if subjects >= _TELLING_SUBJECTS:
             took_us = 1_000 * took_ms // subjects
-            self._subject_us = took_us if not self._subject_us else (3 * self._subject_us + took_us) // 4
+        elif subjects:
+            took_us = min(1_000 * (took_ms + 1) // subjects, self._subject_us)
+        else:
+            return
+        self._subject_us = took_us if not self._subject_us else (3 * self._subject_us + took_us) // 4
 
     def subjects_in_time(self) -> int:
         """How many subjects can be executed in t_l / 2: in a longer block others run out of patience with who is busy."""

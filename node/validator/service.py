@@ -240,12 +240,13 @@ class Service:
                 self._arrived_bytes -= arrival.size
             if self._arrivals:
                 asyncio.get_running_loop().call_soon(self._check_slice)
-        if is_done and not arrival.is_cancelled:
-            self._checked(arrival)
+        if is_done:
+            if self._mempool.has_queued:  # also of one that was cancelled midway
+                self._node.wake()
+            if not arrival.is_cancelled:
+                self._checked(arrival)
 
     def _checked(self, arrival: _Arrival) -> None:
-        if self._mempool.has_queued:
-            self._node.wake()
         submission = _Submission(arrival.connection, arrival.number, arrival.statuses)
         if arrival.wait is WaitFor.FINAL:
             self._wait(submission)

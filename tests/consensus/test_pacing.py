@@ -59,6 +59,17 @@ def test_blocks_are_as_large_as_can_be_executed_in_half_of_t_l() -> None:
     assert pacing.subjects_in_time() == SUBJECTS_PER_BLOCK
 
 
+def test_blocks_that_one_slow_moment_made_small_grow_again_though_all_are_small() -> None:
+    pacing = Pacing(Bench().validators, 0, Parameters())
+    pacing.executed(100, 1_000)
+    assert pacing.subjects_in_time() == 7
+    for _ in range(40):
+        pacing.executed(7, 0)
+    assert pacing.subjects_in_time() >= 500
+    pacing.executed(7, 1_000)  # it does not tell that a subject takes longer
+    assert pacing.subjects_in_time() >= 500
+
+
 def test_a_leader_proposes_no_more_than_it_can_execute_in_time() -> None:
     bench = Bench(2)
     bench.give(BatchHeld(digest("large"), 0, transactions_of("large"), 650, 1_000))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator
+from types import SimpleNamespace
 from typing import Any, cast
 
 from node.local import protocol
@@ -125,6 +126,22 @@ def test_what_is_cancelled_or_whose_asker_is_gone_is_not_checked_on() -> None:
         assert stage.mempool.admitted == [b"kept"]
         assert (stage.one.answers, stage.other.answers) == ([], [(protocol.ANSWER, 2)])
         assert stage.service._arrived_bytes == 0
+
+    asyncio.run(act())
+
+
+def test_what_was_taken_in_before_its_asker_went_is_put_into_a_batch() -> None:
+    async def act() -> None:
+        stage, woken = Stage(), []
+        stage.mempool.has_queued = True
+        stage.service._node = cast("Any", SimpleNamespace(wake=lambda: woken.append(1)))
+        large = request(1, submission(b"taken in", 1), submission(b"large", 10 * SLICE_EVENTS))
+        stage.came(stage.one, large)
+        stage.service._lost(cast("LocalConnection", stage.one), None)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert stage.mempool.admitted == [b"taken in"]
+        assert woken
 
     asyncio.run(act())
 
