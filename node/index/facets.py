@@ -117,10 +117,9 @@ def derive(event: bytes, context: bytes | None) -> Derived:
     if not isinstance(members, dict):
         raise FormError(Code.MALFORMED, "expected an event to be an object")
     prefixes = prefixes_of(context)
-    is_own = "@context" in members
-    if is_own:
+    if "@context" in members:
         prefixes = prefixes.extended(members["@context"])
-    reading = _Reading(members, prefixes, is_own=is_own)
+    reading = _Reading(members, prefixes)
     reading.read()
     event_id = members.get("eventID")
     own = text_key(event_id) if isinstance(event_id, str) and event_id else None
@@ -135,16 +134,18 @@ def extension(scope: str, name: str) -> str:
     return f"{scope}:{name}"
 
 
+# Most events say what others said before. Remembered is what prefixes were expanded to, never the prefixes: each may be under a
+# context of its own, of tens of thousands of bytes. Nor is a long text (`_remembering`).
 @lru_cache(maxsize=8_192)
-def _word_key(prefixes: Prefixes, facet: str, text: str) -> str:
-    """The key of a word of the CBV. Under the context of a document; most events say what others said before."""
-    return text_key(WORDS[facet].bare(prefixes.expanded(text)))
+def _word_key(facet: str, text: str) -> str:
+    """The key of a word of the CBV, expanded."""
+    return text_key(WORDS[facet].bare(text))
 
 
 @lru_cache(maxsize=8_192)
-def _place_key(prefixes: Prefixes, text: str) -> str:
-    """The key of a place."""
-    return canonical(prefixes.expanded(text)).text
+def _place_key(text: str) -> str:
+    """The key of a place, expanded."""
+    return canonical(text).text
 
 
 class _FullError(Exception):
@@ -154,13 +155,9 @@ class _FullError(Exception):
 class _Reading:
     """One event being read. Each method adds to `found` what its part of the event says."""
 
-    def __init__(self, members: dict[str, Any], prefixes: Prefixes, *, is_own: bool) -> None:
-        """`is_own`: the prefixes are this event's alone, so nothing that is read under them is worth remembering."""
+    def __init__(self, members: dict[str, Any], prefixes: Prefixes) -> None:
         self.found: set[Facet] = set()
         self._members = members
-        self._prefixes = prefixes
-        self._remembered = 0 if is_own else TEXT_CHARACTERS
-        """So long a text is looked for among those of other events."""
         self._expanded = prefixes.expanded
 
     def read(self) -> None:
@@ -217,8 +214,8 @@ class _Reading:
 
     def word(self, facet: str, value: Any) -> None:
         if isinstance(value, str) and value:
-            key = _word_key if len(value) <= self._remembered else _word_key.__wrapped__
-            self._add(facet, key(self._prefixes, facet, value))
+            word = self._expanded(value)
+            self._add(facet, _remembering(_word_key, word)(facet, word))
 
     def identifier(self, facet: str, value: Any) -> None:
         if isinstance(value, str) and value:
@@ -234,8 +231,8 @@ class _Reading:
             return
         place = value.get("id")
         if isinstance(place, str) and place:
-            key = _place_key if len(place) <= self._remembered else _place_key.__wrapped__
-            self._add(facet, key(self._prefixes, place))
+            place = self._expanded(place)
+            self._add(facet, _remembering(_place_key, place)(place))
         for name, member in value.items():
             if name != "id":
                 self._extension(f"{facet}_", name, member)
@@ -252,7 +249,8 @@ class _Reading:
             kind, name = element.get("type"), element.get("bizTransaction")
             if isinstance(name, str) and name:
                 of = self._expanded(kind) if isinstance(kind, str) else ""
-                self._add(*document_facet(of, self._expanded(name)))
+                name = self._expanded(name)
+                self._add(*_remembering(document_facet, of + name)(of, name))
 
     def error(self, _: str, value: Any) -> None:
         if not isinstance(value, dict):
@@ -368,6 +366,11 @@ def document_facet(kind: str, name: str) -> Facet:
     except FormError:
         key = text_key(name)
     return f"bizTransaction_{TRANSACTION_TYPE.bare(kind)}", key
+
+
+def _remembering(memo: Any, text: str) -> Any:
+    """What a memo remembers, or for a long text what it stands for: an event may have one of a million characters."""
+    return memo if len(text) <= TEXT_CHARACTERS else memo.__wrapped__
 
 
 def bare_type(name: str) -> str:
