@@ -9,7 +9,7 @@ final already is answered with its receipts.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from ledger.base.errors import Code, CustodyError, FormError, UnavailableError
 from ledger.chain.transaction import Envelope, Kind, envelope_from_wire
 from ledger.trade.statement import Openness
 from node.gateway.metrics import Metrics
-from node.local.protocol import SALT_BYTES_MAX, OpenBytes, Submission
+from node.local.protocol import SALT_BYTES_MAX, OpenBytes, Submission, TransactionStatus
 
 BODY_S: Final = 30
 """How long a body may take to arrive."""
@@ -40,6 +40,9 @@ PENANCE: Final = 4.0
 """For each second that refused large bodies cost, large ones wait so many: they get a fifth of this process at most."""
 READ_S_PER_BYTE: Final = 3e-8
 """What taking in a byte costs, about; for bodies that are refused before they are parsed."""
+JUDGED_S_PER_BYTE: Final = 1e-7
+"""What reading a body costs and judging its transactions, about; for those that the validator finds to be worth nothing."""
+_WORTHLESS: Final = (Code.UNKNOWN_KEY, Code.MALFORMED, Code.TOO_LARGE)
 _OPENNESS_FIELD: Final = 11
 
 
@@ -63,6 +66,11 @@ class Turns:
         """A refused body cost that much."""
         now = asyncio.get_running_loop().time()
         self._paid_at = max(self._paid_at, now) + PENANCE * seconds
+
+    def judged(self, size: int, statuses: Sequence[TransactionStatus]) -> None:
+        """What became of a body of `size` bytes: it is charged like a refused one where nothing in it is a member's."""
+        if size > LARGE_BYTES and all(status.code in _WORTHLESS for status in statuses):
+            self.charge(size * JUDGED_S_PER_BYTE)
 
     @asynccontextmanager
     async def turn(self, size: int) -> AsyncIterator[None]:

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from ledger.base import limits
+from ledger.base.encoding import encode
 from ledger.base.errors import Code, FormError
 from node.gateway.submission import LARGE_BYTES, PENANCE, Turns
+from node.local.protocol import State, Submission, TransactionStatus, WaitFor
 from tests.gateway.stage import MSGPACK, Stage, check_problem, play
 
 LARGE = LARGE_BYTES + 1
@@ -69,6 +71,42 @@ def test_what_was_refused_is_charged_by_its_cost_and_what_was_taken_is_not() -> 
         assert turns._paid_at > 0
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("size", "codes", "is_charged"),
+    [
+        (LARGE, [Code.UNKNOWN_KEY, Code.MALFORMED], True),
+        (LARGE_BYTES, [Code.UNKNOWN_KEY], False),
+        (LARGE, [Code.UNKNOWN_KEY, ""], False),
+        (LARGE, [Code.OVERLOADED], False),
+        (LARGE, [Code.NOT_ENTITLED], False),
+    ],
+)
+def test_a_body_with_nothing_of_a_member_is_charged(size: int, codes: list[str], is_charged: bool) -> None:
+    async def run() -> None:
+        turns = Turns()
+        turns.judged(size, [TransactionStatus(bytes(32), State.REFUSED, str(code)) for code in codes])
+        assert (turns._paid_at > 0) == is_charged
+
+    asyncio.run(run())
+
+
+def test_what_the_validator_finds_worthless_is_charged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def act(stage: Stage) -> None:
+        async def refuse(submissions: list[Submission], _: WaitFor) -> tuple[TransactionStatus, ...]:
+            return (TransactionStatus(bytes(32), State.REFUSED, Code.UNKNOWN_KEY.value),) * len(submissions)
+
+        monkeypatch.setattr(stage.gateway.submitter, "submit", refuse)
+        payload = (bytes(16), None, b"{" + b" " * LARGE + b"}")
+        body = encode([(stage.made().to_bytes(), [payload])])
+        response = await stage.http.post("/v1/transactions", content=body, headers=MSGPACK)
+        assert response.status_code == 200
+        assert stage.gateway.intake.turns._paid_at > 0
+
+    play(tmp_path, act)
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,7 @@ def router(gateway: Gateway) -> APIRouter:
             async with gateway.intake.turns.turn(len(data)):
                 submissions, ids = parse_submissions(data, gateway.network)
             statuses = await _submit(gateway, submissions, ids, WaitFor[wait.upper()])
+            gateway.intake.turns.judged(len(data), statuses)
         return _submitted(gateway, statuses)
 
     @routes.get(
