@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Final, NamedTuple
 
+from ledger.base import limits
 from ledger.base.errors import Code, CustodyError, FormError, RuleError
 from ledger.base.hashing import ZERO_HASH
 from ledger.base.keys import key_id
@@ -105,11 +106,12 @@ class Admission:
         hidden = tuple(found for found in events.values() if found.payload.readers is not None)
         return Queued(transaction, submission.transaction, shown, hidden, beside(submission))
 
-    def check_author(self, signed: TransactionHeader) -> None:
-        """Refuse a transaction of somebody who may hand in none by its header alone, before anything is spent on its items."""
+    def check_ahead(self, signed: TransactionHeader) -> None:
+        """Refuse by its header alone, before anything is spent on its items, a transaction that is too much, or of nobody who may hand one in."""
         if signed.network == self._network and signed.kind != Kind.EPOCH_CHANGE:
             state, header = self._executor.state, self._next_header()
             check_standing(state.members(header.height), signed, header, state.sets[header.epoch])
+            _check_mismatches(signed)
 
     def _next_header(self) -> Header:
         """Of the next block, as far as it can be foreseen."""
@@ -244,6 +246,19 @@ class Admission:
                 f"expected the extract that the bytes of event {found.payload.event_hash.hex()} give, the item carries "
                 "another; derive it from exactly the bytes that are handed in",
             )
+
+
+def _check_mismatches(signed: TransactionHeader) -> None:
+    """Refuse mismatches that may name more subjects together than a transaction may.
+
+    The form of a transaction counts the subjects of events alone (PROTOCOL.md §3), and hashing is what a subject costs.
+    """
+    most = limits.SUBJECTS_PER_TRANSACTION // limits.SUBJECTS_PER_EVENT
+    if signed.kind == Kind.MISMATCH and signed.item_count > most:
+        raise FormError(
+            Code.TOO_LARGE,
+            f"expected at most {most} mismatches in a large transaction, got {signed.item_count}; hand them in apart",
+        )
 
 
 def _check_official(transaction: Transaction, header: Header, members: Members, key: Key) -> None:

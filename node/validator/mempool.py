@@ -103,7 +103,7 @@ class Mempool:
                 if known is not None:
                     return known
                 self._check_room(ahead, submission)
-                self._admission.check_author(ahead)
+                self._admission.check_ahead(ahead)
             transaction = transaction_from_bytes(submission.transaction, self._network)
             transaction_id = transaction.id
             known = self._known(transaction_id)

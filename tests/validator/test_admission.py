@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ledger.base.errors import Code
-from ledger.base.keys import SigningKey
-from ledger.chain.transaction import header_ahead, transaction_from_bytes
+from ledger.base.keys import Signer, SigningKey
+from ledger.chain.transaction import Kind, header_ahead, sign_transaction, transaction_from_bytes
 from node.init import create_network
 from node.local.protocol import State, Submission, TransactionStatus
 from node.storage.keystore import Keystore
@@ -54,10 +54,13 @@ class Overloaded:
         self._numbers = iter(range(0, 1_000_000, 10))
 
     def made(self, who: str = "maker", count: int = 10) -> Submission:
-        key = Keystore(self.node.made.folders[who] / "keys").load("sign")
+        key = self.key(who)
         first = next(self._numbers)
         author = Author(key, who, self.node.made.genesis.network)
         return author.submission(range(first, first + count), is_first=who == "maker")
+
+    def key(self, who: str) -> Signer:
+        return Keystore(self.node.made.folders[who] / "keys").load("sign")
 
     def submit(self, who: str = "maker") -> TransactionStatus:
         return self.mempool.submit(self.made(who))
@@ -203,6 +206,21 @@ def test_a_stranger_costs_no_more_the_more_is_sent(busy: Overloaded) -> None:
         status = mempool.submit(large)
     assert (status.state, status.code) == (State.REFUSED, Code.UNKNOWN_KEY.value)
     assert (counts.decodings, sum(counts.checks.values()), counts.hashed()) == (0, 0, {"transaction": 1})
+
+
+def test_mismatches_of_any_number_of_subjects_are_not_hashed(busy: Overloaded) -> None:
+    """The form counts the subjects of events: 700,000 in a member's mismatches would take every validator seconds."""
+    mempool = Mempool(busy.node.executor, busy.clock, 0, 1, lambda *_: True)
+    item = ((1,), ((0, "a", None),) * 700, b"", b"", None, None)
+    network = busy.node.executor.network
+    for count, found in ((2, (State.PENDING, "")), (3, (State.REFUSED, Code.TOO_LARGE.value))):
+        signed = sign_transaction(
+            busy.key("maker"), network, "maker", ((item, 0, b"", None, b""),) * count,
+            nonce=bytes([count] * 16), expiry_ms=busy.clock.wall_ms() + 60_000, kind=Kind.MISMATCH,
+        )  # fmt: skip
+        with counting() as counts:
+            status = mempool.submit(Submission(signed.to_bytes()))
+        assert ((status.state, status.code), counts.decodings > 0) == (found, count == 2)
 
 
 @pytest.mark.parametrize(
