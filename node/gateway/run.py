@@ -157,7 +157,9 @@ def capture_key(keys: Path, passphrase: bytes | None) -> Signer | None:
 def listen(address: Address) -> socket.socket:
     """A listening socket. UnavailableError: port_in_use, unavailable."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol is named: asyncio turns Nagle's algorithm off only where it is, and with it on, what a node
+    # says in two writes waits for an acknowledgement that the other side delays for 40 ms (RFC 896, RFC 1122 §4.2.3.2).
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((address.host, address.port))

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+from collections.abc import Callable
 
 import pytest
 
 from ledger.base.keys import SigningKey
+from node.config import Address
+from node.gateway.run import listen as listen_as_gateway
 from node.transport import acceptor as accepting
 from node.transport.acceptor import Acceptor, listen
 from node.transport.identity import Identity
@@ -69,3 +72,32 @@ def test_a_connection_that_comes_while_it_closes_is_closed_too() -> None:
 
     for turns in range(4):
         asyncio.run(close_after(turns))
+
+
+@pytest.mark.parametrize(
+    "listen_at", [lambda: listen("127.0.0.1", 0), lambda: listen_as_gateway(Address("127.0.0.1", 0))]
+)
+def test_what_is_said_in_two_writes_waits_for_no_acknowledgement(
+    listen_at: Callable[[], socket.socket],
+) -> None:
+    """With Nagle's algorithm on, a vote behind another one, or a body behind its head, came 40 ms late."""
+
+    said: list[int] = []
+
+    class Said(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            there: socket.socket = transport.get_extra_info("socket")
+            said.append(there.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            transport.close()
+
+    async def connect() -> None:
+        with listen_at() as listener:
+            listener.setblocking(False)
+            server = await asyncio.get_running_loop().create_server(Said, sock=listener)
+            async with server:
+                reader, writer = await asyncio.open_connection(*listener.getsockname())
+                assert await reader.read() == b""
+                writer.close()
+
+    asyncio.run(connect())
+    assert said == [1]
