@@ -233,10 +233,10 @@ def _seconds(work: Callable[[], object]) -> float:
 
 PIECES: Final[Mapping[str, Callable[[Ours], Awaitable[Found]]]] = {
     "latency": latency,
+    "http": http,  # while there is little that the gateway's index has to catch up with
     "batches": batches,
     "singles": singles,
     "container": container,
-    "http": http,
     "proof": proof,
     "killed": killed,
 }
