@@ -294,10 +294,15 @@ def test_a_newer_snapshot_that_one_peer_alone_has_is_not_waited_for(tmp_path: Pa
     """It may be a liar's, who never gives all of it: what more than f peers have comes first."""
 
     async def scenario(network: Network) -> None:
-        await network.stop("carrier")
-        settings = network.made.folders["carrier"] / "node.toml"
-        settings.write_text(settings.read_text().replace("every_blocks = 10", "every_blocks = 31"))
-        await network.start("carrier")
+        for name, blocks in (
+            ("maker", 20),
+            ("forwarder", 20),
+            ("carrier", 31),
+        ):  # the last block is number 31
+            await network.stop(name)
+            settings = network.made.folders[name] / "node.toml"
+            settings.write_text(settings.read_text().replace("every_blocks = 10", f"every_blocks = {blocks}"))
+            await network.start(name)
         heights = await without_customs(network)
         assert heights["carrier"] > max(heights["maker"], heights["forwarder"])
         joined = Joined(network, "customs")
