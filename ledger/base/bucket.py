@@ -97,7 +97,7 @@ class Bucket:
         at = _ENTRY * index
         if not is_there:
             leaves = levels[0][: _HASH * index] + node + levels[0][_HASH * index :]
-            return Bucket(before[:at] + entry + before[at:], _levels_from(leaves, levels, index))
+            return Bucket(before[:at] + entry + before[at:], _levels_over(leaves, levels, (), index))
         changed = []
         for old in levels:
             place = _HASH * index
@@ -134,39 +134,30 @@ def _levels_over(
     leaves: bytes, before: Sequence[bytes], replaced: Iterable[int], first_moved: int
 ) -> tuple[bytes, ...]:
     """All levels over these leaf hashes, of which `before` has what is neither above a leaf in `replaced` nor from `first_moved` on."""
-    levels = [leaves]
-    level = leaves
-    while len(level) > _HASH:
-        first_moved >>= 1
-        replaced = dict.fromkeys(index >> 1 for index in replaced)
-        kept = before[len(levels)] if first_moved else b""
-        above = bytearray(kept[: _HASH * first_moved])
-        for index in replaced:
-            if index < first_moved:
-                pair = level[2 * _HASH * index : 2 * _HASH * (index + 1)]
-                above[_HASH * index : _HASH * (index + 1)] = _sha256(b"\x01" + pair).digest()
-        for at in range(2 * _HASH * first_moved, len(level) - _HASH, 2 * _HASH):
-            above += _sha256(b"\x01" + level[at : at + 2 * _HASH]).digest()
-        if len(level) & _HASH:  # an odd last node is carried up unchanged
-            above += level[-_HASH:]
-        level = bytes(above)
-        levels.append(level)
-    return tuple(levels)
-
-
-def _levels_from(leaves: bytes, before: Sequence[bytes], index: int) -> tuple[bytes, ...]:
-    """All levels over these leaf hashes, of which `before` has what is not above a leaf from `index` on."""
     level, levels = leaves, [leaves]
     while len(level) > _HASH:
-        index >>= 1
-        above = [before[len(levels)][: _HASH * index]] if index else []
-        steps = range(2 * _HASH * index, len(level) - _HASH, 2 * _HASH)
-        above += [_sha256(b"\x01" + level[at : at + 2 * _HASH]).digest() for at in steps]
+        first_moved >>= 1
+        kept = before[len(levels)][: _HASH * first_moved] if first_moved else b""
+        if replaced:
+            replaced = dict.fromkeys([index >> 1 for index in replaced])
+            kept = _rehashed(kept, level, replaced)
+        steps = range(2 * _HASH * first_moved, len(level) - _HASH, 2 * _HASH)
+        above = [kept, *[_sha256(b"\x01" + level[at : at + 2 * _HASH]).digest() for at in steps]]
         if len(level) & _HASH:  # an odd last node is carried up unchanged
             above.append(level[-_HASH:])
         level = b"".join(above)
         levels.append(level)
     return tuple(levels)
+
+
+def _rehashed(nodes: bytes, below: bytes, places: Iterable[int]) -> bytes:
+    """`nodes`, of which those in `places` are hashed anew over the level below."""
+    changed = bytearray(nodes)
+    for place in places:
+        at = _HASH * place
+        if at < len(nodes):
+            changed[at : at + _HASH] = _sha256(b"\x01" + below[2 * at : 2 * (at + _HASH)]).digest()
+    return bytes(changed)
 
 
 EMPTY: Final = Bucket()

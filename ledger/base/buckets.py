@@ -168,11 +168,9 @@ class BucketTree:
         return found
 
     def _put(self, index: int, bucket: Bucket) -> None:
-        old = self._cached.pop(index, None)  # so that it is the one used last
-        self._bytes += ENTRY_BYTES * bucket.size + BUCKET_BYTES
-        if old is not None:
-            self._bytes -= ENTRY_BYTES * old.size + BUCKET_BYTES
+        self._drop(index)  # so that it is the one used last
         self._cached[index] = bucket
+        self._bytes += BUCKET_BYTES + ENTRY_BYTES * bucket.size
 
     def _drop(self, index: int) -> None:
         old = self._cached.pop(index, None)
