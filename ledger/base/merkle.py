@@ -217,7 +217,7 @@ def check_consistency(
 
 
 class LogFrontier:
-    """The right edge of an append-only log: enough to append and to know the root, O(log n) in size.
+    """The right edge of an append-only log: enough to extend it and to know the root, O(log n) in size.
 
     `peaks[i]` is the root of a perfect subtree, largest first, one for each bit set in `size`.
     """
@@ -232,17 +232,8 @@ class LogFrontier:
         self.size = size
         self.peaks = list(peaks)
 
-    def append(self, leaf: bytes) -> None:
-        """Add one leaf at the end."""
-        value, size = _sha256(b"\x00" + leaf).digest(), self.size
-        while size & 1:
-            value = _sha256(b"\x01" + self.peaks.pop() + value).digest()
-            size >>= 1
-        self.peaks.append(value)
-        self.size += 1
-
     def extended(self, leaves: Iterable[bytes]) -> LogFrontier:
-        """The log with these leaves appended, this one unchanged: what `append` gives for one after the other."""
+        """The log with these leaves appended; this one stays as it is."""
         nodes = [_sha256(b"\x00" + leaf).digest() for leaf in leaves]
         size, peaks, edge = self.size, list(self.peaks), []
         total = size + len(nodes)
@@ -263,7 +254,3 @@ class LogFrontier:
         for peak in reversed(self.peaks[:-1]):
             value = node_hash(peak, value)
         return value
-
-    def copy(self) -> LogFrontier:
-        """An independent copy."""
-        return LogFrontier(self.size, self.peaks)

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from ledger.base import merkle
-from ledger.base.encoding import encode, encoder
+from ledger.base.encoding import encoder
 from ledger.base.errors import (
     Code,
     ConsensusError,
@@ -24,7 +24,7 @@ from ledger.base.errors import (
     SignatureError,
     StorageError,
 )
-from ledger.base.hashing import ZERO_HASH, Tag, tagged_hash
+from ledger.base.hashing import ZERO_HASH, Tag
 from ledger.base.keys import is_hybrid, key_id
 from ledger.chain import evidence
 from ledger.chain.block import HYBRID_SINCE, Header, Outcome
@@ -164,13 +164,8 @@ def _succession(
     return amendments_of(state.registry, change), (*state.sets, following)
 
 
-def receipt_leaf(network: bytes, receipt: Receipt) -> bytes:
-    """The leaf of the receipts tree."""
-    return tagged_hash(Tag.RECEIPT, network, encode(receipt))
-
-
 def receipt_leaves(network: bytes, receipts: Sequence[Receipt]) -> list[bytes]:
-    """`receipt_leaf` of each."""
+    """What the receipts root is over: a leaf of each receipt."""
     prefix, sha256, pack = Tag.RECEIPT + network, hashlib.sha256, encoder()
     return [sha256(prefix + pack(receipt)).digest() for receipt in receipts]
 
