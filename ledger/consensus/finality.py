@@ -66,12 +66,18 @@ class Finality:
 
         Those executed before and undone for another branch are among them as long as a block above is to be executed.
         """
-        waiting = _to_execute(self._final_path())
+        waiting = self._to_execute(self._final_path())
         highest = self.highest_notarised()
         if waiting or highest is None:
             return waiting
         path, missing = self._tree.path(highest[1].hash)
-        return [] if missing is not None else _to_execute(path)
+        return [] if missing is not None else self._to_execute(path)
+
+    def _to_execute(self, path: list[Node]) -> list[Node]:
+        if all(node.is_executed for node in path):
+            return []
+        standing = set(self._tree.standing())
+        return [node for node in path if node not in standing]
 
     def committable(self) -> tuple[list[Node], Certificate] | None:
         """The executed blocks up to the lowest directly certified one, and its finalisation."""
@@ -133,9 +139,3 @@ class Finality:
             return False
         path, missing = self._tree.path(final.claim.block)
         return bool(path) and missing == path[0].parent and path[0].height <= self._tree.root.height + 1
-
-
-def _to_execute(path: list[Node]) -> list[Node]:
-    if all(node.is_executed for node in path):
-        return []
-    return [node for node in path if not node.stands]

@@ -102,7 +102,7 @@ class Consensus:
         )
         self._committed_view = 0
         self._executing: bytes | None = None
-        """The block that is to be executed now: one at a time, so that what stands is known (`Node.stands`)."""
+        """The block that is to be executed now: one at a time, so that what stands is known (`Tree.standing`)."""
         self._final_at_ms = 0
         self._timer_at_ms: int | None = None
         self._now_ms = 0

@@ -14,7 +14,7 @@ from ledger.chain.block import Block, Outcome
 class Node:
     """One block: who its parent is, whether the vote log has it, and what executing it gave."""
 
-    __slots__ = ("block", "hash", "height", "logged", "outcome", "outcome_hash", "parent", "stands")
+    __slots__ = ("block", "hash", "height", "logged", "outcome", "outcome_hash", "parent")
 
     def __init__(self, block_hash: bytes, block: Block) -> None:
         self.hash = block_hash
@@ -22,8 +22,6 @@ class Node:
         self.height = block.header.height
         self.parent = block.header.parent
         self.logged = False
-        self.stands = False
-        """Whether what executing it did stands, as far as the machine was told, or was undone for another branch."""
         self.outcome: Outcome | None = None
         self.outcome_hash: bytes | None = None
 
@@ -39,8 +37,9 @@ class Tree:
     def __init__(self, root: Block, outcome_hash: bytes) -> None:
         self.root = Node(root.header.hash, root)
         self.root.outcome_hash = outcome_hash
-        self.root.stands = True
         self._nodes = {self.root.hash: self.root}
+        self._executed = self.root
+        """The highest block that stands."""
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self._nodes.values())
@@ -73,20 +72,20 @@ class Tree:
         return nodes[::-1], None
 
     def stand(self, node: Node) -> None:
-        """A block was executed: it stands, with all below it, and everything beside was undone for it."""
-        path, _ = self.path(node.hash)
-        for other in self._nodes.values():
-            other.stands = other.stands and (other is self.root or other in path)
-        node.stands = True
+        """A block was executed on its parent: both stand, and everything beside was undone for it."""
+        self._executed = node
+
+    def standing(self) -> list[Node]:
+        """The nodes above the root that were executed and not undone for another branch, as far as the machine was told."""
+        return self.path(self._executed.hash)[0]
 
     def commit(self, node: Node) -> None:
         """Make `node` the root and drop every block that no longer can be above it.
 
         Where it had been undone it is executed again by its commit, and nothing else stands any more.
         """
-        if not node.stands:
-            for other in self._nodes.values():
-                other.stands = other is node
+        if node not in self.standing():
+            self._executed = node
         self.root = node
         dropped: set[bytes] = set()
         for block_hash, other in sorted(self._nodes.items(), key=lambda item: item[1].height):

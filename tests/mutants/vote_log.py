@@ -96,8 +96,8 @@ MUTANTS: Final = (
         "A block undone for another branch is taken to be executed still: what is built on it stops every node that undid it.",
         "CONSENSUS 16",
         "ledger/consensus/finality.py",
-        "    return [node for node in path if not node.stands]\n",
-        "    return [node for node in path if not node.is_executed]\n",
+        "        return [node for node in path if node not in standing]\n",
+        "        return [node for node in path if not node.is_executed]\n",
         _T_VOTING + "test_a_block_undone_for_another_branch_is_executed_again_before_what_stands_on_it",
     ),
     Mutant(
