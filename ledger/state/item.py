@@ -185,15 +185,15 @@ def _execute_alone(
     decision = view.decision(key)
     if decision.aside or decision.left or decision.writes or is_summed(view, leg, decision):
         return None
-    before, code, custodian = view.record(key), decision.outcome, custodian_after(view, decision.record)
+    custodian = custodian_after(view, decision.record)
     related = _related(view, records)
     entry = with_root(entry, related_root_of(network, item.subject_salt, related))
-    hashed = entry_hash(network, entry)
-    link: Link = _new(Link, (hashed, code, custodian))
-    record = linked(network, before, decision.record, link, entry.sequence, aside=False)
-    move = record.moves.length if record.moves != before.moves else 0
-    new: NewLink = _new(NewLink, (key, False, record.links.length, move, link))
-    return ItemChanges(entry, hashed, item, related, (new,), {key: record}, ((key, code),), ())
+    written = _Written(network, entry)
+    written.link(key, view.record(key), decision.record, decision.outcome, custodian, aside=False)
+    outcomes = ((key, decision.outcome),)
+    return ItemChanges(
+        entry, written.entry_hash, item, related, tuple(written.links), written.records, outcomes, ()
+    )
 
 
 def execute_legs(

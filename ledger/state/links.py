@@ -29,10 +29,6 @@ from ledger.trade.statement import Role
 
 SALT_BYTES: Final = 16
 COUNTED_ROLES: Final = (Role.PARENT, Role.DOCUMENT, Role.LOT)
-_PARENT, _DOCUMENT, _LOT = map(int, COUNTED_ROLES)
-_NONE: Final = (0, 0, 0)
-_ONE: Final = {_PARENT: (1, 0, 0), _DOCUMENT: (0, 1, 0), _LOT: (0, 0, 1)}
-"""`counted` of one role."""
 CUSTODIAN_BYTES: Final = limits.IDENTIFIER_BYTES + 8
 # The tags as plain bytes: these hashes are made for every event, and looking a member of an enumeration up is a fifth of one.
 _SALT, _LEAF, _ROOT = bytes(Tag.RELATED_SALT), bytes(Tag.RELATED_LEAF), bytes(Tag.RELATED_ROOT)
@@ -108,10 +104,7 @@ def related_root_of(network: bytes, subject_salt: bytes, related: Sequence[Relat
     if len(related) == 1:
         return _root_of_one(network, subject_salt, related[0])
     leaves = related_leaves(network, subject_salt, related)
-    roles = [one[0] for one in related]
-    named = (roles.count(_PARENT), roles.count(_DOCUMENT), roles.count(_LOT))
-    root = encode((len(leaves), named, merkle.root(leaves)))
-    return _sha256(_ROOT + network + root).digest()
+    return related_root(network, len(leaves), counted(one[0] for one in related), merkle.root(leaves))
 
 
 def _root_of_one(network: bytes, subject_salt: bytes, related: Related) -> bytes:
@@ -120,7 +113,7 @@ def _root_of_one(network: bytes, subject_salt: bytes, related: Related) -> bytes
     role, key, _, hashed = related
     salt = _sha256(_SALT + network + pack((subject_salt, key))).digest()[:SALT_BYTES]
     leaf = _sha256(_LEAF + network + pack((salt, role, key, hashed))).digest()
-    root = pack((1, _ONE.get(role, _NONE), merkle.leaf_hash(leaf)))
+    root = pack((1, _ALONE.get(role, _NONE), merkle.leaf_hash(leaf)))
     return _sha256(_ROOT + network + root).digest()
 
 
@@ -128,6 +121,11 @@ def counted(roles: Iterable[int]) -> tuple[int, ...]:
     """How many of the given roles are each of COUNTED_ROLES."""
     found = list(roles)
     return tuple(found.count(role) for role in COUNTED_ROLES)
+
+
+_NONE: Final = counted(())
+_ALONE: Final = {int(role): counted([role]) for role in COUNTED_ROLES}
+"""`counted` of one role; of any other it is _NONE."""
 
 
 def related_root(network: bytes, count: int, named: tuple[int, ...], root: bytes) -> bytes:
