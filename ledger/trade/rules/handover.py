@@ -7,7 +7,7 @@ A container's custody passes with all that is inside, in one step; a packed subj
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from ledger.base import limits
 from ledger.trade.record import Amount, Claim, Offer, Record, Unconfirmed
@@ -90,7 +90,7 @@ def _sent(act: Act, at: Situation, view: View) -> Decision:
             return complete(act, at, held, view)
     receiver = destination_of(act)
     if act.receiver is None and receiver is not None:
-        record = passed(at, receiver, view, act, act.organisation, shipped=True)
+        record = passed(at, receiver, view, act, act.organisation)._replace(shipped=True)
         return Decision(Outcome.LEFT_TO_EXTERNAL, record, left=at.parent)
     if live_offer(act, at, at.own):
         return note(act, at, view, Outcome.ALREADY_OFFERED)
@@ -124,27 +124,23 @@ def _is_between(held: Claim, act: Act) -> bool:
     return held.claimant == act.receiver and held.custodian == act.organisation
 
 
-def passed(at: Situation, receiver: str, view: View, act: Act, sender: str | None, **besides: Any) -> Record:
-    """The record once custody has passed to `receiver`; a packed subject is unpacked, used permit legs are spent.
-
-    `besides`: fields that the row sets too.
-    """
+def passed(at: Situation, receiver: str, view: View, act: Act, sender: str | None) -> Record:
+    """The record once custody has passed to `receiver`; a packed subject is unpacked, used permit legs are spent."""
     record = freed(at)
     spent = (usable_permits(act, at, view, sender, receiver) or ()) if record.permits else ()
     permits = tuple(
         permit._replace(used=permit.used + 1) if permit in spent else permit for permit in record.permits
     )
-    fields: dict[str, Any] = {
-        "custodian": receiver,
-        "claimed": False,
-        "former": with_former(record, receiver),
-        "passed": act.sequence,
-        "offer": None,
-        "unconfirmed": None,
-        "permits": permits,
-        "last": None,
-    }
-    return record._replace(**(fields | besides))
+    return record._replace(
+        custodian=receiver,
+        claimed=False,
+        former=with_former(record, receiver),
+        passed=act.sequence,
+        offer=None,
+        unconfirmed=None,
+        permits=permits,
+        last=None,
+    )
 
 
 def accept(act: Act, leg: Leg, view: View) -> Decision:
@@ -163,16 +159,17 @@ def accept(act: Act, leg: Leg, view: View) -> Decision:
         return claim(act, at, view)
     if is_offered_above(act, at):
         return note(act, at, view, Outcome.OFFER_STANDS)
-    besides: dict[str, Any] = {"seals": act.statement.seals} if act.statement.seals else {}
+    record = passed(at, act.organisation, view, act, at.custodian)
+    if act.statement.seals:
+        record = record._replace(seals=act.statement.seals)
     if open_offer.receiver is None:
         until_ms = act.time_ms + limits.UNCONFIRMED_MS
         mark = Unconfirmed(act.sequence, act.event, act.organisation, open_offer.offerer, until_ms)
-        besides["unconfirmed"] = mark
+        record = record._replace(unconfirmed=mark)
         outcome = Outcome.TAKEN_WITH_RESERVATION if is_reserved(act) else Outcome.TAKEN
     else:
-        besides |= {"claims": (), "handed": act.sequence}
+        record = record._replace(claims=(), handed=act.sequence)
         outcome = Outcome.ACCEPTED_WITH_RESERVATION if is_reserved(act) else Outcome.ACCEPTED
-    record = passed(at, act.organisation, view, act, at.custodian, **besides)
     return Decision(outcome, record, left=at.parent)
 
 
@@ -195,9 +192,8 @@ def content(act: Act, leg: Leg, view: View) -> Decision:
 
 def complete(act: Act, at: Situation, held: Claim, view: View) -> Decision:
     """Row 16: the custodian at the time of the claim, still custodian, signs late: the claim becomes two-sided."""
-    record = passed(
-        at, held.claimant, view, act, act.organisation, claims=(), handed=act.sequence, shipped=True
-    )
+    record = passed(at, held.claimant, view, act, act.organisation)
+    record = record._replace(claims=(), handed=act.sequence, shipped=True)
     return Decision(Outcome.COMPLETED, without_contradictions_of(record, held.event), left=at.parent)
 
 

@@ -80,7 +80,7 @@ def _confirm_claim(act: Act, at: Situation, claimant: str, view: View) -> Decisi
         return breach(act, at, view)
     if not act.authority and is_offered_above(act, at):
         return note(act, at, view, Outcome.OFFER_STANDS)
-    record = passed(at, claimant, view, act, at.custodian, claims=(), handed=act.sequence)
+    record = passed(at, claimant, view, act, at.custodian)._replace(claims=(), handed=act.sequence)
     record = without_contradictions_of(record, act.statement.cites)
     return Decision(Outcome.CONFIRMED, record, left=at.parent)
 
