@@ -164,7 +164,7 @@ def linked(
         asides = _new(Chain, (asides.length + 1, _sha256(prefix + asides.head + element).digest()))
         fields: tuple[Any, ...] = (*before[:_ASIDES], asides)
     else:
-        if _moving(before) != _moving(after):
+        if is_move(before, after):
             moves = _new(Chain, (moves.length + 1, _sha256(prefix + moves.head + element).digest()))
             moved = sequence
         links = _new(Chain, (links.length + 1, _sha256(prefix + links.head + element).digest()))

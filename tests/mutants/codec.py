@@ -233,7 +233,7 @@ MUTANTS: Final = (
         "A change of custody extends the chain of links and not that of moves, which proofs of contents walk.",
         "CUSTODY_RULES, model 2",
         "ledger/state/links.py",
-        "        if _moving(before) != _moving(after):\n",
+        "        if is_move(before, after):\n",
         "        if _moving(before) is None:\n",
         "tests/state/test_links.py::test_a_move_is_on_both_chains_and_an_aside_on_neither",
     ),
