@@ -206,7 +206,7 @@ def legs_of(act: Act, subjects: list[tuple[SubjectKey, Subject]], view: View) ->
             legs += lots.lot_legs(act, subject.role, subject.identifier, subject.quantity, view)
             continue
         legs.append(_new(Leg, (key, subject.role, subject.quantity, subject.identifier)))
-        if action in _EMPTYING and (action, subject.role) in _EMPTYING_ROLES and key.space == _THING:
+        if (action, subject.role) in _EMPTYING and key.space == _THING:
             legs += lots.emptied_legs(act, key, view)
     if action == _TRANSFORM:
         key = endings.transformation_key(act)
@@ -223,11 +223,10 @@ def legs_of(act: Act, subjects: list[tuple[SubjectKey, Subject]], view: View) ->
     return list(unique.values())
 
 
-_EMPTYING_ROLES: Final = (
+_EMPTYING: Final = frozenset({
     (Action.UNPACK_ALL, Role.OBJECT), (Action.UNPACK_ALL, Role.PARENT), (Action.END, Role.OBJECT),
     (Action.END, Role.PARENT), (Action.TRANSFORM, Role.INPUT),
-)  # fmt: skip
-_EMPTYING: Final = frozenset(action for action, _ in _EMPTYING_ROLES)
+})  # fmt: skip
 
 
 def key_of(role: int, identifier: str) -> SubjectKey:
