@@ -307,11 +307,11 @@ def _check_not_suspended(members: Members, organisation: str, time_ms: int, acts
 
 
 def _apply_item(work: _Work, index: int) -> ItemChanges:
-    state, pending, header, members, draft, key, transaction, by, policy, _, _ = work
+    state, pending, header, transaction = work.state, work.pending, work.header, work.transaction
     signed, raw = transaction.header, transaction.items[index]
     sequence = state.log.size + len(pending.rows)
-    entry = Entry(sequence, transaction.item_hashes[index], transaction.id, index, *by)
-    used = use_approval(pending, members, entry, policy_name(signed.kind, raw)) if policy else {}
+    entry = Entry(sequence, transaction.item_hashes[index], transaction.id, index, *work.signed)
+    used = use_approval(pending, work.members, entry, policy_name(signed.kind, raw)) if work.policy else {}
     if signed.kind == Kind.EVENTS:
         changes = _apply_event(work, transaction.event(index), entry)
         changes.records.update(used)
@@ -331,7 +331,7 @@ def _apply_item(work: _Work, index: int) -> ItemChanges:
     if signed.kind == Kind.APPROVAL:
         return apply_approval(state.network, pending, entry, raw)
     if signed.kind in (Kind.GOVERNANCE, Kind.REGISTRATION):
-        _amend(state, header, members, draft, key, signed, raw)
+        _amend(state, header, work.members, work.draft, work.key, signed, raw)
     return subjectless_changes(state.network, entry)._replace(records=used)
 
 
@@ -407,18 +407,18 @@ def _act(statement: Statement, event: bytes, entry: Entry, key: Key, parties: Pa
 
 
 def _apply_event(work: _Work, item: Item, entry: Entry) -> ItemChanges:
-    state, pending, _, members, _, key, _, _, _, persons, allowed = work
+    network, pending, members = work.state.network, work.pending, work.members
     statement = item.statement
     asked = (statement.action, statement.counterparty, statement.source, statement.place)
-    parties = allowed.get(asked)
+    parties = work.allowed.get(asked)
     if parties is None:
         parties = parties_of(members, statement, entry.organisation)
-        check_may(custody_act(statement.action), key.use, is_authority=parties[2])
-        allowed[asked] = parties
-    act = _act(statement, item.event_hash, entry, key, parties)
-    check_entitled(act, item.subjects, allow_persons=persons)
-    attested = attested_records(state.network, pending, members, item, entry)
-    changes = execute_item(state.network, pending, members, act, item, entry)
+        check_may(custody_act(statement.action), work.key.use, is_authority=parties[2])
+        work.allowed[asked] = parties
+    act = _act(statement, item.event_hash, entry, work.key, parties)
+    check_entitled(act, item.subjects, allow_persons=work.persons)
+    attested = attested_records(network, pending, members, item, entry)
+    changes = execute_item(network, pending, members, act, item, entry)
     changes.records.update(attested)
     return changes
 
