@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from ledger.base.errors import Code
 from ledger.base.keys import Signer, SigningKey
 from ledger.chain.transaction import Kind, header_ahead, sign_transaction, transaction_from_bytes
-from node.init import create_network
 from node.local.protocol import State, Submission, TransactionStatus
 from node.storage.keystore import Keystore
 from node.validator.admission import SLICE_EVENTS
@@ -84,11 +82,8 @@ class Overloaded:
 
 
 @pytest.fixture
-def busy(tmp_path: Path) -> Iterator[Overloaded]:
-    node = Node.open(create_network(tmp_path / "net", state_depth=8))
-    node.executor.redo()
-    yield Overloaded(node)
-    node.close()
+def busy(node: Node) -> Overloaded:
+    return Overloaded(node)
 
 
 def test_one_who_floods_a_node_starves_nobody_there(busy: Overloaded) -> None:

@@ -74,11 +74,6 @@ def append(node: Node, height: int) -> None:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> MadeNetwork:
-    return create_network(tmp_path / "net", state_depth=8)
-
-
-@pytest.fixture
 def running(made: MadeNetwork) -> Iterator[Node]:
     node = grown(made)
     yield node

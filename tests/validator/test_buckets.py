@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from ledger.base.errors import Code, StorageError
-from node.init import MadeNetwork, create_network
+from node.init import MadeNetwork
 from node.storage.lmdb_backend import LmdbBackend
 from node.validator import tables
 from node.validator.buckets import bucket_rows
 from tests.validator.test_execution import Node
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> MadeNetwork:
-    return create_network(tmp_path / "net", state_depth=8)
-
-
-@pytest.fixture
-def node(made: MadeNetwork) -> Iterator[Node]:
-    opened = Node.open(made)
-    opened.executor.redo()
-    yield opened
-    opened.close()
 
 
 def grow(node: Node, *numbers: int) -> None:

@@ -18,9 +18,9 @@ from node.validator.erasing import Eraser
 from node.validator.past import Progress, read_progress, write_progress
 from node.validator.peers import Peers
 from tests.storage.memory_files import MemoryFileSystem
-from tests.validator.test_snapshotting import SigningNode, grow, made, node
+from tests.validator.test_snapshotting import SigningNode, grow, node
 
-__all__ = ["made", "node"]
+__all__ = ["node"]
 
 
 def completer_of(opened: SigningNode) -> Completer:

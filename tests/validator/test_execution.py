@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -22,7 +21,7 @@ from ledger.chain.votes import finalise
 from ledger.members.governance import proposal_id
 from ledger.members.registry import Kind as RegistryKind
 from ledger.trade.record import EMPTY
-from node.init import MadeNetwork, create_network
+from node.init import MadeNetwork
 from node.local.protocol import State, Submission
 from node.storage.folder import NodeFolder
 from node.storage.keystore import Keystore
@@ -109,19 +108,6 @@ class Node:
             self.execute(block, *batches)
         outcome = self.executor.state.tip.outcome
         return self.executor.commit(block.header.hash, block, outcome, self.certificate(block), batches)
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> MadeNetwork:
-    return create_network(tmp_path / "net", state_depth=8)
-
-
-@pytest.fixture
-def node(made: MadeNetwork) -> Iterator[Node]:
-    opened = Node.open(made)
-    opened.executor.redo()
-    yield opened
-    opened.close()
 
 
 def state_of(node: Node) -> tuple[object, ...]:

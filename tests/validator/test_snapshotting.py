@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
 
 import pytest
 import structlog
@@ -14,7 +13,7 @@ from ledger.base.errors import CustodyError
 from ledger.base.keys import Signer
 from ledger.chain.certificate import Certificate, make_certificate
 from ledger.chain.votes import finalise
-from node.init import MadeNetwork, create_network
+from node.init import MadeNetwork
 from node.storage.keystore import Keystore
 from node.storage.snapshots import MANIFEST, SnapshotReader, SnapshotStore, open_snapshot, parts_of
 from node.validator.snapshotting import Snapshotter
@@ -37,11 +36,6 @@ class SigningNode(Node):
     def keys(self) -> list[Signer]:
         names = [seat.organisation for seat in self.executor.validators]
         return [Keystore(self.made.folders[name] / "keys").load("validator-0") for name in names]
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> MadeNetwork:
-    return create_network(tmp_path / "net", state_depth=8)
 
 
 @pytest.fixture
