@@ -6,7 +6,6 @@ end at once, requests under way have `STOP_S`, and the process answers with exit
 
 from __future__ import annotations
 
-import errno
 import logging
 import socket
 import time
@@ -18,7 +17,7 @@ from typing import Final
 import structlog
 from fastapi import APIRouter
 
-from ledger.base.errors import Code, CustodyError, StorageError, UnavailableError
+from ledger.base.errors import Code, CustodyError, StorageError
 from ledger.base.keys import Signer
 from node.config import Address, load_config, load_genesis
 from node.gateway.access import TOKEN_FILE, make_token, read_token
@@ -35,6 +34,7 @@ from node.logs import set_up_logs
 from node.storage.folder import NodeFolder
 from node.storage.keystore import Keystore
 from node.storage.read_log import ReadLog
+from node.transport import acceptor
 
 STOP_S: Final = 5
 HTTP_PORT: Final = 80
@@ -155,26 +155,8 @@ def capture_key(keys: Path, passphrase: bytes | None) -> Signer | None:
 
 
 def listen(address: Address) -> socket.socket:
-    """A listening socket. UnavailableError: port_in_use, unavailable."""
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    # The protocol is named: asyncio turns Nagle's algorithm off only where it is, and with it on, what a node
-    # says in two writes waits for an acknowledgement that the other side delays for 40 ms (RFC 896, RFC 1122 §4.2.3.2).
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((address.host, address.port))
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise UnavailableError(
-                Code.PORT_IN_USE,
-                f"expected to listen on {address}, another process does; choose another port in the gateway's settings",
-            ) from None
-        raise UnavailableError(
-            Code.UNAVAILABLE, f"expected to listen on {address}: {error.strerror or error}"
-        ) from None
-    return listener
+    """A listening socket with the gateway's backlog. UnavailableError: port_in_use, unavailable."""
+    return acceptor.listen(address.host, address.port, backlog=BACKLOG)
 
 
 def _silence_uvicorn() -> None:

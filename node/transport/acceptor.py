@@ -125,8 +125,8 @@ async def _readable(listener: socket.socket) -> None:
         loop.remove_reader(listener)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening TCP socket (port 0: chosen by the system). UnavailableError port_in_use, unavailable."""
+def listen(host: str, port: int, *, backlog: int = _BACKLOG) -> socket.socket:
+    """A listening, non-blocking TCP socket (port 0: chosen by the system). UnavailableError port_in_use, unavailable."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # The protocol is named: asyncio turns Nagle's algorithm off only where it is, and with it on, what a node
     # says in two writes waits for an acknowledgement that the other side delays for 40 ms (RFC 896, RFC 1122 §4.2.3.2).
@@ -134,7 +134,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        listener.listen(_BACKLOG)
+        listener.listen(backlog)
         listener.setblocking(False)  # noqa: FBT003 - the socket module takes it by position only
     except OSError as error:
         with contextlib.suppress(OSError):
@@ -142,9 +142,9 @@ def listen(host: str, port: int) -> socket.socket:
         if error.errno == errno.EADDRINUSE:
             raise UnavailableError(
                 Code.PORT_IN_USE,
-                f"expected to listen on {host}:{port}, another process does; choose another port",
+                f"expected to listen on {host}:{port}, another process does; choose another port in node.toml",
             ) from None
         raise UnavailableError(
-            Code.UNAVAILABLE, f"expected to listen on {host}:{port}: {error.strerror}"
+            Code.UNAVAILABLE, f"expected to listen on {host}:{port}: {error.strerror or error}"
         ) from error
     return listener
