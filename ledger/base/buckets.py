@@ -51,7 +51,7 @@ class StateProof(NamedTuple):
     siblings: tuple[bytes, ...]
 
 
-def _bucket_of(key: bytes, depth: int) -> int:
+def bucket_of(key: bytes, depth: int) -> int:
     """The bucket of a key: its first `depth` bits."""
     return int.from_bytes(key[:4], "big") >> (32 - depth)
 
@@ -141,11 +141,11 @@ class BucketTree:
 
     def get(self, key: bytes) -> bytes | None:
         """The value hash under `key`, or None."""
-        return self._bucket(_bucket_of(key, self.depth)).get(key)
+        return self._bucket(bucket_of(key, self.depth)).get(key)
 
     def find(self, key: bytes) -> tuple[int, int, bool]:
         """The bucket that `key` belongs to, how many entries that bucket has, and whether `key` is one of them."""
-        index = _bucket_of(key, self.depth)
+        index = bucket_of(key, self.depth)
         bucket = self._bucket(index)
         return index, bucket.size, bucket.place(key)[1]
 
@@ -192,7 +192,7 @@ class BucketTree:
         shift, number = 32 - self.depth, int.from_bytes
         grouped: dict[int, dict[bytes, bytes]] = {}
         for key, value in changes.items():
-            index = number(key[:4], "big") >> shift  # _bucket_of, without a call for each
+            index = number(key[:4], "big") >> shift  # bucket_of, without a call for each
             if index in grouped:
                 grouped[index][key] = value
             else:
@@ -245,7 +245,7 @@ class BucketTree:
 
     def prove(self, key: bytes) -> StateProof:
         """The proof of what is under `key` now: its value hash, or that there is none."""
-        index = _bucket_of(key, self.depth)
+        index = bucket_of(key, self.depth)
         bucket = self._bucket(index)
         position, is_there = bucket.place(key)
         if is_there:
@@ -273,7 +273,7 @@ def verify_state(network: bytes, depth: int, root: bytes, key: bytes, proof: Sta
             Code.NOT_PROVEN, f"expected {3 * (depth // 2)} state path hashes, got {len(proof.siblings)}"
         )
     value, entries_root = _verify_bucket(key, proof)
-    index = _bucket_of(key, depth)
+    index = bucket_of(key, depth)
     current = bucket_hash(network, proof.size, entries_root)
     for level in range(depth // _ARITY_BITS):
         children = list(proof.siblings[3 * level : 3 * level + 3])
@@ -322,7 +322,7 @@ def range_root(
     grouped: dict[int, list[bytes]] = {}
     before = b""
     for key, value in entries:
-        place = _bucket_of(key, depth)
+        place = bucket_of(key, depth)
         if not before < key or place >> shift != index:
             raise ProofError(
                 Code.NOT_PROVEN, "expected the records of a part of the state tree, in order, each once"

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final, Protocol
 
+from ledger.base.buckets import bucket_of
 from ledger.base.errors import Code, StorageError
 
 CHANGE_BYTES: Final = 150
@@ -102,7 +103,7 @@ class _Layer:
         """The keys whose first `bits` bits are `number`, in no order; `bits` is the same whenever a layer is asked."""
         if self._grouped < len(self.changes):
             for key in islice(self.changes, self._grouped, None):
-                self._groups.setdefault(first_bits(key, bits), []).append(key)
+                self._groups.setdefault(bucket_of(key, bits), []).append(key)
             self._grouped = len(self.changes)
         return self._groups.get(number, [])
 
@@ -207,11 +208,6 @@ class Table:
             (key, value) for key in sorted(merged, reverse=reverse) if (value := merged[key]) is not None
         ]
         return pairs, more
-
-
-def first_bits(key: bytes, bits: int) -> int:
-    """The number that the first bits of a key are."""
-    return int.from_bytes(key[:4], "big") >> (32 - bits)
 
 
 def _after_prefix(prefix: bytes) -> bytes | None:

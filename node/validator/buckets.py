@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from ledger.base.bucket import EMPTY, Bucket
-from ledger.base.buckets import CACHE_BYTES, BucketTree, bucket_hash
+from ledger.base.buckets import BucketTree, bucket_hash, bucket_of
 from ledger.base.errors import Code, StorageError
 from ledger.base.hashing import HASH_BYTES, Tag, tagged_hash
-from node.storage.state_store import Table, first_bits
+from node.storage.state_store import Table
 
 _KEY_BYTES = 4
 
@@ -28,9 +28,15 @@ def bucket_rows(
     network: bytes, depth: int, records: Iterable[tuple[bytes, bytes]]
 ) -> Iterator[tuple[bytes, bytes]]:
     """The rows of `buckets` for whole buckets of these (state key, record), ascending by key."""
-    for index, members in groupby(records, key=lambda pair: first_bits(pair[0], depth)):
-        bucket = Bucket.of((key, tagged_hash(Tag.RECORD, network, data)) for key, data in members)
+    for index, members in groupby(records, key=lambda pair: bucket_of(pair[0], depth)):
+        bucket = Bucket.of(_entries(network, members))
         yield bucket_key(index), bucket_hash(network, bucket.size, bucket.root)
+
+
+def _entries(network: bytes, records: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    """The (state key, record hash) pairs of records."""
+    for key, data in records:
+        yield key, tagged_hash(Tag.RECORD, network, data)
 
 
 class RecordEntries:
@@ -43,14 +49,10 @@ class RecordEntries:
 
     def read(self, index: int) -> Iterator[tuple[bytes, bytes]]:
         """The (state key, record hash) pairs of a bucket, ascending, after the block executed last."""
-        network = self._network
-        for key, data in self._records.group(self._depth, index):
-            yield key, tagged_hash(Tag.RECORD, network, data)
+        return _entries(self._network, self._records.group(self._depth, index))
 
 
-def tree_of(
-    network: bytes, depth: int, records: Table, buckets: Table, *, cache_bytes: int = CACHE_BYTES
-) -> BucketTree:
+def tree_of(network: bytes, depth: int, records: Table, buckets: Table, *, cache_bytes: int) -> BucketTree:
     """The state tree over the hashes that are stored. Raises StorageError damaged for rows that are none."""
     hashes = bytearray(bucket_hash(network, 0, EMPTY.root) * (1 << depth))
     for key, hashed in buckets.range():
