@@ -123,10 +123,7 @@ class Holding:
 
     def push_own(self, push: Callable[[bytes], object]) -> None:
         """Put what was handed in since the last turn into batches, and push their frames to all."""
-        while self._mempool.has_queued:
-            made = self._mempool.next_batch()
-            if made is None:
-                return
+        while (made := self._mempool.next_batch()) is not None:
             batch, events, restricted = made
             self._store(batch, (*events, *restricted))
             push(encode_frame(batch.data, events))

@@ -93,16 +93,16 @@ class Mempool:
 
     def admit(self, submission: Submission) -> Generator[None, None, TransactionStatus]:
         """`submit`, a slice at a time (`SLICE_EVENTS`): the status is what the generator returns."""
-        transaction_id = ZERO_HASH
+        transaction_id, size = ZERO_HASH, len(submission.transaction) + beside(submission)
         try:
-            ahead = self._ahead_of_work(submission)
+            ahead = self._ahead_of_work(submission.transaction, size)
             if ahead is not None:
                 # Before anything is spent on it: refusing what is too much, or a stranger's, must cost next to nothing.
                 transaction_id = ahead.id()
                 known = self._known(transaction_id)
                 if known is not None:
                     return known
-                self._check_room(ahead, submission)
+                self._check_room(ahead.organisation, size)
                 self._admission.check_ahead(ahead)
             transaction = transaction_from_bytes(submission.transaction, self._network)
             transaction_id = transaction.id
@@ -116,7 +116,7 @@ class Mempool:
             if known is not None:
                 return known
             self._check_seat()
-            self._check_room(transaction.header, submission)
+            self._check_room(transaction.header.organisation, size)
         except CustodyError as error:
             self.refused += 1
             after_ms = 1_000 * error.after_s if isinstance(error, BusyError) else None
@@ -127,14 +127,16 @@ class Mempool:
         self.admitted += 1
         return TransactionStatus(transaction_id, State.PENDING)
 
-    def _ahead_of_work(self, submission: Submission) -> Header | None:
-        """The header, read ahead, of a transaction that is large, or whose organisation has no room for it."""
-        size = len(submission.transaction)
-        is_large = size > LARGE_BYTES
-        if not is_large and not self._queue.is_tight(size + beside(submission)):
+    def _ahead_of_work(self, data: bytes, size: int) -> Header | None:
+        """The header, read ahead, of a transaction that is large, or whose organisation has no room for it.
+
+        `size`: of the transaction and what comes with it.
+        """
+        is_large = len(data) > LARGE_BYTES
+        if not is_large and not self._queue.is_tight(size):
             return None
-        header = header_ahead(submission.transaction)
-        is_in_time = not is_large and header is not None and self._has_room_for(header, submission)
+        header = header_ahead(data)
+        is_in_time = not is_large and header is not None and self._queue.has_room(header.organisation, size)
         return None if is_in_time else header
 
     def submit_own(self, data: bytes) -> None:
@@ -157,18 +159,14 @@ class Mempool:
                 f"expected a validator of epoch {self._executor.state.epoch}, this node only follows; hand it to another node",
             )
 
-    def _has_room_for(self, header: Header, submission: Submission) -> bool:
-        size = len(submission.transaction) + beside(submission)
-        return self._queue.has_room(header.organisation, size)
-
-    def _check_room(self, header: Header, submission: Submission) -> None:
+    def _check_room(self, organisation: str, size: int) -> None:
         """Raise BusyError where too much of an organisation waits: when there is room again, about, is told."""
-        if self._has_room_for(header, submission):
+        if self._queue.has_room(organisation, size):
             return
-        work = self._queue.work_before(header.organisation) + self._work_under_way
+        work = self._queue.work_before(organisation) + self._work_under_way
         after_s = self._drain.seconds_for(work, self._clock.now_ms())
         raise BusyError(
-            f"expected less of {header.organisation} waiting to be ordered at this node; try again in {after_s} s, or elsewhere",
+            f"expected less of {organisation} waiting to be ordered at this node; try again in {after_s} s, or elsewhere",
             after_s,
         )
 

@@ -46,7 +46,7 @@ MUTANTS: Final = (
         "What is too much is decoded, hashed and its signature checked before it is refused, so a flood costs as if it were taken.",
         "WIRE_LOCAL §3",
         _MEMPOOL,
-        "                self._check_room(ahead, submission)\n",
+        "                self._check_room(ahead.organisation, size)\n",
         "",
         _T_ADMISSION + "test_refusing_what_is_too_much_reads_and_checks_nothing_of_it",
     ),
