@@ -212,8 +212,8 @@ class Service:
     def _lost(self, connection: LocalConnection, _reason: Exception | None) -> None:
         for arrival in self._arrivals:
             arrival.is_cancelled = arrival.is_cancelled or arrival.connection is connection
-        for holder, number in [key for key in self._submissions if key[0] is connection]:
-            self._forget(holder, number)
+        for key in [key for key in self._submissions if key[0] is connection]:
+            self._forget_waiting(key)
 
     # ---- submissions
 
@@ -274,7 +274,10 @@ class Service:
         for arrival in self._arrivals:
             if arrival.connection is connection and arrival.number == number:
                 arrival.is_cancelled = True
-        submission = self._submissions.pop((connection, number), None)
+        self._forget_waiting((connection, number))
+
+    def _forget_waiting(self, key: tuple[LocalConnection, int]) -> None:
+        submission = self._submissions.pop(key, None)
         if submission is not None:
             for place, waiter in submission.waiters.items():
                 self._mempool.forget_waiter(submission.statuses[place].transaction, waiter)
