@@ -16,7 +16,7 @@ snapshots, backups and the spare cells of flash are beyond a program: STORAGE.md
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from ledger.base.encoding import decode, encode, take_array, take_ascii, take_bytes, take_optional_bytes
@@ -36,7 +36,9 @@ _EVENT: Final = 1
 _CONTEXT: Final = 2
 _TOMBSTONE: Final = 3
 _PACKED_EVENT: Final = 4
-_LENGTHS: Final = {_EVENT: 6, _CONTEXT: 3, _PACKED_EVENT: 6}
+_EVENTS: Final = {_EVENT: 6, _PACKED_EVENT: 6}
+_CONTEXTS: Final = {_CONTEXT: 3}
+"""How many members a record of each kind has."""
 _ERASED: Final = b"\0"
 
 
@@ -116,7 +118,7 @@ class PayloadStore:
         try:
             kind, key, *rest = take_array(decode(record.body, max_bytes=RECORD_BYTES_MAX), "payload record")
             take_bytes(key, "hash", HASH_BYTES)
-            if kind in {_EVENT, _PACKED_EVENT}:
+            if kind in _EVENTS:
                 self._events.put(key, _pack(record.position))
             elif kind == _CONTEXT:
                 self._contexts.put(key, _pack(record.position))
@@ -195,7 +197,7 @@ class PayloadStore:
         place = self._events.get(event_hash)
         if place is None or place == _ERASED:
             return None
-        record = self._read(place, event_hash)
+        record = self._read(place, event_hash, _EVENTS)
         if record[0] == _EVENT:
             return Payload(*record[1:])
         _, _, salt_bytes, packed, context_hash, readers = record
@@ -213,10 +215,10 @@ class PayloadStore:
     def get_context(self, context_hash: bytes) -> bytes | None:
         """The context with that hash, or None."""
         place = self._contexts.get(context_hash)
-        return None if place is None else bytes(self._read(place, context_hash)[2])
+        return None if place is None else bytes(self._read(place, context_hash, _CONTEXTS)[2])
 
-    def _read(self, place: bytes, key: bytes) -> tuple[Any, ...]:
-        """The members of the record of an event or a context."""
+    def _read(self, place: bytes, key: bytes, lengths: Mapping[int, int]) -> tuple[Any, ...]:
+        """The members of the record of one of these kinds that stands there."""
         position = _unpack(place)
         try:
             members = take_array(decode(self._log.read(position), max_bytes=RECORD_BYTES_MAX), "payload")
@@ -224,7 +226,7 @@ class PayloadStore:
             raise StorageError(
                 Code.DAMAGED, f"expected a payload at {self._log.place(position)}: {error.message}"
             ) from error
-        if members[1:2] != (key,) or len(members) != _LENGTHS.get(members[0]):
+        if members[1:2] != (key,) or len(members) != lengths.get(members[0]):
             raise StorageError(
                 Code.DAMAGED, f"expected payload {key.hex()} at {self._log.place(position)}, found another"
             )

@@ -241,3 +241,16 @@ def test_events_of_older_versions_are_read_and_erased_and_new_ones_take_half() -
     assert again.erase(old.event_hash)
     assert old.salt not in _disk(files)
     assert again.get(old.event_hash) is None
+
+
+def test_a_place_that_has_a_record_of_another_kind_is_damage() -> None:
+    store = open_store(MemoryFileSystem())
+    shown = payload(1)
+    store.put(shown)
+    store.put_context(bytes(32), b"context")
+    store._events.put(bytes(32), store._contexts.get(bytes(32)) or b"")
+    store._contexts.put(shown.event_hash, store._events.get(shown.event_hash) or b"")
+    for read in (lambda: store.get(bytes(32)), lambda: store.get_context(shown.event_hash)):
+        with pytest.raises(StorageError) as refused:
+            read()
+        assert refused.value.code is Code.DAMAGED
