@@ -22,7 +22,6 @@ from node.validator.batches import (
     check_open_bytes,
     encode_frame,
     events_of_frame,
-    open_event,
     open_frame,
     open_items,
 )
@@ -83,10 +82,7 @@ class Holding:
         data = self._stores.pending.get(BATCH, digest)
         if data is not None and self._chain.batch_place(digest) is None:
             batch = batch_from_bytes(data, self._network, check_signatures=False)
-            if (
-                not self.is_past_change(batch)
-                and stored_events(self._network, self._stores.payload, batch) is not None
-            ):
+            if not self.is_past_change(batch) and stored_events(self._stores.payload, batch) is not None:
                 self._hold(batch, self._place.me)
                 return
         self._stores.pending.forget(BATCH, (digest,))
@@ -186,7 +182,7 @@ class Holding:
         self._post(held)
 
 
-def stored_events(network: bytes, store: PayloadStore, batch: Batch) -> tuple[OpenEvent, ...] | None:
+def stored_events(store: PayloadStore, batch: Batch) -> tuple[OpenEvent, ...] | None:
     """The bytes of a batch's open items, of those erased none; None if any other is not here."""
     events = []
     for transaction in batch.transactions:
@@ -199,5 +195,5 @@ def stored_events(network: bytes, store: PayloadStore, batch: Batch) -> tuple[Op
             context = None if payload.context_hash is None else store.get_context(payload.context_hash)
             if context is None and payload.context_hash is not None:
                 return None
-            events.append(open_event(network, payload.salt, context, payload.event))
+            events.append(OpenEvent(payload, context))
     return tuple(events)

@@ -68,14 +68,12 @@ class Serving:
 
     def _batch_frame(self, digest: bytes) -> bytes | None:
         """A batch with the bytes of its open items, from memory or from the chain."""
-        network = self._executor.network
         held = self._mempool.held(digest)
         data = held.data if held is not None else self._chain.batch(digest)
         if data is None:
             return None
-        events = stored_events(
-            network, self._payload, held or batch_from_bytes(data, network, check_signatures=False)
-        )
+        batch = held or batch_from_bytes(data, self._executor.network, check_signatures=False)
+        events = stored_events(self._payload, batch)
         return None if events is None else encode_frame(data, events)
 
     def send_closing(self, key: bytes, epoch: int) -> None:
