@@ -69,10 +69,10 @@ class Mender:
     def _places(self, event_hash: bytes) -> Iterator[tuple[int, bytes | None]]:
         """(sequence, context hash) of final items of the event."""
         tables = self._executor.tables
-        for sequence in islice(tables.places_of(event_hash), _PLACES):
-            row = tables.bare_row(sequence, tables.final)
+        for entry in islice(tables.entries_of(event_hash), _PLACES):
+            row = tables.bare_row(entry.sequence, tables.final)
             if row is not None:
-                yield sequence, row[1][4]
+                yield entry.sequence, row[1][4]
 
     async def _asked(self, peer: bytes, sequence: int) -> OpenEvent | None:
         try:

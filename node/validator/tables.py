@@ -287,19 +287,17 @@ class Tables:
         row = self.whole_row(sequence, get)
         return None if row is None else row[0]
 
-    def places_of(self, event_hash: bytes) -> Iterator[int]:
-        """The places in the event log of the items that put an event on the ledger, ascending, as far as the past is here."""
+    def entries_of(self, event_hash: bytes) -> Iterator[Entry]:
+        """The entries of the items that put an event on the ledger, in order, as far as the past is here."""
         for key, _ in self.authors.prefix(event_hash[:_AUTHORED_BYTES]):
-            sequence = int.from_bytes(key[_AUTHORED_BYTES:], "big")
-            row = self.whole_row(sequence, self.latest)
+            row = self.bare_row(int.from_bytes(key[_AUTHORED_BYTES:], "big"), self.latest)
             if row is not None and row[1] is not None and row[1][3] == event_hash:
-                yield sequence
+                yield row[0]
 
     def author(self, event_hash: bytes) -> str | None:
         """The organisation that put an event hash on the ledger first, as far as the past is here."""
-        first = next(self.places_of(event_hash), None)
-        entry = None if first is None else self.entry(first, self.latest)
-        return None if entry is None else entry.organisation
+        first = next(self.entries_of(event_hash), None)
+        return None if first is None else first.organisation
 
     def row(self, sequence: int, get: Getter) -> ItemChanges | None:
         """What the item with that place in the event log did: entry, item and related records."""
