@@ -1,8 +1,9 @@
 """The events of a large EPCIS document, one after another, never the whole document in memory (EXTRACT.md §1).
 
 The file is read twice: once to find where its events stand and that the frame around them is sound, once more as events are
-taken. What stands around the events is read by the same strict reader as any document, with one event in their place; each
-event is a verbatim slice of the file, judged when it is extracted. JSON only, as a document or a list of events.
+taken. What stands around the events is read by the same strict reader as any document, with an empty event in their place; each
+event is a verbatim slice of the file, judged when it is extracted. JSON only, as a document or a list of events; one list, for
+what stood in another would not be taken.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ _BRACKET: Final = re.compile(rb'[^"{}\[\]]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"{}\
 """Everything up to and with the next bracket that stands in no text."""
 _SPACE: Final = re.compile(rb"[ \t\n\r]*+")
 _OPENING: Final = b"{["
+_STAND_IN: Final = b"{}"
 
 
 class Slice(NamedTuple):
@@ -56,14 +58,14 @@ class Surveyed(NamedTuple):
     context: bytes | None
 
 
-def survey(path: Path, told: Callable[[int], None] = lambda _: None) -> Surveyed:
-    """Read a file once. `told` hears how many bytes are read, now and then.
+def survey(path: Path) -> Surveyed:
+    """Read a file once.
 
     Raises StorageError unavailable; FormError: malformed and what `read_document` says, usage for XML.
     """
     try:
         with path.open("rb") as file:
-            return _survey(file, told)
+            return _survey(file)
     except OSError as error:
         raise StorageError(Code.UNAVAILABLE, f"expected to read {path}: {error.strerror}") from None
 
@@ -77,19 +79,16 @@ def events_from(path: Path, at: int) -> Iterator[Slice]:
         raise StorageError(Code.UNAVAILABLE, f"expected to read {path}: {error.strerror}") from None
 
 
-def _survey(file: BufferedReader, told: Callable[[int], None]) -> Surveyed:
+def _survey(file: BufferedReader) -> Surveyed:
     head, at = _head(file)
-    digest = hashlib.sha256()
-    reader = _Reader(file, at, digest.update, told)
-    digest.update(head)
-    count, sample = 0, b""
-    for found in reader.events(first=True):
-        count += 1
-        sample = sample or found.event
+    digest = hashlib.sha256(head)
+    reader = _Reader(file, at, digest.update)
+    count = sum(1 for _ in reader.events(first=True))
     if not count:
         raise FormError(Code.MALFORMED, "expected at least one event in the file, got none")
-    tail = reader.rest()
-    document = read_document(head + sample + tail, Form.JSON)
+    document = read_document(head + _STAND_IN + reader.rest(), Form.JSON)
+    if document.events != (_STAND_IN,):
+        raise FormError(Code.MALFORMED, "expected one list of events in the file, got several")
     return Surveyed(digest.digest(), reader.offset, at, count, document.context)
 
 
@@ -144,13 +143,11 @@ class _Reader:
         file: BufferedReader,
         at: int,
         noted: Callable[[bytes], None] = lambda _: None,
-        told: Callable[[int], None] = lambda _: None,
     ) -> None:
         """`noted` gets every byte from `at` on."""
         file.seek(at)
         self._file = file
         self._noted = noted
-        self._told = told
         self._data = b""
         self._at = 0  # in `_data`
         self._base = at  # of `_data` in the file
@@ -193,7 +190,6 @@ class _Reader:
         self._base += self._at
         self._data = self._data[self._at :] + piece
         self._at = 0
-        self._told(self._base)
         return bool(piece)
 
     def _next_byte(self) -> bytes:

@@ -102,6 +102,8 @@ def test_reading_goes_on_behind_any_event(tmp_path: Path) -> None:
         '"a text [',
         "",
         '{"epcisBody":{"eventList":{}}}',
+        '{"eventList":[' + event(1) + '],"epcisBody":{"eventList":[' + event(2) + "]}}",
+        HEAD + event(1) + '],"queryResults":{"resultsBody":{"eventList":[' + event(2) + "]}}}}",
     ],
 )
 def test_what_is_no_document_is_refused(tmp_path: Path, text: str) -> None:
