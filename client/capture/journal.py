@@ -28,6 +28,7 @@ from ledger.base.errors import Code, FormError, StorageError
 
 VERSION: Final = 1
 _KIND: Final = "custody capture"
+_OPENING: Final = f'{{"{_KIND}":'.encode()
 _SIGNED: Final = "signed"
 _DONE: Final = "done"
 
@@ -116,16 +117,19 @@ class Journal:
         file = os.fdopen(descriptor, "r+b")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            data = file.read()
             # After a power cut there may be zeros where lines were to be: nothing behind them had left.
-            whole, cut, _ = file.read().partition(b"\0")[0].rpartition(b"\n")
-            file.truncate(file.seek(len(whole) + len(cut)))
+            whole, newline, _ = data.partition(b"\0")[0].rpartition(b"\n")
             lines = [_line(path, line) for line in whole.splitlines()]
+            if not lines and not _is_begun(data):
+                raise _damaged(path)
+            journal = cls(path, file, _same(path, lines[0], header) if lines else header, lines[1:])
+            # Only now, for what is no journal is somebody's file.
+            file.truncate(file.seek(len(whole) + len(newline)))
             if not lines:
-                journal = cls(path, file, header, ())
                 journal._write({_KIND: VERSION, **header._asdict()})
                 journal._sync()
-                return journal
-            return cls(path, file, _same(path, lines[0], header), lines[1:])
+            return journal
         except BlockingIOError:
             file.close()
             raise StorageError(
@@ -196,6 +200,12 @@ class Journal:
 
 def _bytes(line: Any) -> bytes:
     return json.dumps(line, separators=(",", ":")).encode() + b"\n"
+
+
+def _is_begun(data: bytes) -> bool:
+    """Whether a file without a whole line is what an end in the middle of the first one left."""
+    begun = data.rstrip(b"\0")
+    return begun[: len(_OPENING)] == _OPENING[: len(begun)]
 
 
 def _line(path: Path, data: bytes) -> Any:

@@ -370,6 +370,17 @@ def test_a_line_that_was_cut_short_is_taken_off(tmp_path: Path, tail: bytes) -> 
     journal.close()
 
 
+@pytest.mark.parametrize(
+    "content", [b"", b'{"custo', b'{"custody capture":1,"network', b'{"custo\0\0', b"\0\0\0"]
+)
+def test_a_journal_whose_first_line_was_cut_short_is_begun_anew(tmp_path: Path, content: bytes) -> None:
+    path, fresh = tmp_path / "journal", tmp_path / "fresh"
+    path.write_bytes(content)
+    for one in (path, fresh):
+        Journal.open(one, header()).close()
+    assert path.read_bytes() == fresh.read_bytes()
+
+
 @pytest.mark.parametrize("field", ["network", "organisation", "key", "digest"])
 def test_the_journal_of_another_capture_is_refused(tmp_path: Path, field: str) -> None:
     Journal.open(tmp_path / "journal", header()).close()
@@ -387,7 +398,19 @@ def test_only_one_capture_has_a_journal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"hello\n", b"[]\n", b'{"custody capture":1}\n', b'{"custody capture":2}\n']
+    "content",
+    [
+        b"hello\n",
+        b"[]\n",
+        b'{"custody capture":1}\n',
+        b'{"custody capture":2}\n',
+        b"hello",
+        b'{"type":"EPCISDocument"}',
+        b"7\nhello",
+        b"\nhello",
+        b"\0\0\0 ftyp",
+        b"hello\n\0\0",
+    ],
 )
 def test_another_file_is_no_journal(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "journal"
