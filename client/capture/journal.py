@@ -141,8 +141,8 @@ class Journal:
 
     @property
     def is_done(self) -> bool:
-        """Whether every event's fate is known."""
-        return self.counts.done == self.header.events
+        """Whether every event's fate is known, and the seed is gone."""
+        return not self.header.seed
 
     def signed(self, stretch: Stretch) -> None:
         """Note how a stretch was signed, in order; it may leave once that is on disk (`synced`)."""

@@ -150,6 +150,20 @@ def test_a_finished_capture_keeps_its_counts_and_no_seed(tmp_path: Path, ledger:
     again.journal.close()
 
 
+def test_a_capture_killed_before_its_seed_is_taken_out_is_not_done(
+    tmp_path: Path, ledger: OneLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, _ = made(tmp_path, 20)
+    with monkeypatch.context() as killed:
+        killed.setattr(Journal, "finish", lambda _: None)
+        assert Run(path, ledger)() == Counts(applied=20)
+    again = Run(path, ledger)
+    assert not again.journal.is_done
+    assert again() == Counts(applied=20)
+    assert SEED.hex() not in again.journal.path.read_text()
+    assert ledger.handed_in == 2
+
+
 def test_things_that_are_named_twice_keep_the_files_order(tmp_path: Path, ledger: OneLedger) -> None:
     events = [event(number % 10, "inspecting", "OBSERVE", n=number) for number in range(60)]
     Run(write_document(tmp_path / "a.json", events), ledger)()
