@@ -282,6 +282,16 @@ class Receipt(NamedTuple):
     entry: str | None
     outcomes: tuple[Mapping[str, Any], ...]
 
+    def result(self) -> tuple[str, str]:
+        """`applied`, `recorded` (without effect) or `refused`, and why: the names of the outcomes, or the code."""
+        if self.refusal:
+            return "refused", self.refusal
+        # Of a gateway's JSON: what an outcome is was not looked at.
+        said = [one if isinstance(one, dict) else {"name": one} for one in self.outcomes]
+        names = dict.fromkeys(str(one.get("name", one)) for one in said)
+        is_applied = all(one.get("applied", True) for one in said)
+        return "applied" if is_applied else "recorded", ", ".join(names)
+
 
 class Standing(NamedTuple):
     """Where a transaction is."""

@@ -228,9 +228,4 @@ def _outcome(event: Taken, standing: Standing | None, receipt: Receipt | None) -
     if standing is None or receipt is None:
         why = "" if standing is None else standing.detail or standing.code or ""
         return Outcome(place, "refused", why)
-    if receipt.refusal:
-        return Outcome(place, "refused", receipt.refusal)
-    outcomes = [one for one in receipt.outcomes if isinstance(one, dict)]
-    is_applied = all(one.get("applied", True) for one in outcomes)
-    names = dict.fromkeys(str(one.get("name")) for one in outcomes)
-    return Outcome(place, "applied" if is_applied else "recorded", ", ".join(names))
+    return Outcome(place, *receipt.result())

@@ -28,7 +28,7 @@ from client.cli.options import (
 from client.cli.output import counted, data, json_data, note, progress
 from client.files import write_over
 from client.prepare import is_document, prepare_document
-from client.protocol import Standing, Wait
+from client.protocol import Receipt, Standing, Wait
 from client.report import display_text
 from client.signing import FILE_BYTES, PreparedFile, Submission, read_file, sign
 from ledger.base.errors import CustodyError, SignatureError
@@ -169,16 +169,12 @@ def _rows(submission: Submission, standings: Sequence[Standing]) -> list[dict[st
     return rows
 
 
-def _result(standing: Standing | None, receipt: Any) -> tuple[str, str]:
+def _result(standing: Standing | None, receipt: Receipt | None) -> tuple[str, str]:
     if standing is None:
         return "unknown", ""
     if standing.status == "refused":
         return "refused", f": {standing.detail or standing.code}"
     if standing.status == Wait.ACCEPTED or receipt is None:
         return "accepted", ""
-    if receipt.refusal:
-        return "refused", f": {receipt.refusal}"
-    names = [str(one.get("name", one)) if isinstance(one, dict) else str(one) for one in receipt.outcomes]
-    is_applied = all(one.get("applied", True) for one in receipt.outcomes if isinstance(one, dict))
-    shown = ", ".join(dict.fromkeys(names))
-    return "applied" if is_applied else "recorded", f": {shown}" if shown else ""
+    result, why = receipt.result()
+    return result, f": {why}" if why else ""
