@@ -51,6 +51,7 @@ class Parallel:
             for place in range(max(1, len(addresses)))
         )
         """One for each address, which asks it first."""
+        self.in_flight = in_flight
         self._turn = count()
         self._places = asyncio.Semaphore(in_flight)
 

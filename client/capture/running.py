@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from client.capture.document import Surveyed, events_from
 from client.capture.journal import Journal, Stretch
 from client.capture.making import Maker, Taken, stretches, taken
-from client.capture.order import UnderWay, touched
+from client.capture.order import Touched, UnderWay, touched
 from client.parallel import Parallel
 from client.protocol import Receipt, Standing
 from client.signing import LIFETIME_MS, Submission
@@ -58,7 +58,6 @@ class Capture:
         maker: Maker,
         network: Parallel,
         *,
-        in_flight: int,
         keeps_order: bool,
         now_ms: Callable[[], int],
         told: Callable[[Outcome], None] = lambda _: None,
@@ -69,7 +68,6 @@ class Capture:
         self._journal = journal
         self._maker = maker
         self._network = network
-        self._in_flight = in_flight
         self._keeps_order = keeps_order
         self._now_ms = now_ms
         self._told = told
@@ -81,7 +79,9 @@ class Capture:
         """Until every event's fate is known. CustodyError: what stands in the way; running again goes on from here."""
         try:
             for number, events, signed in self._work():
-                await self._room_for(events)
+                what = touched([one.extract for one in events if one.extract is not None])
+                await self._room_for(what)
+                self._under_way.begin(number, what)
                 self._begin(number, events, signed)
             while self._tasks:
                 await self._one_ends()
@@ -107,14 +107,13 @@ class Capture:
 
     # ---- under way
 
-    async def _room_for(self, events: Sequence[Taken]) -> None:
-        what = touched([one.extract for one in events if one.extract is not None])
-        while len(self._tasks) >= self._in_flight or (self._keeps_order and self._under_way.waits_for(what)):
+    async def _room_for(self, what: Touched) -> None:
+        while len(self._tasks) >= self._network.in_flight or (
+            self._keeps_order and self._under_way.waits_for(what)
+        ):
             await self._one_ends()
 
     def _begin(self, number: int, events: Sequence[Taken], signed: Stretch | None) -> None:
-        what = touched([one.extract for one in events if one.extract is not None])
-        self._under_way.begin(number, what)
         work = _Signed(signed, None) if signed else self._sign(number, events, 0)
         self._tasks.add(asyncio.create_task(self._carry(work, events)))
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from client.capture.document import survey
+from client.capture.document import Surveyed, survey
 from client.capture.journal import Header, Journal
 from client.capture.making import SEED_BYTES, Maker
 from client.capture.progress import Progress
@@ -38,7 +38,6 @@ from client.protocol import Policy
 from ledger.base.limits import ITEMS_PER_TRANSACTION
 
 if TYPE_CHECKING:
-    from client.capture.document import Surveyed
     from client.parallel import Parallel
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -98,11 +97,7 @@ def capture(
             seed = bytes.fromhex(kept.header.seed)
             maker = Maker(network, who, signer, seed, surveyed.context)
             clients = parallel_gateways(found, gateways, in_flight, _POLICY)
-            asyncio.run(
-                _run(
-                    file, surveyed, kept, maker, clients, in_flight, is_ordered=not any_order, as_json=as_json
-                )
-            )
+            asyncio.run(_run(file, surveyed, kept, maker, clients, is_ordered=not any_order, as_json=as_json))
     counts = kept.counts
     if as_json:
         said = {"events": counts.done, "applied": counts.applied, "recorded": counts.recorded}
@@ -122,7 +117,6 @@ async def _run(
     journal: Journal,
     maker: Maker,
     clients: Parallel,
-    in_flight: int,
     *,
     is_ordered: bool,
     as_json: bool,
@@ -142,7 +136,6 @@ async def _run(
             journal,
             maker,
             network,
-            in_flight=in_flight,
             keeps_order=is_ordered,
             now_ms=now_ms,
             told=tell,

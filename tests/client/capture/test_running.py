@@ -36,16 +36,23 @@ class Run:
     """One process's part of a capture of `path`; everything that outlives it is in the file's journal and the ledger."""
 
     def __init__(
-        self, path: Path, ledger: OneLedger, *, urls: Sequence[str] = ("http://one:1",), **more: Any
+        self,
+        path: Path,
+        ledger: OneLedger,
+        *,
+        urls: Sequence[str] = ("http://one:1",),
+        now_ms: int = NOW_MS,
+        patience_s: float = 60.0,
+        keeps_order: bool = True,
     ) -> None:
         self.ledger = ledger
         self.told: list[Outcome] = []
         self.pauses: list[float] = []
         self.hosts: list[str] = []
-        self.now_ms = more.pop("now_ms", NOW_MS)
+        self.now_ms = now_ms
         self.path = path
-        self._patience_s = more.pop("patience_s", 60.0)
-        self._more = {"in_flight": 4, "keeps_order": True} | more
+        self._patience_s = patience_s
+        self._keeps_order = keeps_order
         self._urls = urls
         surveyed = survey(path)
         header = Header(
@@ -86,7 +93,7 @@ class Run:
         async def run() -> None:
             network = Parallel(
                 [Address(url) for url in self._urls],
-                in_flight=self._more["in_flight"],
+                in_flight=4,
                 policy=Policy(patience_s=self._patience_s),
                 transport=httpx.MockTransport(self._answer),
                 sleep=self._pause,
@@ -104,7 +111,7 @@ class Run:
                     now_ms=lambda: self.now_ms,
                     told=self.told.append,
                     pause=self._pause,
-                    **self._more,
+                    keeps_order=self._keeps_order,
                 ).run()
 
         try:
