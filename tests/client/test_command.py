@@ -26,6 +26,7 @@ from client.signing import PreparedFile, Submission, read_file
 from ledger.base.errors import Code
 from ledger.base.keyfile import write_unsealed_key
 from ledger.epcis.original import name_of, original_of
+from tests.client.capture.stage import event, write_document
 from tests.client.fake_gateway import TOKEN, FakeGateway, served
 from tests.client.ledger_files import CONTAINER, DECLARATION, ITEM, Ledger, shipped, write_files
 from tests.conftest import PROJECT_ROOT
@@ -373,6 +374,30 @@ def test_documents_of_others_are_submitted_with_their_bytes(member: tuple[Shell,
     assert [row["result"] for row in found["events"]] == ["applied", "applied"]
     stored = {payload.event.decode() for payload in gateway.ledger.payloads.values()}
     assert stored == set(events)
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_capture_names_the_events_that_do_not_hold_and_counts_all(
+    member: tuple[Shell, FakeGateway], as_json: bool
+) -> None:
+    shell, _ = member
+    events = [event(1), '{"a":}', event(1, "destroying", "DELETE"), event(1, "accepting", "OBSERVE")]
+    write_document(shell.folder / "events.json", events)
+    options = ("--json",) if as_json else ()
+    why = "expected a JSON value at offset 5, got b'}' [malformed]"
+    done = shell("capture", "events.json", *options, code=1)
+    if as_json:
+        *told, counted = (json.loads(line) for line in done.stdout.splitlines())
+        assert told == [
+            {"place": 2, "result": "refused", "detail": why},
+            {"place": 4, "result": "recorded", "detail": "contradiction"},
+        ]
+        assert counted == {"events": 4, "applied": 2, "recorded": 1, "refused": 1}
+    else:
+        assert done.stdout == f"refused   event 2: {why}\nrecorded  event 4: contradiction\n"
+        assert done.stderr == "4 events: 2 applied, 1 recorded without effect, 1 refused\n"
+    again = shell("capture", "events.json", *options, code=1)
+    assert again.stdout == (done.stdout.splitlines(keepends=True)[-1] if as_json else "")
 
 
 def test_a_mistake_is_corrected_from_the_file_it_was_recorded_in(member: tuple[Shell, FakeGateway]) -> None:

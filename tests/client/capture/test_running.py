@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -496,14 +495,6 @@ def test_the_rate_is_that_of_late() -> None:
         counts.add(1_000 if second <= 50 else 10, 0, 0)
         line = progress.line(counts, float(second))
     assert ", 10 events/s, 26 h left" in line
-
-
-def test_a_capture_says_json_that_is_its_counts(tmp_path: Path) -> None:
-    assert json.loads(json.dumps(Outcome(1, "refused", "why")._asdict())) == {
-        "place": 1,
-        "result": "refused",
-        "detail": "why",
-    }
 
 
 def test_what_waits_for_what() -> None:
