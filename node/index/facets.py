@@ -134,20 +134,6 @@ def extension(scope: str, name: str) -> str:
     return f"{scope}:{name}"
 
 
-# Most events say what others said before. Remembered is what prefixes were expanded to, never the prefixes: each may be under a
-# context of its own, of tens of thousands of bytes. Nor is a long text (`_remembering`).
-@lru_cache(maxsize=8_192)
-def _word_key(facet: str, text: str) -> str:
-    """The key of a word of the CBV, expanded."""
-    return text_key(WORDS[facet].bare(text))
-
-
-@lru_cache(maxsize=8_192)
-def _place_key(text: str) -> str:
-    """The key of a place, expanded."""
-    return canonical(text).text
-
-
 class _FullError(Exception):
     """An event says more than is searched for."""
 
@@ -214,8 +200,7 @@ class _Reading:
 
     def word(self, facet: str, value: Any) -> None:
         if isinstance(value, str) and value:
-            word = self._expanded(value)
-            self._add(facet, _remembering(_word_key, word)(facet, word))
+            self._add(facet, text_key(WORDS[facet].bare(self._expanded(value))))
 
     def identifier(self, facet: str, value: Any) -> None:
         if isinstance(value, str) and value:
@@ -229,10 +214,7 @@ class _Reading:
     def place(self, facet: str, value: Any) -> None:
         if not isinstance(value, dict):
             return
-        place = value.get("id")
-        if isinstance(place, str) and place:
-            place = self._expanded(place)
-            self._add(facet, _remembering(_place_key, place)(place))
+        self.identifier(facet, value.get("id"))
         for name, member in value.items():
             if name != "id":
                 self._extension(f"{facet}_", name, member)
@@ -249,8 +231,7 @@ class _Reading:
             kind, name = element.get("type"), element.get("bizTransaction")
             if isinstance(name, str) and name:
                 of = self._expanded(kind) if isinstance(kind, str) else ""
-                name = self._expanded(name)
-                self._add(*_remembering(document_facet, of + name)(of, name))
+                self._add(*document_facet(of, self._expanded(name)))
 
     def error(self, _: str, value: Any) -> None:
         if not isinstance(value, dict):
@@ -358,9 +339,13 @@ _PARTS: Final[Mapping[str, Callable[[_Reading, str, Any], None]]] = {
 """How each standard member of an event is read."""
 
 
-@lru_cache(maxsize=4_096)
 def document_facet(kind: str, name: str) -> Facet:
     """The facet of a business transaction, its type and name with prefixes expanded; `kind` is "" where it has none."""
+    is_short = len(kind) + len(name) <= TEXT_CHARACTERS
+    return _remembered_document(kind, name) if is_short else _document(kind, name)
+
+
+def _document(kind: str, name: str) -> Facet:
     try:
         key = document(TRANSACTION_TYPE_NAMES.get(kind, ""), name).text
     except FormError:
@@ -368,9 +353,9 @@ def document_facet(kind: str, name: str) -> Facet:
     return f"bizTransaction_{TRANSACTION_TYPE.bare(kind)}", key
 
 
-def _remembering(memo: Any, text: str) -> Any:
-    """What a memo remembers, or for a long text what it stands for: an event may have one of a million characters."""
-    return memo if len(text) <= TEXT_CHARACTERS else memo.__wrapped__
+# Remembered is what prefixes were expanded to, never the prefixes: each may be under a context of its own, of tens of thousands
+# of bytes. Nor is a long text: an event or a query may have one of a million characters.
+_remembered_document: Final = lru_cache(maxsize=4_096)(_document)
 
 
 def bare_type(name: str) -> str:

@@ -32,8 +32,7 @@ def test_no_context_is_kept_for_the_words_said_under_it() -> None:
 
 
 def test_no_long_text_is_remembered() -> None:
-    for memo in (facets._word_key, facets._place_key, facets.document_facet):
-        memo.cache_clear()
+    facets._remembered_document.cache_clear()
     long = "urn:x:" + "a" * 100_000
     event = {
         "type": "ObjectEvent",
@@ -42,5 +41,4 @@ def test_no_long_text_is_remembered() -> None:
         "bizTransactionList": [{"type": long, "bizTransaction": "urn:x:1"}, {"bizTransaction": long}],
     }
     assert len(derive(json.dumps(event).encode(), None).facets) == 5
-    for memo in (facets._word_key, facets._place_key, facets.document_facet):
-        assert memo.cache_info().currsize == 0
+    assert facets._remembered_document.cache_info().currsize == 0
