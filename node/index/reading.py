@@ -14,11 +14,11 @@ from ledger.base.encoding import decode_known, encode
 from ledger.base.errors import FormError
 from ledger.base.hashing import HASH_BYTES
 from ledger.base.keys import key_id
-from ledger.chain.transaction import Header, Item, Kind
+from ledger.chain.transaction import Header, Item, Kind, is_open
 from ledger.state.erasure import tombstone_from_wire
 from ledger.trade.identifiers import Kind as IdentifierKind
 from ledger.trade.identifiers import canonical
-from ledger.trade.statement import Action, Flag, Openness, Quantity, Role, Statement, Subject
+from ledger.trade.statement import Action, Flag, Quantity, Role, Statement, Subject
 from ledger.trade.vocabulary import Disposition, Step
 from node.index.facets import Derived, Facet, derive
 from node.index.units import measured
@@ -174,8 +174,7 @@ def read_item(
 ) -> EventRow:
     """The row of one item; `wire` is its decoded array."""
     item = known_item(wire)
-    is_open = item.statement.openness == Openness.OPEN
-    state = State.SHOWN if body is not None else State.MISSING if is_open else State.RESTRICTED
+    state = State.SHOWN if body is not None else State.MISSING if is_open(item) else State.RESTRICTED
     derived = facets_of(item, body)
     return EventRow(
         item.event_hash,
