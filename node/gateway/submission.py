@@ -2,8 +2,9 @@
 
 A body is canonical msgpack: [[transaction, [payload | nil for each item]], ...], payload = [salt, context | nil, event].
 Header, network and signature of every transaction are checked before the validator hears of any; a body with one bad
-transaction is refused as a whole. What items hold is the validator's to judge, once, and said in the transaction's place. So sending it again when mended is safe: a transaction is known by its id, and what is
-final already is answered with its receipts.
+transaction is refused as a whole. So sending it again when mended is safe: a transaction is known by its id, and what is
+final already is answered with its receipts. What items hold is the validator's to judge, once, and said in the
+transaction's place.
 """
 
 from __future__ import annotations

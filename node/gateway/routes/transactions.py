@@ -11,6 +11,7 @@ from ledger.base.errors import Code, CustodyError, UnavailableError
 from node.gateway import examples
 from node.gateway.answers import MSGPACK, json_answer
 from node.gateway.contract import SECURED, answer, merged, problems
+from node.gateway.problems import RETRY_AFTER_S
 from node.gateway.rendering import transaction_json
 from node.gateway.service import Gateway, away, persistently
 from node.gateway.submission import check_media_type, parse_submissions
@@ -122,7 +123,7 @@ async def _submit(
 
 def _submitted(gateway: Gateway, statuses: tuple[TransactionStatus, ...]) -> Response:
     if all(status.code == Code.OVERLOADED for status in statuses):
-        raise BusyError(statuses[0].message, max(status.retry_after_s or 1 for status in statuses))
+        raise BusyError(statuses[0].message, max(status.retry_after_s or RETRY_AFTER_S for status in statuses))
     shown = [transaction_json(status) for status in statuses]
     for one in shown:
         gateway.metrics.transactions.labels(one["status"]).inc()
