@@ -123,7 +123,9 @@ async def _submit(
 
 def _submitted(gateway: Gateway, statuses: tuple[TransactionStatus, ...]) -> Response:
     if all(status.code == Code.OVERLOADED for status in statuses):
-        raise BusyError(statuses[0].message, max(status.retry_after_s or RETRY_AFTER_S for status in statuses))
+        raise BusyError(
+            statuses[0].message, max(status.retry_after_s or RETRY_AFTER_S for status in statuses)
+        )
     shown = [transaction_json(status) for status in statuses]
     for one in shown:
         gateway.metrics.transactions.labels(one["status"]).inc()

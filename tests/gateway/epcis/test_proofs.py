@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,14 @@ import pytest
 from sqlalchemy import delete
 
 from ledger.base.limits import ASIDES_PER_ORGANISATION
+from ledger.epcis.spelling import EpcFormat
+from ledger.epcis.vocabulary import CbvFormat
 from ledger.proof.anchor import anchor_from_genesis
 from ledger.proof.verify import Findings, verify
 from ledger.trade.record import SubjectKey
 from ledger.trade.statement import Action
+from node.gateway.epcis.subscriptions.feed import Heading
+from node.gateway.epcis.subscriptions.source import IndexSource
 from node.index.index import Index, IndexedEvent
 from node.index.tables import events as event_table
 from tests.gateway.epcis.told import BUNDLE, Told, check_exception, derived, event, events_in, quoted, tell
@@ -154,6 +159,32 @@ def test_an_answer_claims_no_block_whose_events_it_lacks(
         response = await told.http.get("/events/urn:uuid:1")
         assert response.headers["custody-height"] == "2"
         assert len(response.json()["epcisBody"]["queryResults"]["resultsBody"]["eventList"]) == 2
+
+    tell(tmp_path, act)
+
+
+def test_a_delivery_claims_no_block_whose_corrections_it_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def act(told: Told) -> None:
+        await told.record(event(1, eventID="urn:uuid:1"))
+        index, loop, before = told.epcis.index, asyncio.get_running_loop(), Index.corrections
+
+        def and_another_comes(index: Index, about: Sequence[IndexedEvent]) -> Any:
+            found = before(index, about)
+            monkeypatch.setattr(Index, "corrections", before)
+            said = {"declarationTime": "2023-11-14T11:00:00Z", "reason": "did_not_occur"}
+            later = told.record(event(1, eventID="urn:uuid:1", errorDeclaration=said))
+            asyncio.run_coroutine_threadsafe(later, loop).result(30)
+            return found
+
+        monkeypatch.setattr(Index, "corrections", and_another_comes)
+        source = IndexSource(index, told.epcis.queries, told.epcis.reader.grants)
+        heading = Heading("one", 1, 0, 1, EpcFormat.AS_WRITTEN, CbvFormat.AS_WRITTEN)
+        body = json.loads(await source.document("all", index.by_event_id("urn:uuid:1"), heading))
+        source.close()
+        assert index.position().height == 2
+        assert body["ledger:height"] == 1
 
     tell(tmp_path, act)
 

@@ -113,7 +113,9 @@ class IndexSource:
         wish: Wish,
         respell: Respell,
     ) -> bytes:
-        content = shown(events, self._index.corrections(events), self._index.position(), respell)
+        # First, as wherever an answer claims a block: what is read after it may be of a later one.
+        position = self._index.position()
+        content = shown(events, self._index.corrections(events), position, respell)
         delivery = {"number": heading.number, "after": heading.after, "position": heading.until}
         content = content._replace(checkpoint=content.checkpoint | {f"{content.start}delivery": delivery})
         return document_body(content, wish, name=query_name, subscription_id=heading.subscription_id)
