@@ -5,7 +5,7 @@ that the block is pruned. A node that joined from a snapshot begins with heads o
 
 A block is four opaque byte strings: header, outcome, certificate (empty where only a descendant was certified) and body.
 Blocks are appended in order of height without a gap. Appending does not sync: until a block is durable here, its parts
-are durable in the pending store and the vote log, which may let go of it only below `synced_height`. The same holds for
+are in the pending store and the vote log, which may let go of it only below `synced_height`. The same holds for
 the state: it may be written only up to `synced_height`, so that it never runs ahead of what it is redone from.
 """
 

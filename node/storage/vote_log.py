@@ -2,8 +2,9 @@
 
 Losing this log means voting twice. So:
 
-- a record is appended and `sync`ed before the message it speaks of leaves; all records of one turn share one sync;
-- a torn last record is cut, since its message never left; any other bad record refuses the start, as does chain data
+- a vote or proposal is appended and `sync`ed, with all before it, before it leaves; all records of one turn share one
+  sync, and what others signed waits for the next one (ADR 11);
+- a torn last record is cut, since no vote or proposal in it ever left; any other bad record refuses the start, as does chain data
   without a log: then the key is spent, and the validator needs a new one;
 - one process at a time may hold the log, by a lock on its folder;
 - `replace` puts one record in the place of all before it, so it happens wholly or not at all.
@@ -92,13 +93,13 @@ class VoteLog:
         return self._log.cut_bytes
 
     def append(self, record: bytes) -> None:
-        """Add a record; what it speaks of may leave only after `sync` returned."""
+        """Add a record; a vote or proposal may leave only after `sync` returned."""
         self._log.append(_ONE + record)
         self._records.append(record)
         self._since_replaced += len(record) + 1
 
     def sync(self) -> None:
-        """Make every appended record durable: once a turn, before anything is sent."""
+        """Make every appended record durable: once a turn, before a vote or proposal is sent."""
         self._log.sync()
 
     def replace(self, records: Iterable[bytes]) -> None:
