@@ -42,9 +42,10 @@ from node.validator.mempool import Mempool
 from node.validator.past import incomplete, read_progress
 from node.validator.proving import Prover
 
-HISTORY_BYTES: Final = 32_000_000
+HISTORY_BYTES: Final = 8_000_000
+"""Of items in one answer, which has room for one of any size; the rest is asked for from the next position on."""
 PAYLOADS_BYTES: Final = 8_000_000
-"""Of items in one answer; the rest is asked for from the next position on."""
+"""Of events in one answer; the rest is asked for again."""
 REQUESTS: Final = 4_096
 ARRIVED_BYTES: Final = 64_000_000
 """Of requests that wait to be checked; beyond it they are refused unread."""

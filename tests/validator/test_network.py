@@ -89,6 +89,22 @@ def test_more_bytes_than_one_answer_holds_come_in_several(
     with_network(tmp_path, scenario)
 
 
+def test_a_history_of_more_bytes_than_one_answer_holds_comes_in_several(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(network: Network) -> None:
+        client = network.clients["maker"]
+        await client.submit((network.author("maker").submission((1,)),))
+        await client.submit((network.author("maker").submission((1,), is_first=False),))
+        whole = await client.history(item(1))
+        assert len(whole) == 2
+        monkeypatch.setattr("node.validator.service.HISTORY_BYTES", len(whole[0].item or b""))
+        assert await client.history(item(1)) == whole[:1]
+        assert await client.history(item(1), first=2) == whole[1:]
+
+    with_network(tmp_path, scenario)
+
+
 def test_the_same_transaction_again_is_answered_with_what_became_of_it(tmp_path: Path) -> None:
     async def scenario(network: Network) -> None:
         submission = network.author().submission((1,))
