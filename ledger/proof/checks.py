@@ -1,4 +1,4 @@
-"""The checks of a verdict, each one line with what it rests on (DESIGN §7; PROOF.md §7.2)."""
+"""The checks of a verdict, each one line with what it rests on (DESIGN §7; PROOF.md §7)."""
 
 from __future__ import annotations
 

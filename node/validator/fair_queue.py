@@ -1,4 +1,4 @@
-"""What waits to be put into batches: whose turn it is, and how much anybody may have waiting (PERFORMANCE.md, Overload).
+"""What waits to be put into batches: whose turn it is, and how much anybody may have waiting (WIRE_LOCAL.md §3).
 
 By organisation: each has a lane of its own, in the order of handing in, and lanes are served by deficit round robin
 (Shreedhar and Varghese, 1995): in a round each gets the same work done, however many or large the transactions of the others

@@ -262,7 +262,7 @@ MUTANTS: Final = (
     Mutant(
         "any-ruling-confirms",
         "A ruling on something else confirms an open taking in the verdict.",
-        "CUSTODY_RULES row 27; PROOF §7.2",
+        "CUSTODY_RULES row 27; PROOF §7",
         "ledger/proof/checks.py",
         "        and step.opened.statement.cites == taking.opened.event_hash\n",
         "",

@@ -1,4 +1,4 @@
-"""WIRE_LOCAL.md, WIRE_TRANSPORT.md and STORAGE.md say what the code does, where they say it in numbers."""
+"""WIRE_LOCAL.md, WIRE_TRANSPORT.md, STORAGE.md and API.md say what the validator does, where they say it in numbers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ledger.base import limits
 from node.local import protocol
 from node.storage import lmdb_backend
 from node.transport import local_service
-from node.validator import fair_queue, mempool, rows, service, tables
+from node.validator import drain, fair_queue, mempool, rows, service, tables
 from tests.conftest import PROJECT_ROOT
 
 SPEC = PROJECT_ROOT / "ledger" / "spec"
@@ -41,6 +41,7 @@ def test_what_gateway_and_validator_say_to_each_other() -> None:
     ]
     assert missing("WIRE_LOCAL.md", said) == []
     assert mempool.UNDER_WAY_MS == 1_000
+    assert missing("API.md", [f"has room again, about: 1 to {drain.LONGEST_S},"]) == []
     assert least > fair_queue.QUANTUM
     operations = [f"| {number} | {kind.__name__} `[" for kind, number in protocol._OPERATIONS.items()]
     assert missing("WIRE_LOCAL.md", operations) == []
