@@ -13,16 +13,15 @@ import asyncio
 import contextlib
 import json
 import shutil
-import sys
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from ledger.base.errors import CustodyError
 from node.local.client import LocalClient
 from node.local.protocol import NodeStatus
+from tests.bench.command import Say, speaker, work_folder
 from tests.bench.load import Author, Ingress, closed_loop
 from tests.bench.processes import Validators
 
@@ -32,10 +31,8 @@ _CHUNK: Final = 100  # transactions made and signed at a time
 _LOST: Final = ("chain", "votes", "payload", "state", "snapshots")
 _MILLION: Final = 1_000_000
 
-Say = Callable[[str], None]
 
-
-def main(arguments: list[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Measure and say; 0 unless something is broken."""
     parser = argparse.ArgumentParser(prog="./scripts/bench catchup", description=__doc__.split("\n\n")[0])
     parser.add_argument("--json", action="store_true", help="one object, nothing else")
@@ -46,15 +43,10 @@ def main(arguments: list[str]) -> int:
         "--outstanding", type=int, default=8, help="transactions under way at each validator (8)"
     )
     options = parser.parse_args(arguments)
-    root = Path(tempfile.mkdtemp(prefix="custody-catchup-"))
-    say: Say = (lambda _: None) if options.json else (lambda text: print(text, flush=True))
-    try:
-        found = asyncio.run(_measure(root, options, say))
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
+    with work_folder("catchup") as root:
+        found = asyncio.run(_measure(root, options, speaker(is_silent=options.json)))
     if options.json:
-        json.dump(found, sys.stdout)
-        print()
+        print(json.dumps(found))
     return 0
 
 
@@ -219,7 +211,3 @@ def _memory(process: int) -> int:
     except OSError:
         return 0
     return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

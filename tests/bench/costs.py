@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import socket
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +29,7 @@ from node.validator.clock import Clock
 from node.validator.frames import BATCH_FRAME, CONSENSUS_FRAME, KINDS
 from node.validator.housekeeping import BATCH
 from node.validator.mempool import Mempool
+from tests.bench.command import work_folder
 from tests.bench.load import Author
 from tests.bench.replica import Ran, Replica
 
@@ -77,21 +76,18 @@ class Costs:
 def measure() -> Costs:
     """Takes about ten seconds of processor time."""
     collect_rarely()  # as a validator does
-    root = Path(tempfile.mkdtemp(prefix="custody-costs-"))
-    try:
+    with work_folder("costs") as root:
         create_network(root / "network", state_depth=_DEPTH)
         with Replica(root / "network" / "maker") as replica:
-            folder = root / "network" / "maker"
-            own, peer, size = _taking_in(replica, folder)
-            before = _disk(folder)
+            maker = root / "network" / "maker"
+            own, peer, size = _taking_in(replica, maker)
+            before = _disk(maker)
             execute, events = _executing(replica)
-        disk = (_disk(folder) - before) / events + _PAYLOAD_BYTES
-        verify, sign, message, client = _primitives()
-        frame, kilobyte = _frames()
+        disk = (_disk(maker) - before) / events + _PAYLOAD_BYTES
         sync = _sync(root)
-        return Costs(verify, sign, own, peer, execute, frame, kilobyte, message, sync, client, size, disk)
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
+    verify, sign, message, client = _primitives()
+    frame, kilobyte = _frames()
+    return Costs(verify, sign, own, peer, execute, frame, kilobyte, message, sync, client, size, disk)
 
 
 def _least(work: Callable[[], object], times: int = 1) -> float:

@@ -11,11 +11,9 @@ import argparse
 import asyncio
 import json
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -27,6 +25,7 @@ import httpx
 from ledger.epcis.document import Form, read_document
 from ledger.epcis.event_hash import Mode, event_hashes
 from node.init import GATEWAY_PORTS
+from tests.bench.command import Say, speaker, work_folder
 from tests.bench.indexing import measure
 from tests.bench.load import event_of
 from tests.bench.processes import Validators, ended, started
@@ -42,7 +41,7 @@ _FIRST_PACED: Final = 50_000_000
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Measure and say; 0 unless something is broken."""
     parser = argparse.ArgumentParser(prog="./scripts/bench epcis", description=__doc__.split("\n\n", 1)[0])
     parser.add_argument("--json", action="store_true", help="one object, nothing else")
@@ -56,21 +55,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--indexed", type=int, default=1_000_000, help="events that are then queried (1000000); 0: not"
     )
     options = parser.parse_args(arguments)
-    say = (lambda _: None) if options.json else (lambda text: print(text, flush=True))
+    say = speaker(is_silent=options.json)
     hashing = _hashing(say)
-    root = Path(tempfile.mkdtemp(prefix="custody-bench-"))
-    try:
+    with work_folder("epcis") as root:
         found = asyncio.run(_measure(root, options, say))
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
     found["event_hash"] = hashing
     if options.json:
-        json.dump(found, sys.stdout)
-        print()
+        print(json.dumps(found))
     return 0
 
 
-def _hashing(say: Any) -> dict[str, Any]:
+def _hashing(say: Say) -> dict[str, Any]:
     """Processor time of the CBV event hash, of events whose items were never seen before."""
     found = {}
     for number, mode in enumerate(Mode):
@@ -118,7 +113,7 @@ def _cpu_s(process: subprocess.Popen[bytes]) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-async def _measure(root: Path, options: argparse.Namespace, say: Any) -> dict[str, Any]:
+async def _measure(root: Path, options: argparse.Namespace, say: Say) -> dict[str, Any]:
     found: dict[str, Any] = {"cores": os.cpu_count()}
     async with Validators(root, state_depth=18, gateways=True) as network:
         gateway = Gateway(network)
@@ -144,7 +139,7 @@ def document(first: int, count: int = _EVENTS) -> bytes:
 
 
 async def _capture(
-    network: Validators, gateway: Gateway, client: Client, options: argparse.Namespace, say: Any
+    network: Validators, gateway: Gateway, client: Client, options: argparse.Namespace, say: Say
 ) -> dict[str, Any]:
     documents = [document(_EVENTS * number) for number in range(options.documents)]
     left = iter(documents)
@@ -208,7 +203,7 @@ class Client:
 
 
 async def _lag(
-    network: Validators, gateway: Gateway, client: Client, options: argparse.Namespace, say: Any
+    network: Validators, gateway: Gateway, client: Client, options: argparse.Namespace, say: Say
 ) -> dict[str, Any]:
     count = options.rate // 10
     final: dict[int, float] = {}
@@ -264,7 +259,3 @@ async def _watch_index(path: Path, shown: dict[int, float]) -> None:
             await asyncio.sleep(0.01)
     finally:
         connection.close()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 from ledger.trade import record
 from ledger.trade.record import SubjectKey
 from node.init import create_network
+from tests.bench.command import work_folder
 from tests.bench.load import serial
 from tests.bench.replica import TRANSACTIONS, Ran, Replica
 
@@ -51,8 +49,7 @@ def bucket(seconds: float, depth: int) -> dict[str, Any]:
 
     In whole blocks, and in blocks of one event each: then nothing else shares what it costs to hash the bucket.
     """
-    root = Path(tempfile.mkdtemp(prefix="custody-bucket-"))
-    try:
+    with work_folder("bucket") as root:
         create_network(root / "network", state_depth=depth)
         with _as_if_ground(), Replica(root / "network" / "maker") as replica:
             made = Ran()
@@ -62,17 +59,15 @@ def bucket(seconds: float, depth: int) -> dict[str, Any]:
             kept = range(_FIRST, _FIRST + made.events - made.refused)
             costs = [_cost(replica, numbers, seconds / 4) for numbers in (anywhere, kept)]
             alone = [_cost_alone(replica, numbers, seconds / 4) for numbers in (anywhere, kept)]
-        return {
-            "ground": made.events,
-            "taken_in": made.events - made.refused,
-            "us_per_event_making": round(1e6 * made.cpu_seconds / made.events, 1),
-            "us_per_event_anywhere": costs[0],
-            "us_per_event_in_one_bucket": costs[1],
-            "us_per_block_of_one_anywhere": alone[0],
-            "us_per_block_of_one_in_one_bucket": alone[1],
-        }
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
+    return {
+        "ground": made.events,
+        "taken_in": made.events - made.refused,
+        "us_per_event_making": round(1e6 * made.cpu_seconds / made.events, 1),
+        "us_per_event_anywhere": costs[0],
+        "us_per_event_in_one_bucket": costs[1],
+        "us_per_block_of_one_anywhere": alone[0],
+        "us_per_block_of_one_in_one_bucket": alone[1],
+    }
 
 
 def _cost(replica: Replica, numbers: range, seconds: float) -> float:

@@ -12,9 +12,7 @@ import argparse
 import asyncio
 import json
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +20,7 @@ from typing import Any, Final
 
 from node.init import DEMONSTRATION, OrganisationPlan, party
 from tests.bench import estimate
+from tests.bench.command import Say, speaker, work_folder
 from tests.bench.costs import EVENTS, Costs, measure
 from tests.bench.load import Author, Ingress, closed_loop
 from tests.bench.machine import cpu_seconds
@@ -55,7 +54,7 @@ WORLD: Final = Links("the world, 100-150 ms, 200 Mbit/s", _over_the_world, 2e8, 
 HERE: Final = Links("this machine", _evenly(30.0), 1e10, 150)
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Measure and say; 0 unless something is broken."""
     parser = argparse.ArgumentParser(prog="./scripts/bench network", description=str(__doc__).split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes")
@@ -64,32 +63,23 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=PROJECT / "bench-output", help="bench-output")
     parser.add_argument("--write", type=Path, help="put the tables into this document, between its marks")
     parser.add_argument("--json", action="store_true", help="the result on standard output, nothing else")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     options.seconds = options.seconds or (3.0 if options.quick else 30.0)
-    found = _measure(options, _silent if options.json else _say)
+    say = speaker(is_silent=options.json)
+    found = _measure(options, say)
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "network.json").write_text(json.dumps(found, indent=1))
     (options.output / "network.md").write_text(_markdown(found))
     if options.write:
         write_figures(options.write, _markdown(found), BEGIN_NETWORK)
     missing = _plots(options.output, found["modelled"])
+    say(missing or f"written: {options.output}/network.json, .md, .png")
     if options.json:
-        json.dump(found, sys.stdout)
-        print()
-    else:
-        _say(missing or f"written: {options.output}/network.json, .md, .png")
+        print(json.dumps(found))
     return 0
 
 
-def _say(text: str) -> None:
-    print(text, flush=True)
-
-
-def _silent(_text: str) -> None:
-    pass
-
-
-def _measure(options: argparse.Namespace, say: Callable[[str], None]) -> dict[str, Any]:
+def _measure(options: argparse.Namespace, say: Say) -> dict[str, Any]:
     costs = measure()
     step_us = _step_us(costs)
     say(f"costs in µs: {_rounded(asdict(costs))}, a step {step_us:.1f}")
@@ -182,11 +172,8 @@ def _plans(count: int) -> Sequence[OrganisationPlan]:
 
 def _compared(count: int, costs: Costs, step_us: float, seconds: float) -> dict[str, Any]:
     """Real validators, all on this machine, and the model of just that."""
-    root = Path(tempfile.mkdtemp(prefix="custody-network-"))
-    try:
+    with work_folder("network") as root:
         measured = asyncio.run(_real(root, count, seconds))
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
     model = Model(count, HERE, costs, cores=os.cpu_count(), step_us=step_us)
     figures = model.closed_loop(_REAL_OUTSTANDING, 5.0, 10.0)
     return {
@@ -290,7 +277,3 @@ def _plots(folder: Path, modelled: list[dict[str, Any]]) -> str | None:
         "events/s",
         series(lambda one: float(one["best"]["events_per_second"])),
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

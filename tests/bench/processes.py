@@ -26,6 +26,15 @@ _BASES: Final = 50
 PROJECT: Final = Path(__file__).resolve().parents[2]
 
 
+def _end_with_parent() -> None:
+    """Ask Linux for a signal when the process that started this one is gone."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+WITH_PARENT: Final = _end_with_parent if sys.platform == "linux" else None
+"""To be called in a process that is not to outlive the one that starts it (`preexec_fn`)."""
+
+
 def free_port_base(count: int = 4, *, gateways: bool = False) -> int:
     """A base from which `count` ports are free now, and with `gateways` those of their gateways too.
 
@@ -60,13 +69,8 @@ def started(command: Sequence[str | Path], log: Path) -> subprocess.Popen[bytes]
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one thread starts them
+            preexec_fn=WITH_PARENT,  # noqa: PLW1509 - one thread starts them
         )
-
-
-def _end_with_parent() -> None:
-    """Ask Linux for a signal when the process that started this one is gone."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def ended(processes: Iterable[subprocess.Popen[bytes]]) -> None:

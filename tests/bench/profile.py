@@ -12,12 +12,12 @@ import asyncio
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from tests.bench.command import work_folder
 from tests.bench.load import BATCH, Measured, closed_loop
 from tests.bench.ours import Ours
 from tests.bench.processes import PROJECT
@@ -43,7 +43,7 @@ class Profile(NamedTuple):
     """Of the project's functions and all that they call."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Measure and say; 1 where there is no py-spy."""
     parser = argparse.ArgumentParser(prog="./scripts/bench profile", description=str(__doc__).split("\n")[0])
     parser.add_argument("--seconds", type=int, default=20, help="how long it is sampled (20)")
@@ -53,11 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if spy is None:
         print("bench: py-spy is not installed (pip install '.[bench]')")
         return 1
-    root = Path(tempfile.mkdtemp(prefix="custody-profile-"))
-    try:
+    with work_folder("profile") as root:
         measured, raw = asyncio.run(_sampled(spy, root, options.seconds))
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
     text = markdown(fold(raw.splitlines()), measured.per_second)
     print(text)
     if options.write:
@@ -129,7 +126,3 @@ def markdown(profile: Profile, per_second: float) -> str:
         lines += [f"| `{name}` | {share:.1%} |" for name, share in shares]
         lines.append("")
     return "\n".join(lines).rstrip()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -14,21 +14,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import signal
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from node.cli import collect_rarely
 from tests.bench import comet
+from tests.bench.command import speaker
 from tests.bench.processes import PROJECT
 from tests.bench.report import figures, markdown, other_rows, plots, write_figures
 from tests.bench.rows import judged
-from tests.bench.runs import FULL, PIECES, QUICK, Kept, Say, measure
+from tests.bench.runs import FULL, PIECES, QUICK, Kept, measure
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Measure and say; 0 unless something is broken."""
     parser = argparse.ArgumentParser(
         prog="./scripts/bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -46,8 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := sorted(set(wanted) - set(PIECES)):
         parser.error(f"expected rows of {','.join(PIECES)}, got {','.join(unknown)}")
     count = (1 if options.quick else 3) if options.runs is None else options.runs
-    say: Say = (lambda _: None) if options.json else (lambda text: print(text, flush=True))
-    signal.signal(signal.SIGTERM, _leave)
+    say = speaker(is_silent=options.json)
     collect_rarely()
     kept = Kept(options.output, is_new=not options.add and count > 0)
     if count:
@@ -62,19 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.write:
         write_figures(options.write, figures(rows, kept))
     if options.json:
-        json.dump({"rows": [row.to_json() for row in rows], "conditions": kept.conditions}, sys.stdout)
-        print()
+        print(json.dumps({"rows": [row.to_json() for row in rows], "conditions": kept.conditions}))
     else:
         (options.output / "bench.md").write_text(markdown(rows) + "\n")
         say(markdown(rows))
         say(plots(options.output, kept.curves) or f"written: {options.output}")
     return 1 if kept.problems else 0
-
-
-def _leave(*_: object) -> NoReturn:
-    """Go by the way that ends what was started."""
-    raise SystemExit(143)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

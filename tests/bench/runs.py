@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import tempfile
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
 from tests.bench import comet, ours, peer
+from tests.bench.command import Say, work_folder
 from tests.bench.machine import conditions
 from tests.bench.rows import Run
 from tests.bench.throughput import Found, Length, Point
@@ -27,7 +25,6 @@ PIECE_S: Final = 400
 OURS, PEER = "ours", "peer"
 _FILE: Final = "bench.json"
 
-Say = Callable[[str], None]
 Network = TypeVar("Network")
 
 
@@ -70,7 +67,7 @@ async def measure(
     kept: Kept, wanted: Sequence[str], count: int, length: Length, program: Path | None, say: Say
 ) -> None:
     """Add `count` runs of the wanted pieces. Without a program the peer is left out."""
-    with _folder() as root:
+    with work_folder("bench") as root:
         settings = {".".join(name).lstrip("."): value for name, value in comet.TUNING.items()}
         kept.conditions = conditions(root) | {
             "runs": count,
@@ -82,7 +79,7 @@ async def measure(
         sides = (OURS, PEER) if len(kept.runs) % 2 else (PEER, OURS)
         for side in sides:
             say(f"run {number + 1} of {count}, {side}")
-            with _folder() as root:
+            with work_folder("bench") as root:
                 if side == OURS:
                     async with ours.Ours(root, length) as ledger:
                         await _pieces(kept, side, ledger, ours.PIECES, wanted, say)
@@ -116,13 +113,3 @@ async def _pieces(
             shown = ", ".join(f"{figure} {value:,.4g}" for figure, value in found.figures.items())
             say(f"  {name} ({time.perf_counter() - start:.0f} s): {shown}")
         kept.write()
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    """A folder of this run, gone afterwards."""
-    root = Path(tempfile.mkdtemp(prefix="custody-bench-"))
-    try:
-        yield root
-    finally:
-        shutil.rmtree(root, ignore_errors=True)

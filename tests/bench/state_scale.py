@@ -17,12 +17,10 @@ import argparse
 import asyncio
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -30,11 +28,12 @@ from typing import Any, Final
 from ledger.base.encoding import encode
 from node.cli import collect_rarely
 from node.init import create_network
+from tests.bench.command import Say, speaker, work_folder
 from tests.bench.filled import FIRST, fill, subject
 from tests.bench.ground import bucket
 from tests.bench.load import Author, Ingress, Measured, closed_loop
 from tests.bench.plots import draw
-from tests.bench.processes import PROJECT, Validators
+from tests.bench.processes import PROJECT, WITH_PARENT, Validators
 from tests.bench.replica import TRANSACTIONS, Ran, Replica
 from tests.bench.report import BEGIN_STATE, write_figures
 
@@ -54,7 +53,7 @@ _STRETCH: Final = 100
 _ROWS: Final = ("events_per_second", "events_per_cpu_second", "anonymous_mb", "start_s", "proof_bytes")
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Measure and say; 0 unless something is broken."""
     parser = argparse.ArgumentParser(prog="./scripts/bench state", description=str(__doc__).split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="small states, seconds instead of minutes")
@@ -65,22 +64,21 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="the result on standard output, nothing else")
     parser.add_argument("--write", type=Path, help="put the table into this document, between its marks")
     parser.add_argument("--replica", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     options.sizes = options.sizes or (QUICK if options.quick else FULL)
     options.seconds = options.seconds or (3.0 if options.quick else 60.0)
     if options.replica:
-        json.dump(_replica(options.replica, options.sizes[0], options.seconds), sys.stdout)
+        print(json.dumps(_replica(options.replica, options.sizes[0], options.seconds)))
         return 0
     found = _measure(options)
     if options.json:
-        json.dump(found, sys.stdout)
-        print()
+        print(json.dumps(found))
     return 0
 
 
 def _measure(options: argparse.Namespace) -> dict[str, Any]:
     """All sizes asked for, beside those measured before; what is written is whole after each."""
-    say = _silent if options.json else _say
+    say = speaker(is_silent=options.json)
     path: Path = options.output / "state.json"
     found: dict[str, Any] = json.loads(path.read_text()) if path.exists() and not options.quick else {}
     sizes: dict[str, Any] = found.get("sizes", {})
@@ -108,37 +106,24 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
-def _say(text: str) -> None:
-    print(text, flush=True)
-
-
-def _silent(_text: str) -> None:
-    pass
-
-
 # ---- one size
 
 
-def _of_size(count: int, options: argparse.Namespace, say: Callable[[str], None]) -> dict[str, Any]:
-    root = Path(tempfile.mkdtemp(prefix="custody-state-"))
-    try:
-        (root / "one").mkdir()
+def _of_size(count: int, options: argparse.Namespace, say: Say) -> dict[str, Any]:
+    with work_folder("state") as root:
         start = time.perf_counter()
-        fill(create_network(root / "one", state_depth=DEPTH), count, "maker")
+        fill(create_network(root, state_depth=DEPTH), count, "maker")
         say(f"{count:>10,} subjects put in place in {time.perf_counter() - start:.0f} s")
-        folder = root / "one" / "maker"
-        _forget(folder)
-        command = [sys.executable, "-m", "tests.bench.state_scale", "--replica", str(folder)]
+        _forget(root / "maker")
+        command = [sys.executable, "-m", "tests.bench", "state", "--replica", str(root / "maker")]
         command += ["--sizes", str(count), "--seconds", str(options.seconds)]
-        found: dict[str, Any] = json.loads(subprocess.check_output(command, cwd=PROJECT))
-        shutil.rmtree(root / "one")
-        if not options.alone and count * FOUR_BYTES < _free_bytes():
-            (root / "four").mkdir()
-            found["four"] = asyncio.run(_four(root / "four", count, options.seconds))
-            say(f"{count:>10,} subjects, four validators: {found['four']}")
-        return found
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
+        said = subprocess.check_output(command, cwd=PROJECT, preexec_fn=WITH_PARENT)
+        found: dict[str, Any] = json.loads(said)
+    if not options.alone and count * FOUR_BYTES < _free_bytes():
+        with work_folder("state") as root:
+            found["four"] = asyncio.run(_four(root, count, options.seconds))
+        say(f"{count:>10,} subjects, four validators: {found['four']}")
+    return found
 
 
 def _replica(folder: Path, count: int, seconds: float) -> dict[str, Any]:
@@ -353,7 +338,3 @@ def _plots(folder: Path, sizes: dict[str, Any]) -> str | None:
         log_x=True,
     )
     return missing
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -60,3 +60,37 @@ def test_processes_are_ended_even_those_that_do_not_listen(
 def test_free_ports_follow_each_other() -> None:
     ports = free_ports(8)
     assert list(ports) == list(range(ports[0], ports[0] + 8))
+
+
+def test_a_bench_that_is_terminated_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Told while the replica that it measures runs as a process of its own, in a folder of its own."""
+    (tmp_path / "work").mkdir()
+    command = [sys.executable, "-m", "tests.bench", "state", "--alone", "--sizes", "100", "--seconds", "600"]
+    bench = subprocess.Popen(
+        [*command, "--output", tmp_path / "output"],
+        cwd=PROJECT,
+        env={**os.environ, "TMPDIR": str(tmp_path / "work")},
+        stdout=subprocess.PIPE,
+    )
+    assert bench.stdout is not None
+    assert b"put in place" in bench.stdout.readline()
+    while not (replicas := _named(tmp_path / "work")):
+        assert bench.poll() is None
+        time.sleep(0.01)
+    bench.terminate()
+    bench.communicate()
+    assert bench.returncode == 128 + signal.SIGTERM
+    assert not any(_runs(each) for each in replicas)
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def _named(folder: Path) -> list[int]:
+    """Processes that a folder was named to."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(folder).encode() in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
