@@ -13,10 +13,10 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from tests.bench.http import Connection
-from tests.bench.processes import ended, free_ports, started
+from tests.bench.processes import Nodes, free_ports, started
 
 VERSION: Final = "0.38.26"
 _SOURCE: Final = f"github.com/cometbft/cometbft/cmd/cometbft@v{VERSION}"
@@ -81,15 +81,15 @@ def configured(text: str, settings: Mapping[tuple[str, str], str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-class Comet:
-    """The processes of one network; an async context manager."""
+class Comet(Nodes):
+    """Validators of CometBFT."""
 
     def __init__(self, root: Path, binary: Path, tuning: Mapping[tuple[str, str], str] = TUNING) -> None:
+        super().__init__()
         self.root = root
         self.names = tuple(f"node{number}" for number in range(_VALIDATORS))
         ports = free_ports(2 * _VALIDATORS)
         self.rpc_ports = ports[:_VALIDATORS]
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._binary = binary
         made: list[str | Path] = [
             binary,
@@ -125,27 +125,14 @@ class Comet:
             genesis["consensus_params"]["block"]["max_bytes"] = str(_BLOCK_BYTES)
             path.write_text(json.dumps(genesis))
 
-    async def __aenter__(self) -> Self:
-        try:
-            for name in self.names:
-                self.start(name)
-            for port in self.rpc_ports:
-                await self._wait_until_ready(port)
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.stop()
-
     def start(self, name: str) -> None:
         """Start one validator."""
         command: list[str | Path] = [self._binary, "start", "--home", self.root / name]
         self.processes[name] = started(command, self.root / f"{name}.log")
 
-    async def _wait_until_ready(self, port: int) -> None:
+    async def wait_until_ready(self, name: str) -> None:
         """Wait until a node has all its peers and the first block."""
+        port = self.rpc_ports[self.names.index(name)]
         while True:
             if any(process.poll() is not None for process in self.processes.values()):
                 raise SystemExit("bench: a node of CometBFT ended while it started; see its log")
@@ -161,12 +148,3 @@ class Comet:
             except (ConnectionError, KeyError):
                 pass
             await asyncio.sleep(_POLL_S)
-
-    def kill(self, name: str) -> None:
-        """End one validator at once, as a power cut would."""
-        self.processes[name].kill()
-        self.processes[name].wait()
-
-    def stop(self) -> None:
-        """End all, and wait for them."""
-        ended(self.processes.values())

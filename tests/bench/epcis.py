@@ -13,7 +13,6 @@ import json
 import os
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -24,11 +23,10 @@ import httpx
 
 from ledger.epcis.document import Form, read_document
 from ledger.epcis.event_hash import Mode, event_hashes
-from node.init import GATEWAY_PORTS
 from tests.bench.command import Say, speaker, work_folder
 from tests.bench.indexing import measure
 from tests.bench.load import event_of
-from tests.bench.processes import Validators, ended, started
+from tests.bench.processes import Validators, ended
 
 _AUTHOR: Final = "maker"
 _EVENTS: Final = 1_000
@@ -84,10 +82,8 @@ class Gateway:
 
     def __init__(self, network: Validators) -> None:
         self.folder = network.made.folders[_AUTHOR]
-        port = network.port_base + network.names.index(_AUTHOR) + GATEWAY_PORTS
-        self.address = f"http://127.0.0.1:{port}/epcis"
-        command = [sys.executable, "-m", "node.cli", "run", "--role", "gateway", "--folder", str(self.folder)]
-        self.process = started(command, network.root / "gateway.log")
+        self.address = f"http://127.0.0.1:{network.gateway_port(_AUTHOR)}/epcis"
+        self.process = network.start_gateway(_AUTHOR)
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[httpx.AsyncClient]:

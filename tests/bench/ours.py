@@ -21,7 +21,6 @@ from ledger.proof.anchor import anchor_from_genesis
 from ledger.proof.verify import verify
 from ledger.trade.record import Space, SubjectKey
 from node.config import GENESIS_FILE
-from node.init import GATEWAY_PORTS
 from node.local.client import LocalClient
 from node.local.protocol import Submission
 from tests.bench import pacing, proofs
@@ -30,7 +29,7 @@ from tests.bench.http import Connection
 from tests.bench.load import BATCH, Author, Hand, Ingress, Measured, closed_loop, event_of, serial
 from tests.bench.machine import disk_bytes
 from tests.bench.pacing import paced, quantiles
-from tests.bench.processes import Validators, ended, started
+from tests.bench.processes import Validators, ended
 from tests.bench.throughput import Found, Kind, Length, Site, throughput
 
 CONTAINER: Final = "urn:epc:id:bic:CSQU3054383"
@@ -102,9 +101,8 @@ class Ours:
     @asynccontextmanager
     async def gateway(self) -> AsyncIterator[tuple[GatewayClient, subprocess.Popen[bytes]]]:
         """One gateway while it is needed."""
-        port = self.network.port_base + self.network.names.index(_AUTHOR) + GATEWAY_PORTS
-        command = [sys.executable, "-m", "node.cli", "run", "--role", "gateway", "--folder"]
-        process = started([*command, self.folder], self.network.root / "gateway.log")
+        port = self.network.gateway_port(_AUTHOR)
+        process = self.network.start_gateway(_AUTHOR)
         client = GatewayClient(port)
         try:
             await _listens(port, process)

@@ -1,4 +1,4 @@
-"""Four validators as real processes, started and ended with nothing left behind."""
+"""Networks as real processes, started and ended with nothing left behind: four validators, or what else stands beside them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Generic, Self, TypeVar
 
 from ledger.base.errors import CustodyError
 from ledger.base.keys import Signer
@@ -23,6 +24,7 @@ _STOP_S: Final = 20
 _POLL_S: Final = 0.05
 _PR_SET_PDEATHSIG: Final = 1
 _BASES: Final = 50
+Part = TypeVar("Part")
 PROJECT: Final = Path(__file__).resolve().parents[2]
 
 
@@ -86,27 +88,26 @@ def ended(processes: Iterable[subprocess.Popen[bytes]]) -> None:
             process.wait()
 
 
-class Validators:
-    """The processes of one network; an async context manager."""
+class Running(ABC, Generic[Part]):
+    """The processes of one network, by part of it; an async context manager: all are ready within, none is left after it."""
 
-    def __init__(
-        self,
-        root: Path,
-        *,
-        state_depth: int,
-        gateways: bool = False,
-        more: int = 0,
-        plans: Sequence[OrganisationPlan] = DEMONSTRATION,
-    ) -> None:
-        """`gateways`: their ports have to be free too. `more`: ports beyond these, for nodes that are to come."""
-        self.root = root
-        self.port_base = free_port_base(len(plans) + more, gateways=gateways)
-        self.made: MadeNetwork = create_network(
-            root, plans, port_base=self.port_base, state_depth=state_depth
-        )
-        self.network = self.made.genesis.network
-        self.names = tuple(sorted(self.made.folders))
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+    names: tuple[str, ...]
+    """Of the nodes."""
+
+    def __init__(self) -> None:
+        self.processes: dict[Part, subprocess.Popen[bytes]] = {}
+
+    @abstractmethod
+    def start(self, name: str) -> None:
+        """Start one node."""
+
+    @abstractmethod
+    async def wait_until_ready(self, name: str) -> None:
+        """Wait until a node answers and is connected to all others."""
+
+    def stop(self) -> None:
+        """End all, and wait for them."""
+        ended(self.processes.values())
 
     async def __aenter__(self) -> Self:
         try:
@@ -122,10 +123,53 @@ class Validators:
     async def __aexit__(self, *_: object) -> None:
         self.stop()
 
+
+class Nodes(Running[str]):
+    """A network whose nodes are one process each."""
+
+    def kill(self, name: str) -> None:
+        """End one at once, as a power cut would."""
+        self.processes[name].kill()
+        self.processes[name].wait()
+
+
+class Validators(Nodes):
+    """Validators of this ledger."""
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        state_depth: int,
+        gateways: bool = False,
+        more: int = 0,
+        plans: Sequence[OrganisationPlan] = DEMONSTRATION,
+    ) -> None:
+        """`gateways`: their ports have to be free too. `more`: ports beyond these, for nodes that are to come."""
+        super().__init__()
+        self.root = root
+        self.port_base = free_port_base(len(plans) + more, gateways=gateways)
+        self.made: MadeNetwork = create_network(
+            root, plans, port_base=self.port_base, state_depth=state_depth
+        )
+        self.network = self.made.genesis.network
+        self.names = tuple(sorted(self.made.folders))
+
     def start(self, name: str) -> None:
         """Start one validator."""
-        command = [sys.executable, "-m", "node.cli", "run", "--role", "validator", "--folder"]
-        self.processes[name] = started([*command, self.made.folders[name]], self.root / f"{name}.log")
+        self.processes[name] = self._run(name, "validator", self.root / f"{name}.log")
+
+    def start_gateway(self, name: str) -> subprocess.Popen[bytes]:
+        """Start the gateway of one node; whoever does ends it."""
+        return self._run(name, "gateway", self.root / "gateway.log")
+
+    def gateway_port(self, name: str) -> int:
+        """Where it listens."""
+        return self.port_base + GATEWAY_PORTS + self.names.index(name)
+
+    def _run(self, name: str, role: str, log: Path) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "node.cli", "run", "--role", role, "--folder"]
+        return started([*command, self.made.folders[name]], log)
 
     async def wait_until_ready(self, name: str) -> None:
         """Wait until a validator answers and is connected to all others."""
@@ -152,12 +196,3 @@ class Validators:
     def key(self, name: str) -> Signer:
         """An organisation's signing key."""
         return Keystore(self.made.folders[name] / "keys").load("sign")
-
-    def kill(self, name: str) -> None:
-        """End one validator at once, as a power cut would."""
-        self.processes[name].kill()
-        self.processes[name].wait()
-
-    def stop(self) -> None:
-        """End all, and wait for them."""
-        ended(self.processes.values())

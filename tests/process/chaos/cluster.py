@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from client.gateway import AsyncGateway
 from client.protocol import Address, Policy
@@ -23,7 +23,7 @@ from node.init import DEMONSTRATION, GATEWAY_PORTS, MadeNetwork, create_network
 from node.local.client import LocalClient
 from node.local.protocol import NodeStatus
 from node.storage.keystore import Keystore
-from tests.bench.processes import PROJECT, free_port_base
+from tests.bench.processes import PROJECT, Running, free_port_base
 
 PARTS: Final = ("validator", "gateway")
 _STOP_S: Final = 20
@@ -38,10 +38,11 @@ def _surroundings() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
-class Cluster:
-    """The nodes of one network; an async context manager that starts all and stops all."""
+class Cluster(Running[tuple[str, str]]):
+    """The nodes of one network."""
 
     def __init__(self, root: Path) -> None:
+        super().__init__()
         self.root = root
         self.port_base = free_port_base(gateways=True)
         self.made: MadeNetwork = create_network(
@@ -52,31 +53,16 @@ class Cluster:
         self.folders: dict[str, Path] = dict(self.made.folders)
         self.environment: dict[str, Mapping[str, str]] = {name: {} for name in self.names}
         """Added to what a node's processes are started with."""
-        self._processes: dict[tuple[str, str], subprocess.Popen[bytes]] = {}
         self._paused: set[tuple[str, str]] = set()
 
     # ---- life
-
-    async def __aenter__(self) -> Self:
-        try:
-            for name in self.names:
-                self.start(name)
-            for name in self.names:
-                await self.wait_until_ready(name)
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.stop()
 
     def start(self, name: str, *parts: str) -> None:
         """Start parts of a node, all by default."""
         for part in parts or PARTS:
             command = [sys.executable, "-m", "node.cli", "run", "--role", part, "--with-parent", "--folder"]
             with self.log(name, part).open("ab") as log:
-                self._processes[name, part] = subprocess.Popen(
+                self.processes[name, part] = subprocess.Popen(
                     [*command, str(self.folders[name])],
                     cwd=PROJECT,
                     env={**_surroundings(), **self.environment[name]},
@@ -90,16 +76,8 @@ class Cluster:
         """End all, and wait for them."""
         for name in self.names:
             self.resume(name)
-        running = [one for one in self._processes.values() if one.poll() is None]
-        for process in running:
-            process.send_signal(signal.SIGTERM)
-        for process in running:
-            try:
-                process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        for process in self._processes.values():
+        super().stop()
+        for process in self.processes.values():
             if process.stdin is not None:
                 process.stdin.close()
 
@@ -108,36 +86,36 @@ class Cluster:
     def kill(self, name: str, *parts: str) -> None:
         """End parts of a node at once."""
         for part in parts or PARTS:
-            self._processes[name, part].kill()
+            self.processes[name, part].kill()
         for part in parts or PARTS:
             self._reap(name, part)
 
     def terminate(self, name: str, *parts: str) -> list[int]:
         """Ask parts of a node to end; their exit codes."""
         for part in parts or PARTS:
-            self._processes[name, part].terminate()
+            self.processes[name, part].terminate()
         return [self._reap(name, part) for part in parts or PARTS]
 
     async def ended(self, name: str, part: str) -> int:
         """Wait until a part ends by itself; its exit code."""
-        await asyncio.to_thread(self._processes[name, part].wait, _ENDING_S)
+        await asyncio.to_thread(self.processes[name, part].wait, _ENDING_S)
         return self._reap(name, part)
 
     def pause(self, name: str, *parts: str) -> None:
         """Stop parts of a node in the middle of whatever they do."""
         for part in parts or PARTS:
-            self._processes[name, part].send_signal(signal.SIGSTOP)
+            self.processes[name, part].send_signal(signal.SIGSTOP)
             self._paused.add((name, part))
 
     def resume(self, name: str) -> None:
         """Let a node go on."""
         for one in [one for one in self._paused if one[0] == name]:
             self._paused.discard(one)
-            if self._processes[one].poll() is None:
-                self._processes[one].send_signal(signal.SIGCONT)
+            if self.processes[one].poll() is None:
+                self.processes[one].send_signal(signal.SIGCONT)
 
     def _reap(self, name: str, part: str) -> int:
-        process = self._processes[name, part]
+        process = self.processes[name, part]
         try:
             code = process.wait(_STOP_S)
         except subprocess.TimeoutExpired:
@@ -152,11 +130,11 @@ class Cluster:
 
     def is_running(self, name: str, part: str) -> bool:
         """Whether a part runs (or is paused)."""
-        return self._processes[name, part].poll() is None
+        return self.processes[name, part].poll() is None
 
     def process(self, name: str, part: str) -> int:
         """A part's process id."""
-        return self._processes[name, part].pid
+        return self.processes[name, part].pid
 
     def cpu_ms(self, name: str, part: str) -> float:
         """What a part has used of a processor so far; 0 where the system does not say."""
@@ -176,7 +154,7 @@ class Cluster:
 
     def check_alive(self) -> None:
         """AssertionError with the end of its log where a part ended that nobody ended."""
-        for (name, part), process in self._processes.items():
+        for (name, part), process in self.processes.items():
             code = process.poll()
             if code is not None:
                 raise AssertionError(
