@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from ledger.base.errors import CustodyError
+from node.init import STATE_DEPTH
 from node.local.client import LocalClient
 from node.local.protocol import NodeStatus
 from tests.bench.command import Say, speaker, work_folder
 from tests.bench.load import Author, Ingress, closed_loop
+from tests.bench.machine import memory_bytes
 from tests.bench.processes import Validators
 
 LATE: Final = "customs"
@@ -38,7 +40,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="one object, nothing else")
     parser.add_argument("--events", type=int, default=30_000, help="events to catch up on (30000)")
     parser.add_argument("--batch", type=int, default=100, help="events a transaction (100)")
-    parser.add_argument("--depth", type=int, default=18, help="depth of the state tree (18)")
+    parser.add_argument(
+        "--depth", type=int, default=STATE_DEPTH, help=f"depth of the state tree ({STATE_DEPTH})"
+    )
     parser.add_argument(
         "--outstanding", type=int, default=8, help="transactions under way at each validator (8)"
     )
@@ -153,7 +157,7 @@ async def _come_back(network: Validators, events: int, say: Say) -> dict[str, An
         "events_per_second": round(per_second),
         "first_half_per_second": round(events / 2 / max(LOOK_S, middle - start)),
         "second_half_per_second": round(second_half),
-        "memory_bytes": _memory(network.processes[LATE].pid),
+        "memory_bytes": memory_bytes(network.processes[LATE].pid),
         "received_bytes_per_event": round(received / events),
         "million_seconds_extrapolated": round(_MILLION / second_half),
     }
@@ -186,7 +190,7 @@ async def _join(network: Validators, events: int, say: Say) -> dict[str, Any]:
         "takes_part_seconds": round(takes_part or 0.0, 1),
         "complete_seconds": round(complete, 1),
         "events_per_second": round(events / complete),
-        "memory_bytes": _memory(network.processes[LATE].pid),
+        "memory_bytes": memory_bytes(network.processes[LATE].pid),
     }
     said = (network.root / f"{LATE}.log").read_text()
     found["joined"] = "putting the snapshot in place" in said
@@ -202,12 +206,3 @@ def _received(metrics: bytes) -> float:
     name = "custody_bytes_in"
     lines = [line for line in metrics.decode().splitlines() if line.startswith(name)]
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
-
-
-def _memory(process: int) -> int:
-    """The most memory a process had, in bytes; 0 where the system does not say."""
-    try:
-        lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)

@@ -6,8 +6,6 @@ Each figure is the least of several tries, so that what else runs on the machine
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,25 +16,25 @@ from ledger.base.keys import SigningKey, is_signature
 from ledger.chain.votes import Vote, notarise
 from ledger.consensus.messages import decode_message, encode_message
 from node.cli import collect_rarely
-from node.init import create_network
+from node.init import STATE_DEPTH, create_network
 from node.local import protocol
 from node.local.protocol import Submission, WaitFor
 from node.storage.keystore import Keystore
 from node.transport.identity import Identity
 from node.transport.mesh import Mesh, Peer
+from node.validator import housekeeping
 from node.validator.batches import OpenEvent, check_frame, encode_frame
 from node.validator.clock import Clock
 from node.validator.frames import BATCH_FRAME, CONSENSUS_FRAME, KINDS
-from node.validator.housekeeping import BATCH
 from node.validator.mempool import Mempool
 from tests.bench.command import work_folder
-from tests.bench.load import Author
+from tests.bench.load import BATCH, Author
+from tests.bench.machine import disk_bytes, sync_seconds
+from tests.bench.processes import free_ports
 from tests.bench.replica import Ran, Replica
 
-EVENTS: Final = 100
 _TRIES: Final = 5
 _BLOCKS: Final = 30
-_DEPTH: Final = 18
 _FRAMES: Final = 400
 _ALL: Final = (1 << 40, 1 << 40)
 """No limit of what is under way: nothing that is taken in here is ever final."""
@@ -76,16 +74,17 @@ class Costs:
 def measure() -> Costs:
     """Takes about ten seconds of processor time."""
     collect_rarely()  # as a validator does
+    verify = _verifying()
     with work_folder("costs") as root:
-        create_network(root / "network", state_depth=_DEPTH)
+        create_network(root / "network", state_depth=STATE_DEPTH)
         with Replica(root / "network" / "maker") as replica:
             maker = root / "network" / "maker"
-            own, peer, size = _taking_in(replica, maker)
-            before = _disk(maker)
+            own, peer, size = _taking_in(replica, maker, verify)
+            before = disk_bytes(maker)
             execute, events = _executing(replica)
-        disk = (_disk(maker) - before) / events + _PAYLOAD_BYTES
-        sync = _sync(root)
-    verify, sign, message, client = _primitives()
+        disk = (disk_bytes(maker) - before) / events + _PAYLOAD_BYTES
+        sync = 1e6 * sync_seconds(root)
+    sign, message, client = _primitives()
     frame, kilobyte = _frames()
     return Costs(verify, sign, own, peer, execute, frame, kilobyte, message, sync, client, size, disk)
 
@@ -100,30 +99,30 @@ def _least(work: Callable[[], object], times: int = 1) -> float:
     return 1e6 * best / times
 
 
-def _primitives() -> tuple[float, float, float, float]:
+def _primitives() -> tuple[float, float, float]:
+    """A signature made, a vote decoded, and what a client spends on an event."""
     key = SigningKey.from_seed(bytes(32))
     vote = encode_message(Vote(notarise(0, 1, bytes(32)), 0, key.sign(bytes(32))))
     author = Author(key, "maker", bytes(32))
-    submission = author.submission(range(EVENTS))
+    submission = author.submission(range(BATCH))
     request = protocol.Submit((submission,), WaitFor.FINAL)
     return (
-        _verifying(),
         _least(lambda: [key.sign(bytes(32)) for _ in range(500)], 500),
         _least(lambda: [decode_message(vote) for _ in range(500)], 500),
-        _least(lambda: [protocol.encode_request(1, request) for _ in range(10)], 10 * EVENTS),
+        _least(lambda: [protocol.encode_request(1, request) for _ in range(10)], 10 * BATCH),
     )
 
 
-def _taking_in(replica: Replica, folder: Path) -> tuple[float, float, int]:
+def _taking_in(replica: Replica, folder: Path, verify: float) -> tuple[float, float, int]:
     """Of an event: handed in here, come from a peer, and the bytes of a frame of 100."""
     author = Author(Keystore(folder / "keys").load_plain("sign"), "maker", replica.network)
-    submissions = [author.submission(range(at, at + EVENTS)) for at in range(0, 20 * EVENTS * _TRIES, EVENTS)]
+    submissions = [author.submission(range(at, at + BATCH)) for at in range(0, 20 * BATCH * _TRIES, BATCH)]
     bodies = [protocol.encode_request(1, protocol.Submit((one,), WaitFor.FINAL)) for one in submissions]
     mempool = Mempool(replica.executor, Clock(0, 1), 0, 1, lambda *_: True, under_way=_ALL)
     frames: list[bytes] = []
 
     def store(digest: bytes, data: bytes, events: tuple[OpenEvent, ...]) -> None:
-        replica.stores.pending.put(BATCH, digest, data)
+        replica.stores.pending.put(housekeeping.BATCH, digest, data)
         for event, _ in events:
             replica.stores.payload.put(event)
 
@@ -143,9 +142,8 @@ def _taking_in(replica: Replica, folder: Path) -> tuple[float, float, int]:
             batch, events = check_frame(frame, replica.network)
             store(batch.digest, batch.data, events)
 
-    verify = _verifying()
-    own = _least(hand_in, 20 * EVENTS) - verify / EVENTS
-    peer = _least(come, 20 * EVENTS) - verify / EVENTS
+    own = _least(hand_in, 20 * BATCH) - verify / BATCH
+    peer = _least(come, 20 * BATCH) - verify / BATCH
     return own, peer, len(frames[0])
 
 
@@ -171,7 +169,7 @@ def _executing(replica: Replica) -> tuple[float, int]:
         for _ in range(_BLOCKS // 3):
             signed = [
                 replica.author.transaction(
-                    [next(numbers) for _ in range(EVENTS)], replica.now_ms, is_first=True
+                    [next(numbers) for _ in range(BATCH)], replica.now_ms, is_first=True
                 )
                 for _ in range(10)
             ]
@@ -179,10 +177,6 @@ def _executing(replica: Replica) -> tuple[float, int]:
         best = min(best, ran.cpu_seconds / ran.events)
         events += ran.events
     return 1e6 * best, events
-
-
-def _disk(folder: Path) -> int:
-    return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
 
 
 def _frames() -> tuple[float, float]:
@@ -194,7 +188,11 @@ def _frames() -> tuple[float, float]:
 async def _exchange(size: int) -> float:
     """Microseconds of both ends of a real connection for one frame."""
     keys = sorted((SigningKey.from_seed(bytes((at,)) * 32) for at in (1, 2)), key=lambda key: key.public_key)
-    peers = [Peer(key.public_key, "127.0.0.1", _free_port(), str(at)) for at, key in enumerate(keys)]
+    ports = free_ports(2)
+    peers = [
+        Peer(key.public_key, "127.0.0.1", port, str(at))
+        for at, (key, port) in enumerate(zip(keys, ports, strict=True))
+    ]
     came = 0
 
     def on_message(_peer: bytes, _kind: int, _body: bytes) -> None:
@@ -229,22 +227,3 @@ async def _exchange(size: int) -> float:
     finally:
         for mesh in meshes:
             await mesh.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _sync(folder: Path) -> float:
-    """The median, by the clock."""
-    descriptor = os.open(folder / "probe", os.O_RDWR | os.O_CREAT)
-    waits = []
-    for _ in range(100):
-        os.write(descriptor, bytes(2_000))
-        start = time.perf_counter()
-        os.fdatasync(descriptor)
-        waits.append(time.perf_counter() - start)
-    os.close(descriptor)
-    return 1e6 * sorted(waits)[len(waits) // 2]

@@ -12,7 +12,6 @@ import asyncio
 import json
 import os
 import sqlite3
-import subprocess
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -23,9 +22,11 @@ import httpx
 
 from ledger.epcis.document import Form, read_document
 from ledger.epcis.event_hash import Mode, event_hashes
+from node.init import STATE_DEPTH
 from tests.bench.command import Say, speaker, work_folder
 from tests.bench.indexing import measure
 from tests.bench.load import event_of
+from tests.bench.machine import cpu_seconds
 from tests.bench.processes import Validators, ended
 
 _AUTHOR: Final = "maker"
@@ -36,7 +37,6 @@ _HEAD: Final = (
 )
 _POLL_S: Final = 0.1
 _FIRST_PACED: Final = 50_000_000
-_TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -103,15 +103,9 @@ class Gateway:
         ended([self.process])
 
 
-def _cpu_s(process: subprocess.Popen[bytes]) -> float:
-    """Processor time a process has taken."""
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
-
-
 async def _measure(root: Path, options: argparse.Namespace, say: Say) -> dict[str, Any]:
     found: dict[str, Any] = {"cores": os.cpu_count()}
-    async with Validators(root, state_depth=18, gateways=True) as network:
+    async with Validators(root, state_depth=STATE_DEPTH, gateways=True) as network:
         gateway = Gateway(network)
         try:
             async with gateway.client() as http:
@@ -145,12 +139,13 @@ async def _capture(
         latencies.extend([await client.captured(one) for one in left])
 
     everybody = [gateway.process, *network.processes.values()]
-    before, began = [_cpu_s(process) for process in everybody], time.perf_counter()
+    before, began = [cpu_seconds(process.pid) for process in everybody], time.perf_counter()
     await asyncio.gather(*(work() for _ in range(options.connections)))
     seconds = time.perf_counter() - began
     events = _EVENTS * len(documents)
     own, *validators = (
-        1e6 * (_cpu_s(process) - earlier) / events for process, earlier in zip(everybody, before, strict=True)
+        1e6 * (cpu_seconds(process.pid) - earlier) / events
+        for process, earlier in zip(everybody, before, strict=True)
     )
     latencies.sort()
     say(

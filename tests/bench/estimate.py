@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from ledger.base.limits import BUCKET_ENTRIES, EXPIRY_AHEAD_MS
-from tests.bench.costs import EVENTS, Costs
+from tests.bench.costs import Costs
+from tests.bench.load import BATCH
 
 SCANS_PER_S: Final = 8_300
 PACKS: Final = 29e9
@@ -37,7 +38,7 @@ def table(costs: Costs) -> str:
 def _figures(costs: Costs) -> Iterator[tuple[str, str, str]]:
     rate, n = SCANS_PER_S, VALIDATORS
     events = rate * YEAR_S
-    wire = costs.batch_bytes / EVENTS
+    wire = costs.batch_bytes / BATCH
     yield (
         "events a year",
         f"{rate:,}/s × {YEAR_S:,} s",
@@ -51,10 +52,10 @@ def _figures(costs: Costs) -> Iterator[tuple[str, str, str]]:
         f"{rate:,}/s × ({execute:.0f} executing + {peers:.0f} of others + {own:.0f} own) µs",
         f"{busy:.2f} of the one core that a validator uses",
     )
-    batched, singly = (checks * costs.verify / 1e6 for checks in (rate / EVENTS, rate))
+    batched, singly = (checks * costs.verify / 1e6 for checks in (rate / BATCH, rate))
     yield (
         "checking authors' signatures",
-        f"{rate // EVENTS}/s in batches of {EVENTS}, {rate:,}/s singly, × {costs.verify:.0f} µs",
+        f"{rate // BATCH}/s in batches of {BATCH}, {rate:,}/s singly, × {costs.verify:.0f} µs",
         f"{batched:.3f} or {singly:.2f} of it",
     )
     inward = rate * wire * 8 / 1e6
@@ -83,11 +84,11 @@ def _figures(costs: Costs) -> Iterator[tuple[str, str, str]]:
         f"2^{DEPTH} × 4/3 × {_HASH_BYTES} B",
         f"{(_HASH_BYTES << DEPTH) * 4 / 3 / 1e6:.0f} MB",
     )
-    ids = rate / EVENTS * EXPIRY_AHEAD_MS / 1_000
+    ids = rate / BATCH * EXPIRY_AHEAD_MS / 1_000
     yield (
         "transactions remembered until they expire",
-        f"{rate // EVENTS}/s × {EXPIRY_AHEAD_MS // 1_000:,} s",
-        f"{ids / 1e3:.0f} thousand; {ids * EVENTS / 1e6:.0f} million if each event is signed singly",
+        f"{rate // BATCH}/s × {EXPIRY_AHEAD_MS // 1_000:,} s",
+        f"{ids / 1e3:.0f} thousand; {ids * BATCH / 1e6:.0f} million if each event is signed singly",
     )
     yield (
         "joining after a year",

@@ -11,12 +11,11 @@ from ledger.trade import record
 from ledger.trade.record import SubjectKey
 from node.init import create_network
 from tests.bench.command import work_folder
-from tests.bench.load import serial
+from tests.bench.load import BATCH, serial
 from tests.bench.replica import TRANSACTIONS, Ran, Replica
 
 GROUND: Final = 10_000
 _FIRST: Final = 5_000_000_000
-_EVENTS: Final = 100
 _PREFIX: Final = bytes(4)
 
 
@@ -88,7 +87,7 @@ def _cost_alone(replica: Replica, numbers: range, seconds: float) -> float:
 
 def _run(replica: Replica, numbers: range, ran: Ran, *, is_first: bool) -> None:
     """All numbers, in whole transactions, in blocks."""
-    whole = [numbers[at : at + _EVENTS] for at in range(0, len(numbers), _EVENTS)]
+    whole = [numbers[at : at + BATCH] for at in range(0, len(numbers), BATCH)]
     sign: Callable[..., bytes] = replica.author.transaction
     for at in range(0, len(whole), TRANSACTIONS):
         some = whole[at : at + TRANSACTIONS]

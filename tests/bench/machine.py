@@ -11,14 +11,19 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from ledger.base.keys import SigningKey, is_signature
 from tests.bench.processes import PROJECT
 
+PEAK: Final = "VmHWM"
+OWN: Final = "RssAnon"
+"""What a process cannot give back."""
+FILES: Final = "RssFile"
+"""Pages of files that the system keeps in memory for it."""
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _LIBRARIES: Final = ("msgpack", "pynacl", "lmdb", "uvloop")
 _CHECKS: Final = 2_000
@@ -27,18 +32,6 @@ _SYNCS: Final = 200
 _ROUNDS: Final = 3
 _HASHED_BYTES: Final = 150  # a record or a link, about
 _SYNCED_BYTES: Final = 2_000
-
-
-class Used(NamedTuple):
-    """What processes have taken so far."""
-
-    cpu_s: float
-    disk_bytes: int
-
-
-def used(processes: Sequence[subprocess.Popen[bytes]], folder: Path) -> Used:
-    """Processor time of processes that run, and what lies in a folder on disk."""
-    return Used(sum(cpu_seconds(process.pid) for process in processes), disk_bytes(folder))
 
 
 def cpu_seconds(process: int) -> float:
@@ -50,14 +43,13 @@ def cpu_seconds(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def memory_bytes(process: int, *, most: bool = False) -> int:
-    """Memory that a process has now, or the most it ever had; 0 where the system does not say."""
-    name = "VmHWM:" if most else "VmRSS:"
+def memory_bytes(process: int, kind: str = PEAK) -> int:
+    """The most memory that a process ever had, or what it has now of a kind; 0 where the system does not say."""
     try:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
     except OSError:
         return 0
-    return next((1024 * int(line.split()[1]) for line in lines if line.startswith(name)), 0)
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith(f"{kind}:")), 0)
 
 
 def disk_bytes(folder: Path) -> int:
@@ -137,7 +129,7 @@ def limits(folder: Path) -> dict[str, float]:
             _best(lambda: is_signature(key.public_key, b"m" * 32, signature), _CHECKS)
         ),
         "hashes_per_second": round(_best(lambda: hashlib.sha256(data).digest(), _HASHES)),
-        "syncs_per_second": round(_syncs(folder)),
+        "syncs_per_second": round(1 / sync_seconds(folder)),
     }
 
 
@@ -152,7 +144,8 @@ def _best(work: Callable[[], object], times: int) -> float:
     return best
 
 
-def _syncs(folder: Path) -> float:
+def sync_seconds(folder: Path) -> float:
+    """How long a sync of a file takes there; the median of many."""
     path = folder / "sync.probe"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
     waits = []
@@ -165,4 +158,4 @@ def _syncs(folder: Path) -> float:
     finally:
         os.close(descriptor)
         path.unlink()
-    return 1 / sorted(waits)[len(waits) // 2]
+    return sorted(waits)[len(waits) // 2]

@@ -53,7 +53,8 @@ from ledger.consensus.messages import (
     encode_message,
 )
 from node.validator.driver import is_promise
-from tests.bench.costs import EVENTS, Costs
+from tests.bench.costs import Costs
+from tests.bench.load import BATCH
 from tests.simulation.keys import StubKey, real_key, stub_verifier
 
 NETWORK: Final = hashlib.sha256(b"network model").digest()
@@ -348,7 +349,7 @@ class Model:
         links: Links,
         costs: Costs,
         *,
-        events: int = EVENTS,
+        events: int = BATCH,
         cores: int | None = None,
         step_us: float,
     ) -> None:
@@ -362,8 +363,8 @@ class Model:
         self.step_us = step_us
         self.steps = self.stepped_ns = 0
         """Steps of the real machine, and what they really took."""
-        self.transaction_bytes = 150 + (_TRANSACTION_BYTES - 150) * events // EVENTS
-        self.frame_bytes = 200 + (costs.batch_bytes - 200) * events // EVENTS
+        self.transaction_bytes = 150 + (_TRANSACTION_BYTES - 150) * events // BATCH
+        self.frame_bytes = 200 + (costs.batch_bytes - 200) * events // BATCH
         self.now = 0.0
         self.batches: dict[bytes, _Batch] = {}
         self._outcomes: dict[bytes, Outcome] = {}

@@ -18,11 +18,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from node.init import DEMONSTRATION, OrganisationPlan, party
+from node.init import DEMONSTRATION, STATE_DEPTH, OrganisationPlan, party
 from tests.bench import estimate
 from tests.bench.command import Say, speaker, work_folder
-from tests.bench.costs import EVENTS, Costs, measure
-from tests.bench.load import Author, Ingress, closed_loop
+from tests.bench.costs import Costs, measure
+from tests.bench.load import BATCH, Author, Ingress, closed_loop
 from tests.bench.machine import cpu_seconds
 from tests.bench.network_model import Figures, Links, Model
 from tests.bench.plots import draw
@@ -191,17 +191,17 @@ def _compared(count: int, costs: Costs, step_us: float, seconds: float) -> dict[
 
 async def _real(root: Path, count: int, seconds: float) -> tuple[float, float, float]:
     """(events/s, p50 in ms, processor time in µs of a validator for an event) of a closed loop."""
-    async with Validators(root, state_depth=18, plans=_plans(count)) as network:
+    async with Validators(root, state_depth=STATE_DEPTH, plans=_plans(count)) as network:
         clients = [network.client(name) for name in network.names]
         hands = [Ingress(client) for client in clients]
         author = Author(network.key("maker"), "maker", network.network)
         try:
             outstanding = max(1, _REAL_OUTSTANDING // count)
-            probe = [author.submission(range(at, at + EVENTS)) for at in range(0, 4_000, EVENTS)]
+            probe = [author.submission(range(at, at + BATCH)) for at in range(0, 4_000, BATCH)]
             first = await closed_loop(hands, probe, outstanding=outstanding)
-            wanted = max(2, int(first.per_second * seconds) // EVENTS)
-            starts = range(1_000_000, 1_000_000 + wanted * EVENTS, EVENTS)
-            submissions = [author.submission(range(at, at + EVENTS)) for at in starts]
+            wanted = max(2, int(first.per_second * seconds) // BATCH)
+            starts = range(1_000_000, 1_000_000 + wanted * BATCH, BATCH)
+            submissions = [author.submission(range(at, at + BATCH)) for at in starts]
             before = _cpu_seconds(network)
             measured = await closed_loop(hands, submissions, outstanding=outstanding)
             cpu_us = 1e6 * (_cpu_seconds(network) - before) / measured.events / count

@@ -21,6 +21,7 @@ from ledger.proof.anchor import anchor_from_genesis
 from ledger.proof.verify import verify
 from ledger.trade.record import Space, SubjectKey
 from node.config import GENESIS_FILE
+from node.init import STATE_DEPTH
 from node.local.client import LocalClient
 from node.local.protocol import Submission
 from tests.bench import pacing, proofs
@@ -34,7 +35,6 @@ from tests.bench.throughput import Found, Kind, Length, Site, throughput
 
 CONTAINER: Final = "urn:epc:id:bic:CSQU3054383"
 _WRITERS: Final = 8
-_DEPTH: Final = 18
 _AUTHOR: Final = "maker"
 _KILLED: Final = "customs"
 _LEDGER: Final = ("chain", "state", "votes")
@@ -52,7 +52,7 @@ class Ours:
 
     def __init__(self, root: Path, length: Length) -> None:
         self.length = length
-        self.network = Validators(root, state_depth=_DEPTH, gateways=True)
+        self.network = Validators(root, state_depth=STATE_DEPTH, gateways=True)
         self.folder = self.network.made.folders[_AUTHOR]
         self.author = self.author_of(_AUTHOR)
         self.clients: dict[str, LocalClient] = {}

@@ -27,19 +27,17 @@ from typing import Any, Final
 
 from ledger.base.encoding import encode
 from node.cli import collect_rarely
-from node.init import create_network
+from node.init import STATE_DEPTH, create_network
 from tests.bench.command import Say, speaker, work_folder
 from tests.bench.filled import FIRST, fill, subject
 from tests.bench.ground import bucket
-from tests.bench.load import Author, Ingress, Measured, closed_loop
+from tests.bench.load import BATCH, Author, Ingress, Measured, closed_loop
+from tests.bench.machine import FILES, OWN, disk_bytes, memory_bytes
 from tests.bench.plots import draw
 from tests.bench.processes import PROJECT, WITH_PARENT, Validators
 from tests.bench.replica import TRANSACTIONS, Ran, Replica
 from tests.bench.report import BEGIN_STATE, write_figures
 
-DEPTH: Final = 18
-EVENTS: Final = 100
-"""In a transaction."""
 FULL: Final = (10_000, 1_000_000, 10_000_000)
 QUICK: Final = (1_000, 10_000)
 FOUR_BYTES: Final = 1_500
@@ -89,12 +87,12 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
         found["sizes"] = {size: sizes[size] for size in sorted(sizes, key=int)}
         path.write_text(json.dumps(found, indent=1))
     collect_rarely()
-    found["bucket"] = bucket(min(options.seconds, 20.0), DEPTH)
+    found["bucket"] = bucket(min(options.seconds, 20.0), STATE_DEPTH)
     say(f"one bucket: {found['bucket']}")
     found["conditions"] = {
         "load": round(os.getloadavg()[2], 1),
         "cores": os.cpu_count(),
-        "depth": DEPTH,
+        "depth": STATE_DEPTH,
         "python": sys.version.split()[0],
     }
     found["rows"] = _rows(found)
@@ -112,7 +110,7 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
 def _of_size(count: int, options: argparse.Namespace, say: Say) -> dict[str, Any]:
     with work_folder("state") as root:
         start = time.perf_counter()
-        fill(create_network(root, state_depth=DEPTH), count, "maker")
+        fill(create_network(root, state_depth=STATE_DEPTH), count, "maker")
         say(f"{count:>10,} subjects put in place in {time.perf_counter() - start:.0f} s")
         _forget(root / "maker")
         command = [sys.executable, "-m", "tests.bench", "state", "--replica", str(root / "maker")]
@@ -129,18 +127,19 @@ def _of_size(count: int, options: argparse.Namespace, say: Say) -> dict[str, Any
 def _replica(folder: Path, count: int, seconds: float) -> dict[str, Any]:
     """In a process of its own: how long it takes to be ready, what it then does, and what that takes."""
     collect_rarely()  # as a validator does
+    own = os.getpid()
     start, cpu = time.perf_counter(), time.process_time()
     replica = Replica(folder)
     started_s, started_cpu_s = time.perf_counter() - start, time.process_time() - cpu
     with replica:
-        at_start, disk = _memory(os.getpid()), _disk(folder)
+        at_start, disk = _megabytes(own, OWN), disk_bytes(folder)
         cold, ran, draw_from = Ran(), Ran(), Random(count)
         new = iter(range(FIRST + count, 2 * FIRST))
         _run(replica, count, new, draw_from, cold)
         _read(folder)
         while ran.seconds < seconds:
             _run(replica, count, new, draw_from, ran)
-        at_end = _memory(os.getpid())
+        at_end = _megabytes(own, OWN), _megabytes(own, FILES)
         drawn = [draw_from.randrange(count) for _ in range(_PROOFS)]
         proofs = sorted(len(encode(replica.executor.state.prove(subject(number)))) for number in drawn)
     return {
@@ -152,14 +151,14 @@ def _replica(folder: Path, count: int, seconds: float) -> dict[str, Any]:
         "cold_events_per_second": round(cold.events / cold.seconds),
         "start_s": round(started_s, 2),
         "start_cpu_s": round(started_cpu_s, 2),
-        "anonymous_at_start_mb": at_start[0],
+        "anonymous_at_start_mb": at_start,
         "anonymous_mb": at_end[0],
         "file_pages_mb": at_end[1],
         "proof_bytes": proofs[len(proofs) // 2],
         "proof_bytes_most": proofs[-1],
         "state_disk_mb": round(disk / 1e6, 1),
         "disk_bytes_per_subject": round(disk / count),
-        "disk_bytes_per_event": round((_disk(folder) - disk) / ran.events),
+        "disk_bytes_per_event": round((disk_bytes(folder) - disk) / ran.events),
     }
 
 
@@ -171,16 +170,21 @@ def _run(replica: Replica, count: int, new: Iterator[int], draw_from: Random, ra
 
 
 def _transactions(replica: Replica, count: int, new: Iterator[int], draw_from: Random) -> Iterator[bytes]:
-    """Of one block: half of them about new items, half about old ones."""
+    """Of one block."""
     for place in range(TRANSACTIONS):
-        is_first = place % 2 == 0
-        numbers = [next(new) if is_first else FIRST + draw_from.randrange(count) for _ in range(EVENTS)]
+        numbers, is_first = _drawn(place, count, new, draw_from)
         yield replica.author.transaction(numbers, replica.now_ms, is_first=is_first)
+
+
+def _drawn(place: int, count: int, new: Iterator[int], draw_from: Random) -> tuple[list[int], bool]:
+    """The items of one transaction, and whether they are new: half of the transactions are about new items, half about old ones."""
+    is_first = place % 2 == 0
+    return [next(new) if is_first else FIRST + draw_from.randrange(count) for _ in range(BATCH)], is_first
 
 
 async def _four(root: Path, count: int, seconds: float) -> dict[str, Any]:
     """The same over four real validators, with clients at all of them."""
-    network = Validators(root, state_depth=DEPTH)
+    network = Validators(root, state_depth=STATE_DEPTH)
     fill(network.made, count, *network.names)
     for name in network.names:
         _forget(network.made.folders[name])
@@ -195,8 +199,7 @@ async def _four(root: Path, count: int, seconds: float) -> dict[str, Any]:
             while measured.seconds < seconds:
                 submissions = []
                 for place in range(_STRETCH):
-                    is_first = place % 2 == 0
-                    numbers = [next(new) if is_first else FIRST + draw_from.randrange(count) for _ in range(EVENTS)]  # fmt: skip
+                    numbers, is_first = _drawn(place, count, new, draw_from)
                     submissions.append(author.submission(numbers, is_first=is_first))
                 stretch = await closed_loop(hands, submissions, outstanding=_OUTSTANDING)
                 measured.events += stretch.events
@@ -206,7 +209,7 @@ async def _four(root: Path, count: int, seconds: float) -> dict[str, Any]:
         finally:
             for client in clients:
                 await client.close()
-        memory = [_memory(process.pid)[0] for process in network.processes.values()]
+        memory = [_megabytes(process.pid, OWN) for process in network.processes.values()]
     return {
         "events": measured.events,
         "refused": measured.refused,
@@ -221,22 +224,13 @@ async def _four(root: Path, count: int, seconds: float) -> dict[str, Any]:
 # ---- the machine
 
 
-def _memory(process: int) -> tuple[float, float]:
-    """Megabytes of a process that are its own, and of pages of files."""
-    fields = dict(
-        line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines() if ":" in line
-    )
-    anonymous, files = (int(fields[name].split()[0]) / 1000 for name in ("RssAnon", "RssFile"))
-    return round(anonymous, 1), round(files, 1)
+def _megabytes(process: int, kind: str) -> float:
+    return round(memory_bytes(process, kind) / 1e6, 1)
 
 
 def _free_bytes() -> int:
     fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
     return int(fields["MemAvailable"].split()[0]) * 1024
-
-
-def _disk(folder: Path) -> int:
-    return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
 
 
 def _read(folder: Path) -> None:

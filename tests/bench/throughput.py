@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from tests.bench.load import Hand, Measured, closed_loop
-from tests.bench.machine import memory_bytes, used
+from tests.bench.machine import cpu_seconds, disk_bytes, memory_bytes
 
 Work = TypeVar("Work")
 GAIN: Final = 1.03
@@ -77,16 +77,16 @@ class Kind(NamedTuple, Generic[Work]):
 
 async def throughput(kind: Kind[Work], site: Site, length: Length, *, is_pressed: bool) -> Found:
     """Rising load, costs an event, and with `is_pressed` ten times the best level."""
-    before = used(site.processes, site.folder)
+    disk, cpu = disk_bytes(site.folder), _cpu_seconds(site)
     levels, runs = await _rise(kind, length)
-    after = used(site.processes, site.folder)
+    cpu = _cpu_seconds(site) - cpu
     events = sum(run.events for run in runs)
     level, best = max(zip(levels, runs, strict=True), key=lambda each: each[1].per_second)
     figures = {
         f"{kind.name}/s": best.per_second,
         f"{kind.name} p50 ms": best.quantile_ms(0.5),
         f"{kind.name} refused": float(sum(run.refused for run in runs)),
-        f"{kind.name} cpu us": 1e6 * (after.cpu_s - before.cpu_s) / events,
+        f"{kind.name} cpu us": 1e6 * cpu / events,
         f"{kind.name} client us": 1e6 * sum(run.client_s for run in runs) / events,
         f"{kind.name} memory MB": _memory(site),
     }
@@ -99,8 +99,7 @@ async def throughput(kind: Kind[Work], site: Site, length: Length, *, is_pressed
         points.append(_point(kind, OVERLOAD * level, pressed))
         events += pressed.events
     await asyncio.sleep(SETTLE_S)
-    grown = used(site.processes, site.folder).disk_bytes - before.disk_bytes
-    figures[f"{kind.name} disk bytes"] = grown / events
+    figures[f"{kind.name} disk bytes"] = (disk_bytes(site.folder) - disk) / events
     return Found(figures, {kind.name: points})
 
 
@@ -138,6 +137,10 @@ def _point(kind: Kind[Work], level: int, run: Measured) -> Point:
     )
 
 
+def _cpu_seconds(site: Site) -> float:
+    return sum(cpu_seconds(process.pid) for process in site.processes)
+
+
 def _memory(site: Site) -> float:
     """The most that one of the processes ever had, in MB."""
-    return max((memory_bytes(process.pid, most=True) for process in site.processes), default=0) / 1e6
+    return max((memory_bytes(process.pid) for process in site.processes), default=0) / 1e6

@@ -23,6 +23,7 @@ from node.init import DEMONSTRATION, GATEWAY_PORTS, MadeNetwork, create_network
 from node.local.client import LocalClient
 from node.local.protocol import NodeStatus
 from node.storage.keystore import Keystore
+from tests.bench.machine import cpu_seconds
 from tests.bench.processes import PROJECT, Running, free_port_base
 
 PARTS: Final = ("validator", "gateway")
@@ -138,11 +139,7 @@ class Cluster(Running[tuple[str, str]]):
 
     def cpu_ms(self, name: str, part: str) -> float:
         """What a part has used of a processor so far; 0 where the system does not say."""
-        path = Path(f"/proc/{self.process(name, part)}/stat")
-        if not path.exists():
-            return 0.0
-        fields = path.read_text().rpartition(")")[2].split()
-        return 1000 * (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return 1000 * cpu_seconds(self.process(name, part))
 
     def log(self, name: str, part: str) -> Path:
         """Where a part's log goes."""
