@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from ledger.base.keys import SigningKey, is_signature
 from ledger.chain.votes import Vote, notarise
@@ -38,8 +38,6 @@ _BLOCKS: Final = 30
 _FRAMES: Final = 400
 _ALL: Final = (1 << 40, 1 << 40)
 """No limit of what is under way: nothing that is taken in here is ever final."""
-_PAYLOAD_BYTES: Final = 704
-"""An event's own bytes with salt and hashes, as they are stored (`tests/counted` holds it exactly)."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,10 @@ class Costs:
     """Waiting for the disk once, by the clock."""
     client_event: float
     """What a client on the same machine spends on an event."""
+    transaction_bytes: int
+    """Of 100 events."""
     batch_bytes: int
-    """Of a batch of one transaction of 100, as it is sent with its events."""
+    """Of a batch of one such transaction, as it is sent with its events."""
     disk_event: float
     """Bytes an event leaves on a validator's disk: chain, state and the event's own bytes."""
 
@@ -79,14 +79,17 @@ def measure() -> Costs:
         create_network(root / "network", state_depth=STATE_DEPTH)
         with Replica(root / "network" / "maker") as replica:
             maker = root / "network" / "maker"
-            own, peer, size = _taking_in(replica, maker, verify)
+            taken = _taking_in(replica, maker, verify)
             before = disk_bytes(maker)
             execute, events = _executing(replica)
-        disk = (disk_bytes(maker) - before) / events + _PAYLOAD_BYTES
+        disk = (disk_bytes(maker) - before) / events + taken.payload_event
         sync = 1e6 * sync_seconds(root)
     sign, message, client = _primitives()
     frame, kilobyte = _frames()
-    return Costs(verify, sign, own, peer, execute, frame, kilobyte, message, sync, client, size, disk)
+    return Costs(
+        verify, sign, taken.own_event, taken.peer_event, execute, frame, kilobyte, message, sync, client,
+        taken.transaction_bytes, taken.batch_bytes, disk,
+    )  # fmt: skip
 
 
 def _least(work: Callable[[], object], times: int = 1) -> float:
@@ -113,8 +116,19 @@ def _primitives() -> tuple[float, float, float]:
     )
 
 
-def _taking_in(replica: Replica, folder: Path, verify: float) -> tuple[float, float, int]:
-    """Of an event: handed in here, come from a peer, and the bytes of a frame of 100."""
+class _Taken(NamedTuple):
+    """What taking in comes to; fields as of `Costs`."""
+
+    own_event: float
+    peer_event: float
+    transaction_bytes: int
+    batch_bytes: int
+    payload_event: float
+    """Of an event's own bytes, as they are stored with their index."""
+
+
+def _taking_in(replica: Replica, folder: Path, verify: float) -> _Taken:
+    """A transaction at a time, handed in here and come from a peer."""
     author = Author(Keystore(folder / "keys").load_plain("sign"), "maker", replica.network)
     submissions = [author.submission(range(at, at + BATCH)) for at in range(0, 20 * BATCH * _TRIES, BATCH)]
     bodies = [protocol.encode_request(1, protocol.Submit((one,), WaitFor.FINAL)) for one in submissions]
@@ -144,7 +158,10 @@ def _taking_in(replica: Replica, folder: Path, verify: float) -> tuple[float, fl
 
     own = _least(hand_in, 20 * BATCH) - verify / BATCH
     peer = _least(come, 20 * BATCH) - verify / BATCH
-    return own, peer, len(frames[0])
+    payload = replica.stores.payload
+    payload.write_index(least_bytes=0)
+    stored = disk_bytes(folder / "payload") / (BATCH * len(submissions))
+    return _Taken(own, peer, len(submissions[0].transaction), len(frames[0]), stored)
 
 
 def _submission(request: object) -> Submission:

@@ -63,7 +63,6 @@ ANCHOR: Final = hashlib.sha256(b"anchor").digest()
 DOOR_US: Final = 100.0
 _CLIENTS_WAIT_US: Final = 10_000.0
 _BATCH_BYTES: Final = 1_000_000
-_TRANSACTION_BYTES: Final = 26_700
 _BEGIN_US: Final = 1_000_000.0
 
 
@@ -363,7 +362,7 @@ class Model:
         self.step_us = step_us
         self.steps = self.stepped_ns = 0
         """Steps of the real machine, and what they really took."""
-        self.transaction_bytes = 150 + (_TRANSACTION_BYTES - 150) * events // BATCH
+        self.transaction_bytes = 150 + (costs.transaction_bytes - 150) * events // BATCH
         self.frame_bytes = 200 + (costs.batch_bytes - 200) * events // BATCH
         self.now = 0.0
         self.batches: dict[bytes, _Batch] = {}
