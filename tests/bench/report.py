@@ -12,14 +12,15 @@ from tests.bench.load import BATCH
 from tests.bench.plots import draw
 from tests.bench.rows import Row, number_text, ratio_text
 from tests.bench.runs import OURS, PEER, Curve, Kept
+from tests.counted.hashes import MADE, TAKEN_IN
 
 BEGIN: Final = "<!-- begin: written by ./scripts/bench --write -->"
 BEGIN_STATE: Final = "<!-- begin: written by ./scripts/bench state --write -->"
 BEGIN_NETWORK: Final = "<!-- begin: written by ./scripts/bench network --write -->"
 END: Final = "<!-- end -->"
 VALIDATORS: Final = 4
-HASHES: Final = 20
-"""Of an event in a batch at each validator, about; `tests/counted` holds how many exactly."""
+HASHES: Final = (sum(TAKEN_IN.values()) + sum(MADE.values())) / BATCH
+"""Of an event in a batch at each validator."""
 _SAID: Final = {True: "yes", False: "**no**", None: ""}
 _TITLES: Final = {
     (OURS, "batches"): "ledger, ingress, batches of 100",

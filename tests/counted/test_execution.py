@@ -10,6 +10,7 @@ from ledger.chain.transaction import Item
 from ledger.state.block import apply_block
 from ledger.trade.statement import Action, Role
 from tests.counted.counting import counting
+from tests.counted.hashes import MADE
 from tests.world.world import World, serial, sscc
 
 PREFIX = "9521234"
@@ -38,22 +39,6 @@ def _packed(world: World) -> list[Item]:
     return [world.item(Action.PACK, [(Role.PARENT, BOX), *children])]
 
 
-MADE = {
-    "Merkle leaf": 400,  # each of: receipt, event log, related root of one record, bucket of one entry
-    "Merkle node": 198,  # 99 over receipts, 99 to append to the event log
-    "chain head": 200,  # the subject's main chain, and the moves chain
-    "entry": 100,
-    "header": 1,
-    "outcome": 1,
-    "receipt": 100,
-    "record": 100,  # after; that before, which the related leaf names, is the empty one, whose hash is remembered
-    "related leaf": 100,  # the subject alone
-    "related root": 100,
-    "related salt": 100,
-    "state bucket": 100,
-    "state key": 100,
-    "state node": 544,  # 9 levels over 2^18 buckets, 100 paths that meet towards the root
-}
 OBSERVED = MADE | {
     "Merkle node": 201,
     "chain head": 100,  # no move; the record before is remembered

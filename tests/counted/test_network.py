@@ -9,6 +9,7 @@ import pytest
 from node.local.protocol import State
 from node.validator.frames import BATCH_FRAME, CONSENSUS_FRAME
 from tests.counted.four import FIRST, Four, four
+from tests.counted.hashes import TAKEN_IN
 
 EVENTS = range(100, 200)
 SOON_US = 50_000
@@ -57,17 +58,7 @@ def test_what_a_batch_of_a_peer_costs(network: Four) -> None:
     network.settle(SOON_US)
     counts = network.counts
     assert network.checks() == (1, 0)  # its author's, once
-    assert counts.hashed() == {
-        "Merkle leaf": 200,
-        "Merkle node": 99,
-        "batch": 1,
-        "event": 100,
-        "item": 100,
-        "statement": 1,  # all say the same
-        "subject leaf": 100,
-        "subject salt": 100,
-        "transaction": 1,
-    }
+    assert counts.hashed() == TAKEN_IN
     assert counts.encodings == 504  # the same five an item
     assert counts.decodings == 3  # the frame, the batch, the transaction
 
