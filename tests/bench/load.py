@@ -66,10 +66,21 @@ def event_of(number: int, *, is_first: bool, subject: str | None = None) -> byte
 class Author:
     """Signs events of one organisation."""
 
-    def __init__(self, key: Signer, organisation: str, network: bytes) -> None:
+    def __init__(
+        self,
+        key: Signer,
+        organisation: str,
+        network: bytes,
+        *,
+        drawn: Callable[[int], bytes] = os.urandom,
+        expiry_ms: int | None = None,
+    ) -> None:
+        """`drawn`: random bytes. `expiry_ms`: of all its transactions; None: some time from now."""
         self._key = key
         self._organisation = organisation
         self._network = network
+        self._drawn = drawn
+        self._expiry_ms = expiry_ms
 
     def submission(
         self,
@@ -81,21 +92,22 @@ class Author:
     ) -> Submission:
         """One signed transaction with an event (or that one event) for each item number, and their bytes."""
         items, payloads = [], []
-        given = event
         for number in numbers:
-            event = event_of(number, is_first=is_first, subject=subject) if given is None else given
-            salt = os.urandom(16)
-            statement, subjects = extract(event, None)
-            hashed = event_hash(self._network, salt, None, event)
-            items.append(Item(statement, subjects, os.urandom(16), hashed, None, None))
-            payloads.append(OpenBytes(salt, None, event))
+            data = event_of(number, is_first=is_first, subject=subject) if event is None else event
+            salt = self._drawn(16)
+            statement, subjects = extract(data, None)
+            hashed = event_hash(self._network, salt, None, data)
+            items.append(Item(statement, subjects, self._drawn(16), hashed, None, None))
+            payloads.append(OpenBytes(salt, None, data))
         transaction = sign_transaction(
             self._key,
             self._network,
             self._organisation,
             decode(encode(items), max_bytes=_ITEM_BYTES),
-            nonce=os.urandom(16),
-            expiry_ms=time.time_ns() // 1_000_000 + _EXPIRY_MS,
+            nonce=self._drawn(16),
+            expiry_ms=time.time_ns() // 1_000_000 + _EXPIRY_MS
+            if self._expiry_ms is None
+            else self._expiry_ms,
         )
         return Submission(transaction.to_bytes(), (), tuple(payloads))
 

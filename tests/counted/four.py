@@ -14,7 +14,7 @@ from node.local import protocol
 from node.local.protocol import Submission, TransactionStatus, WaitFor
 from node.validator.frames import BATCH_FRAME
 from tests.counted.counting import Counts, counting
-from tests.counted.traffic import Line
+from tests.counted.traffic import line
 from tests.simulation.founding import found
 from tests.simulation.machine import GENESIS_MS
 from tests.simulation.node import Node
@@ -42,7 +42,7 @@ class Four:
         world.start()
         world.loop.run_until(50_000)
         key = SigningKey.from_seed(seed_of_maker())
-        self.line = Line(key, "maker", founding.genesis.network, GENESIS_MS + 1_800_000)
+        self.line = line(key, "maker", founding.genesis.network, GENESIS_MS + 1_800_000)
         self.sent: Counter[int] = Counter()
         """Bytes of frames by kind, to all peers together."""
         self.frames: Counter[int] = Counter()
