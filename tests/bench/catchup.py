@@ -23,7 +23,7 @@ from node.init import STATE_DEPTH
 from node.local.client import LocalClient
 from node.local.protocol import NodeStatus
 from tests.bench.command import Say, speaker, work_folder
-from tests.bench.load import Author, Ingress, closed_loop
+from tests.bench.load import Ingress, closed_loop
 from tests.bench.machine import memory_bytes
 from tests.bench.processes import Validators
 
@@ -87,7 +87,7 @@ async def _feed(network: Validators, options: argparse.Namespace, say: Say) -> f
     """Order the events with three validators; events a second."""
     clients = [network.client(name) for name in network.names if name != LATE]
     await _answering(clients)
-    author = Author(network.key("maker"), "maker", network.network)
+    author = network.author("maker")
     seconds = 0.0
     count = options.events // options.batch
     for first in range(0, count, _CHUNK):

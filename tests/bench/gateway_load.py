@@ -8,7 +8,7 @@ from typing import Final
 from ledger.base.encoding import encode
 from node.local.protocol import Submission
 from tests.bench.http import Connection
-from tests.bench.load import Hand, Outcome
+from tests.bench.load import Outcome
 
 _PATH: Final = "/v1/transactions?wait=final"
 _MEDIA_TYPE: Final = "application/msgpack"
@@ -59,11 +59,6 @@ class GatewayClient:
             raise
         self._idle.append(connection)
         return answer
-
-    @property
-    def hands(self) -> list[Hand[bytes]]:
-        """The one gateway's."""
-        return [self.hand]
 
     async def close(self) -> None:
         """Close all connections."""

@@ -22,7 +22,7 @@ from node.init import DEMONSTRATION, STATE_DEPTH, OrganisationPlan, party
 from tests.bench import estimate
 from tests.bench.command import Say, speaker, work_folder
 from tests.bench.costs import Costs, measure
-from tests.bench.load import BATCH, Author, Ingress, closed_loop
+from tests.bench.load import BATCH, Ingress, closed_loop
 from tests.bench.machine import cpu_seconds
 from tests.bench.network_model import Figures, Links, Model
 from tests.bench.plots import draw
@@ -194,7 +194,7 @@ async def _real(root: Path, count: int, seconds: float) -> tuple[float, float, f
     async with Validators(root, state_depth=STATE_DEPTH, plans=_plans(count)) as network:
         clients = [network.client(name) for name in network.names]
         hands = [Ingress(client) for client in clients]
-        author = Author(network.key("maker"), "maker", network.network)
+        author = network.author("maker")
         try:
             outstanding = max(1, _REAL_OUTSTANDING // count)
             probe = [author.submission(range(at, at + BATCH)) for at in range(0, 4_000, BATCH)]

@@ -27,7 +27,7 @@ from node.local.protocol import Submission
 from tests.bench import pacing, proofs
 from tests.bench.gateway_load import GatewayClient, body_of
 from tests.bench.http import Connection
-from tests.bench.load import BATCH, Author, Hand, Ingress, Measured, closed_loop, event_of, serial
+from tests.bench.load import BATCH, Hand, Ingress, closed_loop, event_of, serial
 from tests.bench.machine import disk_bytes
 from tests.bench.pacing import paced, quantiles
 from tests.bench.processes import Validators, ended
@@ -54,7 +54,7 @@ class Ours:
         self.length = length
         self.network = Validators(root, state_depth=STATE_DEPTH, gateways=True)
         self.folder = self.network.made.folders[_AUTHOR]
-        self.author = self.author_of(_AUTHOR)
+        self.author = self.network.author(_AUTHOR)
         self.clients: dict[str, LocalClient] = {}
         self._numbers = itertools.count(1)
 
@@ -72,10 +72,6 @@ class Ours:
         for client in self.clients.values():
             await client.close()
         self.network.stop()
-
-    def author_of(self, name: str) -> Author:
-        """Who signs for an organisation."""
-        return Author(self.network.key(name), name, self.network.network)
 
     def hands(self, without: str = "") -> list[Hand[Submission]]:
         """The ingress of each validator, or of all but one."""
@@ -163,30 +159,20 @@ async def http(ours: Ours) -> Found:
 
 async def container(ours: Ours) -> Found:
     """Eight writers, two of each organisation, record what they see of one container; whose event is lost?"""
-    authors = [ours.author_of(name) for name in ours.network.names]
-    clients = list(ours.clients.values())
+    names = itertools.cycle(ours.network.names)
     each = max(1, int(5_000 * ours.length.level_s / BATCH / _WRITERS))
-
-    async def writer(place: int) -> Measured:
-        author, client = authors[place % len(authors)], clients[place % len(clients)]
-        first = 1_000_000_000 + place * each * BATCH
+    writers = []
+    for place, name in zip(range(_WRITERS), names, strict=False):
+        author, first = ours.network.author(name), 1_000_000_000 + place * each * BATCH
         work = [
-            author.submission(range(first + n * BATCH, first + (n + 1) * BATCH), is_first=False, subject=CONTAINER)
-            for n in range(each)
-        ]  # fmt: skip
-        made.release()
-        await go.wait()
-        return await closed_loop([Ingress(client)], work, outstanding=2)
-
-    made, go = asyncio.Semaphore(0), asyncio.Event()
-    tasks = [asyncio.create_task(writer(place)) for place in range(_WRITERS)]
-    for _ in tasks:
-        await made.acquire()
+            author.submission(range(at, at + BATCH), is_first=False, subject=CONTAINER)
+            for at in range(first, first + each * BATCH, BATCH)
+        ]
+        writers.append(closed_loop([Ingress(ours.clients[name])], work, outstanding=2))
     start = time.perf_counter()
-    go.set()
-    measured = await asyncio.gather(*tasks)
+    measured = await asyncio.gather(*writers)
     seconds = time.perf_counter() - start
-    final = sum(each.events for each in measured)
+    final = sum(one.events for one in measured)
     return Found({"container/s": final / seconds, "container lost": float(_WRITERS * each * BATCH - final)})
 
 

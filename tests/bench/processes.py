@@ -19,6 +19,7 @@ from ledger.base.keys import Signer
 from node.init import DEMONSTRATION, GATEWAY_PORTS, MadeNetwork, OrganisationPlan, create_network
 from node.local.client import LocalClient
 from node.storage.keystore import Keystore
+from tests.bench.load import Author
 
 _STOP_S: Final = 20
 _POLL_S: Final = 0.05
@@ -192,6 +193,10 @@ class Validators(Nodes):
     def client(self, name: str) -> LocalClient:
         """A client of one validator's socket."""
         return LocalClient(self.made.folders[name] / "run" / "validator.sock")
+
+    def author(self, name: str) -> Author:
+        """Who signs events of an organisation."""
+        return Author(self.key(name), name, self.network)
 
     def key(self, name: str) -> Signer:
         """An organisation's signing key."""

@@ -29,20 +29,15 @@ _TITLES: Final = {
     (PEER, "batches"): "CometBFT, HTTP, 100 a transaction",
     (PEER, "singles"): "CometBFT, HTTP, one a transaction",
 }
-_OTHERS: Final = ("state.json", "network.json")
-"""Of the benches beside this one; their rows are told with it."""
+STATE: Final = "state.json"
+"""Where `./scripts/bench state` keeps what it found."""
 
 
-def other_rows(folder: Path) -> list[Row]:
-    """Rows that `./scripts/bench state` and `./scripts/bench network` left in the same folder."""
-    found = []
-    for name in _OTHERS:
-        if (folder / name).exists():
-            for row in json.loads((folder / name).read_text()).get("rows", []):
-                sign = row.get("sign", "")
-                target = f"{sign} {number_text(row['target'])}".strip() if row["target"] is not None else ""
-                found.append(Row(row["name"], "", row["ours"], row["peer"], row["ratio"], target, row["met"], 1, None))  # fmt: skip
-    return found
+def state_rows(folder: Path) -> list[Row]:
+    """The rows that `./scripts/bench state` left in the same folder."""
+    path = folder / STATE
+    found = json.loads(path.read_text()).get("rows", []) if path.exists() else []
+    return [Row(**row) for row in found]
 
 
 def markdown(rows: Sequence[Row]) -> str:

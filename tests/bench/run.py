@@ -21,7 +21,7 @@ from node.cli import collect_rarely
 from tests.bench import comet
 from tests.bench.command import speaker
 from tests.bench.processes import PROJECT
-from tests.bench.report import figures, markdown, other_rows, plots, write_figures
+from tests.bench.report import figures, markdown, plots, state_rows, write_figures
 from tests.bench.rows import judged
 from tests.bench.runs import FULL, PIECES, QUICK, Kept, measure
 
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
                 + ("not asked for" if options.alone else "there is no Go that could install it")
             )
         asyncio.run(measure(kept, wanted, count, QUICK if options.quick else FULL, program, say))
-    rows = judged(kept.figures()) + other_rows(options.output)
+    rows = judged(kept.figures()) + state_rows(options.output)
     if options.write:
         write_figures(options.write, figures(rows, kept))
     if options.json:

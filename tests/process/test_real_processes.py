@@ -20,7 +20,6 @@ from node.config import GENESIS_FILE
 from node.init import create_network
 from node.local.client import LocalClient
 from node.local.protocol import State, TransactionStatus
-from tests.bench.load import Author
 from tests.bench.processes import PROJECT, Validators, free_port_base
 
 VICTIM = "carrier"
@@ -34,15 +33,11 @@ def with_validators(tmp_path: Path, scenario: Callable[[Validators], Awaitable[N
     asyncio.run(run())
 
 
-def author(network: Validators) -> Author:
-    return Author(network.key("maker"), "maker", network.network)
-
-
 class Load:
     """Submits one event after another through one validator, to others when it is away; keeps what was acknowledged."""
 
     def __init__(self, network: Validators, names: tuple[str, ...], first: int) -> None:
-        self._author = author(network)
+        self._author = network.author("maker")
         self._clients = [network.client(name) for name in names]
         self._number = first
         self.acknowledged: dict[bytes, TransactionStatus] = {}
@@ -255,7 +250,7 @@ def test_a_clock_off_by_an_hour_is_said_and_stops_nobody(tmp_path: Path, offset_
         assert ("ahead of" in warning) == (offset_ms > 0)
         await load.stop()
         await assert_nothing_lost(client, load.acknowledged)
-        (status,) = await client.submit((author(network).submission((77_000,)),))
+        (status,) = await client.submit((network.author("maker").submission((77_000,)),))
         assert status.state is State.FINAL
         await client.close()
 
