@@ -20,14 +20,14 @@ from typing import Any, Final
 
 from node.init import DEMONSTRATION, STATE_DEPTH, OrganisationPlan, party
 from tests.bench import estimate
-from tests.bench.command import Say, speaker, work_folder
+from tests.bench.command import Say, add_output, output_of, speaker, work_folder
 from tests.bench.costs import Costs, measure
 from tests.bench.load import BATCH, Ingress, closed_loop
 from tests.bench.machine import cpu_seconds
 from tests.bench.network_model import Figures, Links, Model
 from tests.bench.plots import draw
-from tests.bench.processes import PROJECT, Validators
-from tests.bench.report import BEGIN_NETWORK, write_figures
+from tests.bench.processes import Validators
+from tests.bench.report import write_figures
 
 COUNTS: Final = (4, 7, 16, 31)
 OUTSTANDING: Final = (8, 32, 128)
@@ -57,23 +57,22 @@ HERE: Final = Links("this machine", _evenly(30.0), 1e10, 150)
 def main(arguments: Sequence[str]) -> int:
     """Measure and say; 0 unless something is broken."""
     parser = argparse.ArgumentParser(prog="./scripts/bench network", description=str(__doc__).split("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="seconds instead of minutes")
     parser.add_argument("--seconds", type=float, help="how long real validators are measured (30)")
     parser.add_argument("--modelled", action="store_true", help="no real validators")
-    parser.add_argument("--output", type=Path, default=PROJECT / "bench-output", help="bench-output")
+    add_output(parser)
     parser.add_argument("--write", type=Path, help="put the tables into this document, between its marks")
     parser.add_argument("--json", action="store_true", help="the result on standard output, nothing else")
     options = parser.parse_args(arguments)
     options.seconds = options.seconds or (3.0 if options.quick else 30.0)
     say = speaker(is_silent=options.json)
     found = _measure(options, say)
-    options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / "network.json").write_text(json.dumps(found, indent=1))
-    (options.output / "network.md").write_text(_markdown(found))
+    output = output_of(options)
+    (output / "network.json").write_text(json.dumps(found, indent=1))
+    (output / "network.md").write_text(_markdown(found))
     if options.write:
-        write_figures(options.write, _markdown(found), BEGIN_NETWORK)
-    missing = _plots(options.output, found["modelled"])
-    say(missing or f"written: {options.output}/network.json, .md, .png")
+        write_figures(options.write, _markdown(found), "network")
+    missing = _plots(output, found["modelled"])
+    say(missing or f"written: {output}/network.json, .md, .png")
     if options.json:
         print(json.dumps(found))
     return 0

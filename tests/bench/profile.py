@@ -24,7 +24,6 @@ from tests.bench.processes import PROJECT
 from tests.bench.report import write_figures
 from tests.bench.throughput import Length
 
-BEGIN: Final = "<!-- begin: written by ./scripts/bench profile --write -->"
 TOP: Final = 10
 _SAMPLES_S: Final = 200
 _SAMPLED: Final = "forwarder"
@@ -58,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
     text = markdown(fold(raw.splitlines()), measured.per_second)
     print(text)
     if options.write:
-        write_figures(options.write, text, BEGIN)
+        write_figures(options.write, text, "profile")
     return 0
 
 

@@ -14,9 +14,6 @@ from tests.bench.rows import Row, number_text, ratio_text
 from tests.bench.runs import OURS, PEER, Curve, Kept
 from tests.counted.hashes import MADE, TAKEN_IN
 
-BEGIN: Final = "<!-- begin: written by ./scripts/bench --write -->"
-BEGIN_STATE: Final = "<!-- begin: written by ./scripts/bench state --write -->"
-BEGIN_NETWORK: Final = "<!-- begin: written by ./scripts/bench network --write -->"
 END: Final = "<!-- end -->"
 VALIDATORS: Final = 4
 HASHES: Final = (sum(TAKEN_IN.values()) + sum(MADE.values())) / BATCH
@@ -95,8 +92,14 @@ def plots(folder: Path, curves: Sequence[Curve]) -> str | None:
 # ---- the document
 
 
-def write_figures(document: Path, text: str, mark: str = BEGIN) -> None:
-    """Put the generated part into a document, between its mark and the next end. ValueError where it has none."""
+def begin_of(command: str = "") -> str:
+    """The mark before what a command of the bench writes."""
+    return f"<!-- begin: written by ./scripts/bench {command} --write -->".replace("  ", " ")
+
+
+def write_figures(document: Path, text: str, command: str = "") -> None:
+    """Put what a command generated into a document, between its mark and the next end. ValueError where it has none."""
+    mark = begin_of(command)
     whole = document.read_text()
     head, begin, rest = whole.partition(mark)
     _, end, tail = rest.partition(END)

@@ -19,8 +19,7 @@ from pathlib import Path
 
 from node.cli import collect_rarely
 from tests.bench import comet
-from tests.bench.command import speaker
-from tests.bench.processes import PROJECT
+from tests.bench.command import add_output, output_of, speaker
 from tests.bench.report import figures, markdown, plots, state_rows, write_figures
 from tests.bench.rows import judged
 from tests.bench.runs import FULL, PIECES, QUICK, Kept, measure
@@ -33,10 +32,9 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--rows", default=",".join(PIECES), help=f"pieces of it: {','.join(PIECES)}")
     parser.add_argument("--runs", type=int, help="interleaved runs (3); 0: only say what is kept")
-    parser.add_argument("--quick", action="store_true", help="one short run, to see that it works")
     parser.add_argument("--add", action="store_true", help="to what is kept, instead of anew")
     parser.add_argument("--alone", action="store_true", help="without CometBFT")
-    parser.add_argument("--output", type=Path, default=PROJECT / "bench-output", help="folder (bench-output)")
+    add_output(parser)
     parser.add_argument("--json", action="store_true", help="one object on standard output, nothing else")
     parser.add_argument("--write", type=Path, help="put the figures into a document, between its marks")
     options = parser.parse_args(arguments)
@@ -44,9 +42,10 @@ def main(arguments: Sequence[str]) -> int:
     if unknown := sorted(set(wanted) - set(PIECES)):
         parser.error(f"expected rows of {','.join(PIECES)}, got {','.join(unknown)}")
     count = (1 if options.quick else 3) if options.runs is None else options.runs
+    output = output_of(options)
     say = speaker(is_silent=options.json)
     collect_rarely()
-    kept = Kept(options.output, is_new=not options.add and count > 0)
+    kept = Kept(output, is_new=not options.add and count > 0)
     if count:
         program = None if options.alone else comet.program()
         if program is None:
@@ -55,13 +54,13 @@ def main(arguments: Sequence[str]) -> int:
                 + ("not asked for" if options.alone else "there is no Go that could install it")
             )
         asyncio.run(measure(kept, wanted, count, QUICK if options.quick else FULL, program, say))
-    rows = judged(kept.figures()) + state_rows(options.output)
+    rows = judged(kept.figures()) + state_rows(output)
     if options.write:
         write_figures(options.write, figures(rows, kept))
     if options.json:
         print(json.dumps({"rows": [row.to_json() for row in rows], "conditions": kept.conditions}))
     else:
-        (options.output / "bench.md").write_text(markdown(rows) + "\n")
+        (output / "bench.md").write_text(markdown(rows) + "\n")
         say(markdown(rows))
-        say(plots(options.output, kept.curves) or f"written: {options.output}")
+        say(plots(output, kept.curves) or f"written: {output}")
     return 1 if kept.problems else 0

@@ -41,7 +41,6 @@ class Kept:
 
     def __init__(self, folder: Path, *, is_new: bool) -> None:
         self._path = folder / _FILE
-        folder.mkdir(parents=True, exist_ok=True)
         found = {} if is_new or not self._path.exists() else json.loads(self._path.read_text())
         self.runs: list[dict[str, dict[str, float]]] = found.get("runs", [])
         self.curves = [Curve(side, name, [Point(*each) for each in points]) for side, name, points in found.get("curves", [])]  # fmt: skip
@@ -77,13 +76,13 @@ async def measure(
     for number in range(count):
         kept.runs.append({OURS: {}, PEER: {}})
         sides = (OURS, PEER) if len(kept.runs) % 2 else (PEER, OURS)
-        for side in sides:
+        for side in sides if program else (OURS,):
             say(f"run {number + 1} of {count}, {side}")
             with work_folder("bench") as root:
                 if side == OURS:
                     async with ours.Ours(root, length) as ledger:
                         await _pieces(kept, side, ledger, ours.PIECES, wanted, say)
-                elif program is not None:
+                elif program:
                     async with peer.Peer(root / "network", program, length) as network:
                         await _pieces(kept, side, network, peer.PIECES, wanted, say)
 

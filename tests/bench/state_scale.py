@@ -28,7 +28,7 @@ from typing import Any, Final
 from ledger.base.encoding import encode
 from node.cli import collect_rarely
 from node.init import STATE_DEPTH, create_network
-from tests.bench.command import Say, speaker, work_folder
+from tests.bench.command import Say, add_output, output_of, speaker, work_folder
 from tests.bench.filled import FIRST, fill, subject
 from tests.bench.ground import bucket
 from tests.bench.load import BATCH, Ingress, Measured, closed_loop
@@ -36,7 +36,7 @@ from tests.bench.machine import FILES, OWN, disk_bytes, memory_bytes
 from tests.bench.plots import draw
 from tests.bench.processes import PROJECT, WITH_PARENT, Validators
 from tests.bench.replica import TRANSACTIONS, Ran, Replica
-from tests.bench.report import BEGIN_STATE, STATE, write_figures
+from tests.bench.report import STATE, write_figures
 from tests.bench.rows import Row, Run, Spec, judged
 
 FULL: Final = (10_000, 1_000_000, 10_000_000)
@@ -55,11 +55,10 @@ _ROWS: Final = ("events_per_second", "events_per_cpu_second", "anonymous_mb", "s
 def main(arguments: Sequence[str]) -> int:
     """Measure and say; 0 unless something is broken."""
     parser = argparse.ArgumentParser(prog="./scripts/bench state", description=str(__doc__).split("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="small states, seconds instead of minutes")
     parser.add_argument("--sizes", type=int, nargs="+", help="numbers of subjects")
     parser.add_argument("--seconds", type=float, help="how long each is measured (60)")
     parser.add_argument("--alone", action="store_true", help="one replica only, no four validators")
-    parser.add_argument("--output", type=Path, default=PROJECT / "bench-output", help="bench-output")
+    add_output(parser)
     parser.add_argument("--json", action="store_true", help="the result on standard output, nothing else")
     parser.add_argument("--write", type=Path, help="put the table into this document, between its marks")
     parser.add_argument("--replica", type=Path, help=argparse.SUPPRESS)
@@ -78,10 +77,10 @@ def main(arguments: Sequence[str]) -> int:
 def _measure(options: argparse.Namespace) -> dict[str, Any]:
     """All sizes asked for, beside those measured before; what is written is whole after each."""
     say = speaker(is_silent=options.json)
-    path: Path = options.output / STATE
+    output = output_of(options)
+    path = output / STATE
     found: dict[str, Any] = json.loads(path.read_text()) if path.exists() and not options.quick else {}
     sizes: dict[str, Any] = found.get("sizes", {})
-    options.output.mkdir(parents=True, exist_ok=True)
     for count in options.sizes:
         sizes[str(count)] = one = _of_size(count, options, say)
         say(f"{count:>10,} subjects: " + ", ".join(f"{name} {one[name]:,}" for name in _ROWS))
@@ -98,10 +97,10 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
     }
     found["rows"] = [row.to_json() for row in _rows(sizes)]
     path.write_text(json.dumps(found, indent=1))
-    (options.output / "state.md").write_text(_markdown(found))
+    (output / "state.md").write_text(_markdown(found))
     if options.write:
-        write_figures(options.write, _markdown(found), BEGIN_STATE)
-    say(_plots(options.output, found["sizes"]) or f"written: {options.output}/state.json, .md, .png")
+        write_figures(options.write, _markdown(found), "state")
+    say(_plots(output, found["sizes"]) or f"written: {output}/state.json, .md, .png")
     return found
 
 
