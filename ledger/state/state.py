@@ -153,6 +153,10 @@ class LedgerState:
         """Whether there is a record, and it was read or written lately."""
         return key in self._recent
 
+    def hash_of(self, key: SubjectKey, record: Record) -> bytes:
+        """The hash of the record now under `key`."""
+        return self.stored(key, record)[1]
+
     def stored(self, key: SubjectKey, record: Record) -> Stored:
         """`record` with its hash and encoding, made once if it is the one now under `key`, in the state or in the block in execution."""
         found = self._recent.get(key)
