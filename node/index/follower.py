@@ -28,10 +28,14 @@ from node.local.protocol import FinalBlock
 
 BLOCKS_AHEAD: Final = 64
 EVENTS_AT_ONCE: Final = 4_000
+BREATH_S: Final = 0.05
+"""Between two transactions, so long is waited for more blocks. A transaction costs 16 KiB for each page that it touches, some 25
+of them however few events it has: one for each of a hundred blocks a second would write more than all validators do.
+"""
 BUSY_EVENTS: Final = 50
 """A transaction with more events than this says that many come."""
 GATHER_S: Final = 0.1
-"""While many come, so long is waited for more of them: one transaction for all costs less than one for each block."""
+"""While many come, so long is waited: a transaction of more events costs less for each."""
 FIRST_PAUSE_S: Final = 0.05
 LONGEST_PAUSE_S: Final = 2.0
 COMPLETE_EVERY_S: Final = 10.0
@@ -140,8 +144,9 @@ class Follower:
             while True:
                 blocks = await _waiting(arrived)
                 await self._apply(blocks)
-                if arrived.empty() and sum(_events_in(one) for one in blocks) > BUSY_EVENTS:
-                    await asyncio.sleep(GATHER_S)
+                if arrived.empty():
+                    is_busy = sum(_events_in(one) for one in blocks) > BUSY_EVENTS
+                    await asyncio.sleep(GATHER_S if is_busy else BREATH_S)
         finally:
             reader.cancel()
             with suppress(asyncio.CancelledError):

@@ -109,7 +109,8 @@ def test_the_connection_that_waited_longest_gives_way(tmp_path: Path) -> None:
         assert await clients[1].is_closed_by_the_other_side()
         for client in (clients[0], clients[2]):
             assert (await client.get("/livez"))[0] == 200
-        play_listening(tmp_path, act, limits={"most": 3})
+
+    play_listening(tmp_path, act, limits={"most": 3})
 
 
 def test_while_all_connections_are_at_work_another_is_sent_away(tmp_path: Path) -> None:

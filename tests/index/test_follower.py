@@ -356,3 +356,26 @@ def test_the_commands_make_an_index_again_and_say_how_far_it_is(
         assert (await cli._status(tmp_path))["behind"] is None
 
     play_index(tmp_path, database, act)
+
+
+def test_blocks_that_come_close_upon_each_other_are_one_transaction(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.index.follower.BREATH_S", 2.0)
+
+    async def act(stage: IndexStage) -> None:
+        heard: list[int] = []
+        async with stage.following(on_applied=lambda position, _: heard.append(position.height)) as (
+            index,
+            _,
+        ):
+            stage.record(made(1))
+            await until(lambda: heard == [1])  # alone, and at once
+            for number in range(2, 9):
+                stage.record(made(number))
+                await asyncio.sleep(0.01)
+            await until(lambda: heard[-1] == 8)
+            assert heard == [1, 8]
+            assert len(found(index)) == 8
+
+    play_index(tmp_path, database, act)
