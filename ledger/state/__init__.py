@@ -2,6 +2,7 @@
 
 links    entries, links, chain heads and the related root: what one item leaves behind for good
 item     one item: its view of the records, its legs decided, the changes it makes
+firsts   the first that is heard of a thing, for which the rules are asked once for all things alike
 mismatch bytes of an event that contradict its extract
 attestation  what a device attested to executes once
 pending  what a block changes so far, and room for it in the state tree

@@ -58,6 +58,7 @@ from ledger.members.registration import apply_registration, check_stands
 from ledger.state.approval import apply_approval, policy_name, use_approval
 from ledger.state.attestation import attested_records
 from ledger.state.erasure import apply_erasure, tombstone_from_wire
+from ledger.state.firsts import Firsts
 from ledger.state.item import ItemChanges, execute_item, subjectless_changes
 from ledger.state.links import Entry
 from ledger.state.mismatch import shown_item
@@ -65,7 +66,7 @@ from ledger.state.pending import Pending, Room
 from ledger.state.state import BlockUndo, LedgerState, Tip
 from ledger.trade.record import Record, SubjectKey
 from ledger.trade.rules import Act, check_entitled
-from ledger.trade.statement import Statement
+from ledger.trade.statement import Statement, Subject
 
 SIGNING_USES = uses_for(CUSTODY)
 _ACTS = {
@@ -125,8 +126,9 @@ def apply_block(state: LedgerState, header: Header, transactions: Sequence[Trans
     receipts: list[Receipt] = []
     members = state.members(header.height)
     ids: dict[bytes, int] = {}
+    firsts = Firsts(state, block, room, members)
     for transaction in transactions:
-        receipts += _apply_transaction(state, block, room, header, members, draft, transaction, ids)
+        receipts += _apply_transaction(state, block, room, firsts, header, members, draft, transaction, ids)
     amendments = (*closing, *draft.changes)
     registry = state.registry.amended(header.height, amendments) if amendments else state.registry
     log = state.log.extended([row.entry_hash for row in block.rows])
@@ -194,6 +196,7 @@ def _apply_transaction(
     state: LedgerState,
     pending: Pending,
     room: Room,
+    firsts: Firsts,
     header: Header,
     members: Members,
     draft: RegistryDraft,
@@ -209,13 +212,18 @@ def _apply_transaction(
     by = (header.height, header.time_ms, signed.organisation, key_id(signed.public_key), ZERO_HASH)
     policy, persons = members.policy(signed.organisation), bool(members.parameter(ALLOW_PERSONS))
     work = _Work(state, pending, header, members, draft, key, transaction, by, policy, persons, {})
+    plain = signed.kind == Kind.EVENTS and not policy and key.delegation is None
+    if plain:
+        firsts.begin(transaction, by, (signed.organisation, key.use), partial(_asked, work))
     receipts: list[Receipt] = []
     failed, begun, first = False, draft.mark(), pending.begin()
     for index in range(signed.item_count):
         before = draft.mark()
         try:
-            row = _apply_item(work, index)
-            room.take(row.records)
+            row = firsts.execute(index, state.log.size + len(pending.rows)) if plain else None
+            if row is None:
+                row = _apply_item(work, index)
+                room.take(row.records)
         except (StorageError, ConsensusError):
             raise  # of this machine, not of the item: others would give it an entry
         except CustodyError as error:
@@ -399,24 +407,29 @@ def parties_of(members: Members, statement: Statement, organisation: str) -> Par
 
 def act_of(members: Members, statement: Statement, event: bytes, entry: Entry, key: Key) -> Act:
     """The act that an item is: `event` is its event hash; parties are looked up in the registry."""
-    return _act(statement, event, entry, key, parties_of(members, statement, entry.organisation))
-
-
-def _act(statement: Statement, event: bytes, entry: Entry, key: Key, parties: Parties) -> Act:
+    parties = parties_of(members, statement, entry.organisation)
     return Act(statement, event, entry.organisation, key.delegation, entry.time_ms, entry.sequence, *parties)
+
+
+def _asked(
+    work: _Work, statement: Statement, subjects: tuple[Subject, ...], event: bytes, sequence: int
+) -> Act:
+    """The act of the transaction's signer that an event is; a CustodyError if it may not be."""
+    organisation = work.transaction.header.organisation
+    asked = (statement.action, statement.counterparty, statement.source, statement.place)
+    parties = work.allowed.get(asked)
+    if parties is None:
+        parties = parties_of(work.members, statement, organisation)
+        check_may(custody_act(statement.action), work.key.use, is_authority=parties[2])
+        work.allowed[asked] = parties
+    act = Act(statement, event, organisation, work.key.delegation, work.header.time_ms, sequence, *parties)
+    check_entitled(act, subjects, allow_persons=work.persons)
+    return act
 
 
 def _apply_event(work: _Work, item: Item, entry: Entry) -> ItemChanges:
     network, pending, members = work.state.network, work.pending, work.members
-    statement = item.statement
-    asked = (statement.action, statement.counterparty, statement.source, statement.place)
-    parties = work.allowed.get(asked)
-    if parties is None:
-        parties = parties_of(members, statement, entry.organisation)
-        check_may(custody_act(statement.action), work.key.use, is_authority=parties[2])
-        work.allowed[asked] = parties
-    act = _act(statement, item.event_hash, entry, work.key, parties)
-    check_entitled(act, item.subjects, allow_persons=work.persons)
+    act = _asked(work, item.statement, item.subjects, item.event_hash, entry.sequence)
     attested = attested_records(network, pending, members, item, entry)
     changes = execute_item(network, pending, members, act, item, entry)
     changes.records.update(attested)

@@ -75,7 +75,7 @@ class Room:
 
     def take(self, keys: Iterable[SubjectKey]) -> None:
         """Count those of `keys` that are new; RuleError(limit), with nothing counted, if a bucket would overflow."""
-        state, new, taken = self._state, self._new, self._taken
+        state, new = self._state, self._new
         counted: list[SubjectKey] = []
         for key in keys:
             if key in new or state.remembers(key):
@@ -83,15 +83,22 @@ class Room:
             index, size, is_there = state.tree.find(state.state_key(key))
             if is_there:
                 continue
-            count = taken.get(index, 0) + 1
-            if size + count > limits.BUCKET_ENTRIES:
+            try:
+                self.take_new(key, index, size)
+            except RuleError:
                 self.give_back(counted)
-                raise RuleError(
-                    Code.LIMIT,
-                    f"expected room for the record of {key.identifier}, its part of the state tree is full",
-                )
-            taken[index], new[key] = count, index
+                raise
             counted.append(key)
+
+    def take_new(self, key: SubjectKey, index: int, size: int) -> None:
+        """Count one that is new, and not counted yet, in a bucket of `size`; RuleError(limit) if that would overflow."""
+        count = self._taken.get(index, 0) + 1
+        if size + count > limits.BUCKET_ENTRIES:
+            raise RuleError(
+                Code.LIMIT,
+                f"expected room for the record of {key.identifier}, its part of the state tree is full",
+            )
+        self._taken[index], self._new[key] = count, index
 
     def give_back(self, keys: Iterable[SubjectKey]) -> None:
         """The item, or the transaction, that took room for `keys`, and nothing before it, was refused or rolled back."""

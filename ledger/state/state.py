@@ -35,6 +35,7 @@ from ledger.trade.record import (
     record_from_wire,
     record_hash,
     state_key,
+    state_key_of,
 )
 
 RECORD_BYTES: Final = 1_000_000
@@ -168,6 +169,10 @@ class LedgerState:
                 found = self._made[key] = (record, hashed, data, self.state_key(key))
         return found
 
+    def note_made(self, key: SubjectKey, record: Record, hashed: bytes, data: bytes, place: bytes) -> None:
+        """`stored` of a record of the block in execution, from who made it with its encoding."""
+        self._made[key] = (record, hashed, data, place)
+
     def entry_row(self, sequence: int) -> ItemChanges | None:
         """What the item with that place in the event log did, or None."""
         return self._rows.get(sequence) or self._backing.entry_row(sequence)
@@ -235,6 +240,13 @@ class LedgerState:
         found = self._keys.get(key)
         if found is None:
             found = self._keys[key] = state_key(self.network, key)
+        return found
+
+    def state_key_by(self, key: SubjectKey, encoded: bytes) -> bytes:
+        """`state_key` of a subject that is not remembered, from who has its encoding."""
+        found = self._keys.get(key)
+        if found is None:
+            found = self._keys[key] = state_key_of(self.network, encoded)
         return found
 
     def remember_rows(self, rows: tuple[ItemChanges, ...]) -> None:

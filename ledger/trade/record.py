@@ -240,7 +240,12 @@ Record._replace = _replaced  # type: ignore[method-assign, assignment]
 
 def state_key(network: bytes, key: SubjectKey) -> bytes:
     """The 32-byte key of a subject in the state tree."""
-    return _sha256(_STATE_KEY + network + encode(key)).digest()
+    return state_key_of(network, encode(key))
+
+
+def state_key_of(network: bytes, encoded: bytes) -> bytes:
+    """The key in the state tree of a subject whose key has that encoding."""
+    return _sha256(_STATE_KEY + network + encoded).digest()
 
 
 def record_hash(network: bytes, record: Record) -> bytes:
