@@ -70,6 +70,11 @@ class Costs:
     disk_event: float
     """Bytes an event leaves on a validator's disk: chain, state and the event's own bytes."""
 
+    def event(self, validators: int) -> float:
+        """What an event of a batch of 100 takes of one of so many validators, its signature and all ordering apart."""
+        others = self.peer_event * (validators - 1) / validators
+        return self.execute_event + others + self.own_event / validators
+
 
 def measure() -> Costs:
     """Takes about ten seconds of processor time."""

@@ -46,7 +46,7 @@ def _figures(costs: Costs) -> Iterator[tuple[str, str, str]]:
     )
     execute, peers = costs.execute_event, costs.peer_event * (n - 1) / n
     own = costs.own_event / n
-    busy = rate * (execute + peers + own) / 1e6
+    busy = rate * costs.event(n) / 1e6
     yield (
         f"processor of one of {n} validators",
         f"{rate:,}/s × ({execute:.0f} executing + {peers:.0f} of others + {own:.0f} own) µs",

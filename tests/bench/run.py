@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from node.cli import collect_rarely
-from tests.bench import comet
+from tests.bench import comet, costs
 from tests.bench.command import add_output, output_of, speaker
-from tests.bench.report import figures, markdown, plots, state_rows, write_figures
+from tests.bench.report import VALIDATORS, figures, markdown, plots, state_rows, write_figures
 from tests.bench.rows import judged
 from tests.bench.runs import FULL, PIECES, QUICK, Kept, measure
 
@@ -53,7 +53,8 @@ def main(arguments: Sequence[str]) -> int:
                 "CometBFT is not measured: "
                 + ("not asked for" if options.alone else "there is no Go that could install it")
             )
-        asyncio.run(measure(kept, wanted, count, QUICK if options.quick else FULL, program, say))
+        work_us = costs.measure().event(VALIDATORS)
+        asyncio.run(measure(kept, wanted, count, QUICK if options.quick else FULL, program, work_us, say))
     rows = judged(kept.figures()) + state_rows(output)
     if options.write:
         write_figures(options.write, figures(rows, kept))

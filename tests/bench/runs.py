@@ -63,14 +63,24 @@ class Kept:
 
 
 async def measure(
-    kept: Kept, wanted: Sequence[str], count: int, length: Length, program: Path | None, say: Say
+    kept: Kept,
+    wanted: Sequence[str],
+    count: int,
+    length: Length,
+    program: Path | None,
+    work_us: float,
+    say: Say,
 ) -> None:
-    """Add `count` runs of the wanted pieces. Without a program the peer is left out."""
+    """Add `count` runs of the wanted pieces. Without a program the peer is left out.
+
+    `work_us`: what an event of a batch takes of a validator that has a core for itself.
+    """
     with work_folder("bench") as root:
         settings = {".".join(name).lstrip("."): value for name, value in comet.TUNING.items()}
         kept.conditions = conditions(root) | {
             "runs": count,
             "length": length._asdict(),
+            "work_us": round(work_us, 1),
             "peer": {"version": comet.VERSION, "settings": settings} if program else None,
         }
     for number in range(count):

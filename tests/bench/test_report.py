@@ -20,7 +20,7 @@ SPECS = (
 )
 CONDITIONS: dict[str, Any] = {
     "when": "today", "commit": "abc", "load_average": [0.5], "cores": 2, "processor": "one", "memory_gb": 8, "system": "Linux",
-    "python": "3.11", "libraries": {"lmdb": "1"}, "length": {"level_s": 3.0, "paced_s": 10}, "peer": None,
+    "python": "3.11", "libraries": {"lmdb": "1"}, "length": {"level_s": 3.0, "paced_s": 10}, "peer": None, "work_us": 50.0,
     "limits": {"signature_checks_per_second": 10_000, "hashes_per_second": 2_846_000, "syncs_per_second": 500},
 }  # fmt: skip
 
@@ -60,6 +60,10 @@ def test_what_is_kept_is_read_again_unless_it_is_to_be_new(tmp_path: Path) -> No
 def test_how_far_a_figure_is_from_what_the_machine_allows(tmp_path: Path) -> None:
     """Four validators share two cores; an event of a batch takes 27.46 hashes at each, and a hundredth of a check."""
     said = figures([], kept_in(tmp_path))
+    assert (
+        "| batches of 100 at ingress | a validator's work on an event, alone, on 2 cores | 10,000 | 5% |"
+        in said
+    )
     assert "| batches of 100 at ingress | hashes of 2 cores | 51,821 | 1% |" in said
     assert "| batches of 100 at ingress | signature checks of 2 cores | 500,000 | 0% |" in said
     assert "| commit at 100/s, p50 | one sync | | 5 syncs long |" in said
