@@ -17,7 +17,8 @@ from ledger.base.errors import Code, StorageError
 from node.storage.filesystem import FileSystem
 from node.storage.segments import Position, SegmentLog
 
-SEGMENT_BYTES: Final = 8 * 1024 * 1024
+SEGMENT_BYTES: Final = 1024 * 1024
+"""What is forgotten stays on the disk until all that stands in the same segment is: about a second of a full load."""
 KEY_BYTES: Final = 32
 _PUT: Final = 1
 _FORGET: Final = 2

@@ -11,15 +11,22 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from ledger.base.errors import Code, StorageError
 from node.storage.block_store import BlockStore
 from node.storage.folder import NodeFolder
 from node.storage.lmdb_backend import LmdbBackend
+from node.storage.packing import PackedBackend
 from node.storage.payload_store import INDEX_TABLES, PayloadStore
 from node.storage.pending_store import PendingStore
 from node.storage.state_store import Backend, StateStore
 from node.storage.vote_log import VoteLog
+
+PACKED_TABLES: Final = ("records",)
+"""Of the state: their values are packed on the disk."""
+OpenTables = Callable[[Path, bytes, Iterable[str]], Backend]
+"""(folder, network, names of tables) -> the tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,7 @@ def open_stores(
     folder: NodeFolder,
     tables: Iterable[str],
     *,
-    open_tables: Callable[[Path, bytes, Iterable[str]], Backend] = LmdbBackend,
+    open_tables: OpenTables = LmdbBackend,
     random_bytes: Callable[[int], bytes] = os.urandom,
 ) -> Stores:
     """Open or begin the stores of an opened folder; `tables` are the state's. Raises StorageError."""
@@ -75,7 +82,7 @@ def open_stores(
         index = open_tables(folder.payload_index, network, INDEX_TABLES)
         payload = PayloadStore(files, index, network, random_bytes=random_bytes)
         opened.callback(payload.close)
-        state = StateStore(open_tables(folder.state, network, names), names)
+        state = open_state(folder, names, open_tables)
         opened.callback(state.close)
         if state.is_half_installed:
             raise StorageError(
@@ -91,3 +98,11 @@ def open_stores(
             )
         opened.pop_all()
     return Stores(votes, blocks, pending, payload, state)
+
+
+def open_state(
+    folder: NodeFolder, tables: Iterable[str], open_tables: OpenTables = LmdbBackend
+) -> StateStore:
+    """Open or begin the state's tables. Raises StorageError."""
+    names = tuple(tables)
+    return StateStore(PackedBackend(open_tables(folder.state, folder.network, names), PACKED_TABLES), names)

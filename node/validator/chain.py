@@ -23,7 +23,6 @@ from node.validator.execution import (
     certificate_of,
     outcome_of,
 )
-from node.validator.tables import transaction_result
 
 RECENT_BYTES: Final = 4_000_000
 """Of final blocks kept in memory for those who follow."""
@@ -92,13 +91,13 @@ class Chain:
         )
 
     def _receipts(self, transaction: Transaction) -> tuple[ItemReceipt, ...]:
-        data = self._executor.tables.final("transactions", transaction.id)
-        if data is None:
+        result = self._executor.tables.transaction(transaction.id)
+        if result is None:
             raise UnavailableError(
                 Code.HISTORY_INCOMPLETE,
                 f"expected the receipts of {transaction.id.hex()}, they are not there (yet)",
             )
-        return tuple(ItemReceipt(place, *item) for place, item in enumerate(transaction_result(data).items))
+        return tuple(ItemReceipt(place, *item) for place, item in enumerate(result.items))
 
     def checkpoint(self, at_most: int | None) -> Checkpoint:
         """The newest checkpoint, or the newest at or below a height; UnavailableError unknown_block."""

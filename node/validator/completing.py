@@ -274,18 +274,23 @@ class Completer:
             shown = take_array(answer, "items", most=len(entries) - done)
             if not shown:
                 raise FormError(Code.MALFORMED, "items: expected one at least, got none")
-            rows = []
+            rows: list[tuple[Entry, Any, Related]] = []
+            versions: dict[bytes, bytes] = {}
             for entry, member in zip(entries[done:], shown, strict=False):
-                rows.append(self._checked(entry, member))
-            versions = await self._bring_versions(peer, rows)
+                rows.append(self._checked(entry, member, versions))
+            await self._bring_versions(peer, rows, versions)
             fill_items(self._tables, rows, versions)
             done += len(rows)
             await asyncio.sleep(PAUSE_S)
 
-    def _checked(self, entry: Entry, value: Any) -> tuple[Entry, Any, Related]:
-        """A proven row; the bytes of an open event are kept on the way."""
-        item_value, related_value, payload = take_array(value, "item", 3)
+    def _checked(self, entry: Entry, value: Any, versions: dict[bytes, bytes]) -> tuple[Entry, Any, Related]:
+        """A proven row; its former records are put into `versions`, and the bytes of an open event are kept on the way."""
+        item_value, related_value, records, payload = take_array(value, "item", 4)
         item, related = check_item(self._network, entry, item_value, related_value)
+        shown = take_array(records, "records", len(related))
+        for (_, _, hashed), data in zip(related, shown, strict=True):
+            if data is not None and hashed not in versions:
+                versions[hashed] = self._version(hashed, data)
         is_open = item is not None and item.statement.openness == Openness.OPEN
         if (
             payload is not None
@@ -304,29 +309,32 @@ class Completer:
         return entry, item_value, related
 
     async def _bring_versions(
-        self, peer: bytes, rows: list[tuple[Entry, Any, Related]]
-    ) -> dict[bytes, bytes]:
-        wanted = dict.fromkeys(
-            hashed
-            for _, _, related in rows
-            for _, _, hashed in related
-            if hashed != self._empty and self._tables.latest("versions", hashed) is None
+        self, peer: bytes, rows: list[tuple[Entry, Any, Related]], versions: dict[bytes, bytes]
+    ) -> None:
+        """Put those former records into `versions` that are too large to come with the items."""
+        missing = list(
+            dict.fromkeys(
+                hashed
+                for _, _, related in rows
+                for _, _, hashed in related
+                if hashed != self._empty and hashed not in versions
+            )
         )
-        missing = list(wanted)
-        found: dict[bytes, bytes] = {}
         while missing:
             answer = await self._peers.ask(peer, AskVersions(tuple(missing[: limits.VERSIONS_PER_FETCH])))
             came = take_array(answer, "versions", most=limits.VERSIONS_PER_FETCH)
             if not came or len(came) > len(missing):
                 raise FormError(Code.MALFORMED, "versions: expected some of those asked for")
             for hashed, data in zip(missing, came, strict=False):
-                if tagged_hash(Tag.RECORD, self._network, take_bytes(data, "version")) != hashed:
-                    raise ProofError(
-                        Code.NOT_PROVEN, f"expected the former record {hashed.hex()[:16]}, got another"
-                    )
-                found[hashed] = data
+                versions[hashed] = self._version(hashed, data)
             missing = missing[len(came) :]
-        return found
+
+    def _version(self, hashed: bytes, data: Any) -> bytes:
+        """A former record, which must have that hash."""
+        record = take_bytes(data, "version")
+        if tagged_hash(Tag.RECORD, self._network, record) != hashed:
+            raise ProofError(Code.NOT_PROVEN, f"expected the former record {hashed.hex()[:16]}, got another")
+        return record
 
     # ---- links
 

@@ -286,7 +286,7 @@ class Executor:
         self, header: Header, transactions: Sequence[Transaction], execution: Execution
     ) -> None:
         executed = set(execution.undo.ids)  # any order: membership only
-        position = 0
+        position, sequence = 0, execution.undo.log.size
         for place, transaction in enumerate(transactions):
             count = transaction.header.item_count
             receipts = execution.receipts[position : position + count]
@@ -297,8 +297,9 @@ class Executor:
                 self.tables.write_failure(header.height, place, receipts[0].refusal)
             if is_executed or receipts[0].refusal != Code.REPEATED:
                 self.tables.write_transaction(
-                    transaction.id, header.height, header.time_ms, receipts, is_executed=is_executed
+                    transaction.id, header.height, header.time_ms, sequence, receipts, is_executed=is_executed
                 )
+            sequence += sum([not receipt.refusal for receipt in receipts])
 
     def _undo_last(self) -> None:
         overlay = self._overlays.pop()

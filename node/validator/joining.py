@@ -36,7 +36,7 @@ from node.storage.snapshots import (
     SnapshotStore,
     parts_of,
 )
-from node.storage.state_store import StateStore
+from node.storage.stores import open_state
 from node.transport.mesh import Peer
 from node.validator.frames import ANSWER_FRAME, ASK_FRAME, KINDS
 from node.validator.host import REAL, Host
@@ -369,7 +369,7 @@ class Joining:
         folder, manifest = self._member.folder, reader.manifest
         self._log.info("putting the snapshot in place", height=manifest.height)
         heads = heads_of(reader)
-        state = StateStore(self._host.open_tables(folder.state, folder.network, TABLES), TABLES)
+        state = open_state(folder, TABLES, self._host.open_tables)
         try:
             clear_blocks(folder.files)
             blocks = BlockStore(folder.files, folder.network, random_bytes=self._host.random_bytes)

@@ -26,7 +26,7 @@ from node.validator.clock import Clock
 from node.validator.drain import Drain
 from node.validator.execution import Executor, FinalBlockData
 from node.validator.fair_queue import FairQueue
-from node.validator.tables import TransactionResult, transaction_result
+from node.validator.tables import TransactionResult
 
 BATCH_BYTES: Final = 1_000_000
 """A batch is closed at about this size; a larger transaction is a batch of its own."""
@@ -315,8 +315,7 @@ class Mempool:
         return TransactionStatus(transaction_id, State.UNKNOWN)
 
     def _result(self, transaction_id: bytes) -> TransactionResult | None:
-        data = self._executor.tables.final("transactions", transaction_id)
-        return None if data is None else transaction_result(data)
+        return self._executor.tables.transaction(transaction_id)
 
     @staticmethod
     def _final_status(transaction_id: bytes, result: TransactionResult) -> TransactionStatus:

@@ -78,7 +78,7 @@ class Mender:
         try:
             answer = await self._peers.ask(peer, AskItems(sequence, sequence + 1))
             (shown,) = take_array(answer, "items", 1)
-            _, _, payload = take_array(shown, "item", 3)
+            *_, payload = take_array(shown, "item", 4)
             return None if payload is None else event_shown(self._executor.network, payload)
         except (FormError, UnavailableError):
             return None  # another peer may have it

@@ -35,8 +35,8 @@ from node.validator.tables import (
     height_key,
     is_authored,
     link_key,
+    packed_row,
     registry_key,
-    stored_row,
 )
 
 Pairs = list[tuple[bytes, bytes]]
@@ -166,8 +166,9 @@ def heads_of(snapshot: SnapshotReader) -> list[StoredBlock]:
 
 
 def fill_items(tables: Tables, rows: list[tuple[Entry, Any, Related]], versions: dict[bytes, bytes]) -> None:
-    """Put proven items and former records in; the legs follow with the links."""
-    tables.store.fill("versions", versions.items())
+    """Put proven items in, with every former record that they read, by hash; the legs follow with the links."""
+    large, kept = tables.kept_of(versions)
+    tables.store.fill("versions", large.items())
     tables.store.fill(
         "authors",
         [
@@ -176,7 +177,13 @@ def fill_items(tables: Tables, rows: list[tuple[Entry, Any, Related]], versions:
             if item is not None and is_authored(item_from_wire(item))
         ],
     )
-    tables.rows.fill((entry.sequence, stored_row(entry, item, related, ())) for entry, item, related in rows)
+    tables.rows.fill(
+        (
+            entry.sequence,
+            packed_row(entry, item, [(role, key, kept[hashed]) for role, key, hashed in related], ()),
+        )
+        for entry, item, related in rows
+    )
 
 
 def fill_links(tables: Tables, key: bytes, shown: SubjectLinks) -> None:
@@ -194,10 +201,10 @@ def fill_links(tables: Tables, key: bytes, shown: SubjectLinks) -> None:
 
 
 def _fill_legs(tables: Tables, link: StoredLink, owner: SubjectKey) -> None:
-    row = tables.whole_row(link.sequence, tables.final)
+    row = tables.kept_row(link.sequence, tables.final)
     if row is None:
         raise StorageError(Code.DAMAGED, f"expected entry {link.sequence} that was filled in, found none")
-    entry, item, related, legs = row
+    entry, item, kept, legs = row
     others = [leg for leg in legs if SubjectKey(*leg[0]) != owner]
     gained = [(owner, element) for element in link.legs]
-    tables.rows.fill([(link.sequence, stored_row(entry, item, related, (*others, *gained)))])
+    tables.rows.fill([(link.sequence, packed_row(entry, item, kept, (*others, *gained)))])

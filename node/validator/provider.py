@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ledger.base.encoding import encode
 from ledger.base.errors import CustodyError
+from ledger.base.hashing import HASH_BYTES
 from ledger.base.limits import LINKS_PER_FETCH, SNAPSHOT_SLICE_BYTES
 from ledger.trade.record import SubjectKey, state_key
 from ledger.trade.statement import Openness, Statement
@@ -140,11 +141,12 @@ class Provider:
         found: list[Any] = []
         size = 0
         for sequence in range(ask.first, ask.end):
-            row = self._tables.whole_row(sequence, self._tables.final)
+            row = self._tables.kept_row(sequence, self._tables.final)
             if row is None:
                 break
-            _, item, related, _ = row
-            shown = (item, related, self._payload(item))
+            _, item, kept, _ = row
+            records = [data if data is not None and len(data) != HASH_BYTES else None for _, _, data in kept]
+            shown = (item, self._tables.named(kept), records, self._payload(item))
             size += len(encode(shown))
             if found and size > ANSWER_BYTES:
                 break

@@ -1,4 +1,4 @@
-"""What each item did, 64 at a time by place in the event log, packed (STORAGE.md §7).
+"""What each item did, 240 at a time by place in the event log, packed (STORAGE.md §7).
 
     rows   place of the first (8)         ->  frame of: length of each (4) ..., each     0: not here
            place of a large row (8) "L"   ->  frame of it
@@ -21,10 +21,13 @@ from ledger.base import limits
 from node.storage.compression import Compressor
 from node.storage.state_store import StateStore
 
-CHUNK: Final = 64
+CHUNK: Final = 240
+"""As many as fill most of the pages that their frame takes: LMDB gives a value of more than half a page pages of its own."""
 LARGE_BYTES: Final = 16_384
 """A row above this stands alone."""
-ROW_BYTES: Final = limits.TRANSACTION_BYTES + 1_000_000
+VERSION_BYTES: Final = 1_024
+"""A former record above this stands in `versions`, else in the row of every item that read it: packed with those beside it."""
+ROW_BYTES: Final = limits.TRANSACTION_BYTES + 1_000_000 + limits.RELATED_PER_EVENT * VERSION_BYTES
 """A row has its item, and what of the state the item read."""
 _CHUNK_BYTES: Final = CHUNK * ROW_BYTES
 _TABLE: Final = "rows"

@@ -2,18 +2,20 @@
 
     records       state key (32)                          -> record
     buckets       number of a bucket (4)                  -> its hash, of every bucket of the state tree that has records
-    versions      record hash (32)                        -> record, for every one that an item's related root names
+    versions      record hash (32)                        -> record, of large ones that an item's related root names
     rows          sequence (8) of the first of some       -> packed: what those items did (`node/validator/rows.py`), of each
-                                                             [entry less its sequence, and less the item hash where there is
-                                                             an item, item | nil, [[role, key, record hash], ...], legs]
-    links         state key (32) aside (1) position (5)   -> [sequence, code, custodian, moves so far]
-    transactions  id (32)                                 -> [height, time_ms, whether executed,
-                                                             [[refusal, entry hash | nil, codes], ...]]
+                                                             [entry less its sequence, and less the item hash and the related
+                                                             root where there is an item, item | nil,
+                                                             [[role, key, record | hash of a large one | nil], ...], legs]
+    links         start of a state key (16) aside (1)     -> [sequence, code, custodian, moves so far]
+                  position (5)
+    transactions  id (32)                                 -> [height, time_ms, whether executed, sequence of its first entry,
+                                                             [[refusal, codes], ...]]
     failures      height (8) place in the block (4)       -> error code, of transactions that failed as a whole
     batches       digest (32)                             -> height (8) place in the block (2)
     headers       height (8)                              -> time_ms (8) [transaction header, ...] of blocks of the last hour
     remembered    expiry_ms (8) id (32)                   -> nothing: ids that must not be executed again
-    authors       start of an event hash (8) sequence (8) -> nothing: every item of an event with a hash that begins so
+    authors       start of an event hash (8) sequence (5) -> nothing: every item of an event with a hash that begins so
     erasures      sequence (8) of a tombstone             -> [event hash, organisation, reason, erased, tombstone, time_ms]
     epochs        epoch (8)                               -> [height of its last block, the change that closed it]
     registry      kind (1) name                           -> entry, where it is another than genesis and `epochs` give
@@ -36,6 +38,7 @@ from typing import Any, Final, NamedTuple
 from ledger.base import limits
 from ledger.base.encoding import decode, encode
 from ledger.base.errors import Code, StorageError
+from ledger.base.hashing import HASH_BYTES
 from ledger.base.merkle import LogFrontier
 from ledger.chain.block import Header as BlockHeader
 from ledger.chain.closing import Closing, parse_closing
@@ -44,16 +47,26 @@ from ledger.chain.transaction import Header as TransactionHeader
 from ledger.chain.transaction import Item, item_from_wire, item_hash
 from ledger.members.members import entry_from_wire as registry_entry_from_wire
 from ledger.members.registry import Entry as RegistryEntry
+from ledger.state.backfill import Related
 from ledger.state.block import Execution, Receipt
 from ledger.state.erasure import Erasure, Reason, erasure_of
 from ledger.state.item import ItemChanges, RelatedLeaf
-from ledger.state.links import Entry, Link, entry_hash
+from ledger.state.links import Entry, Link, entry_hash, related_root_of
 from ledger.state.state import RECORD_BYTES, LedgerState
-from ledger.trade.record import EMPTY, Record, Space, SubjectKey, record_from_wire, record_hash, state_key
+from ledger.trade.record import (
+    EMPTY,
+    Record,
+    Space,
+    SubjectKey,
+    encoded_record_hash,
+    record_from_wire,
+    record_hash,
+    state_key,
+)
 from ledger.trade.statement import Action
 from node.storage.state_store import StateStore
 from node.validator.buckets import bucket_key
-from node.validator.rows import ROW_BYTES, Getter, Rows
+from node.validator.rows import ROW_BYTES, VERSION_BYTES, Getter, Rows
 
 TABLES: Final = (
     "records", "buckets", "versions", "rows", "links", "transactions", "failures", "batches", "headers",
@@ -61,7 +74,7 @@ TABLES: Final = (
 )  # fmt: skip
 LOG: Final = b"log"
 LAYOUT_KEY: Final = b"layout"
-LAYOUT: Final = b"\3"
+LAYOUT: Final = b"\4"
 """Of the rows of these tables; that of the files below them is `node.storage.lmdb_backend.FORMAT`. 1 was not noted."""
 CLOSINGS: Final = b"closings"
 HISTORY: Final = b"history"
@@ -73,6 +86,11 @@ _HEADERS_MS: Final = limits.EXPIRY_AHEAD_MS + 600_000
 
 _AUTHORED_BYTES: Final = 8
 """Of an event hash in the key of `authors`: the row tells whether it is the event."""
+_SEQUENCE_BYTES: Final = 5
+"""Of a sequence or a position there: a million million."""
+_OWNER_BYTES: Final = 16
+"""Of a state key in the keys of `links`: to meet that of a subject of another's choosing takes 2^128 hashes."""
+_SALT: Final = Item._fields.index("subject_salt")
 
 
 def height_key(height: int) -> bytes:
@@ -82,7 +100,7 @@ def height_key(height: int) -> bytes:
 
 def link_key(state: bytes, position: int, *, aside: bool) -> bytes:
     """Where a link stands."""
-    return state + (b"\1" if aside else b"\0") + position.to_bytes(5, "big")
+    return state[:_OWNER_BYTES] + (b"\1" if aside else b"\0") + position.to_bytes(_SEQUENCE_BYTES, "big")
 
 
 def registry_key(entry: RegistryEntry) -> bytes:
@@ -122,18 +140,34 @@ class Tables:
         for key, record in execution.records.items():
             if key[0] == Space.ERASURE:
                 self.write_erasure(record)
-        self.versions.changes().update(execution.versions)
         hashes, hash_of = self.buckets.changes(), state.tree.hash_of
         for changed in execution.undo.tree:
             hashes[bucket_key(changed.number)] = hash_of(changed.number)
         rows = execution.rows
         if rows:
             self._write_links(rows, state_key_of)
-            self.rows.append(rows[0].entry.sequence, [row_of(row) for row in rows])
+            self._write_rows(rows, execution.versions)
         for kind, name, _ in execution.amendments:
             entry = state.registry.exact(kind, name)
             if entry is not None:
                 self.registry.put(registry_key(entry), encode(entry))
+
+    def _write_rows(self, rows: Sequence[ItemChanges], versions: dict[bytes, bytes]) -> None:
+        """`versions`: by hash the encoding of every record that these items read, but for the empty one."""
+        large, kept = self.kept_of(versions)
+        self.versions.changes().update(large)
+        shown = []
+        for row in rows:
+            related = [(role, key, kept[hashed]) for role, key, _, hashed in row.related]
+            shown.append(packed_row(row.entry, row.item, related, row.legs))
+        self.rows.append(rows[0].entry.sequence, shown)
+
+    def kept_of(self, versions: dict[bytes, bytes]) -> tuple[dict[bytes, bytes], dict[bytes, bytes | None]]:
+        """The large ones of former records, and by hash what stands in a row for each, and for the empty one."""
+        large = {hashed: data for hashed, data in versions.items() if len(data) > VERSION_BYTES}
+        kept: dict[bytes, bytes | None] = {**versions, self._empty_hash: None}
+        kept.update(zip(large, large, strict=True))
+        return large, kept
 
     def _write_links(self, rows: Sequence[ItemChanges], state_key_of: Callable[[SubjectKey], bytes]) -> None:
         links, authors = self.links.changes(), self.authors.changes()
@@ -201,11 +235,18 @@ class Tables:
         self.epochs.put(change.epoch.to_bytes(8, "big"), encode((height, change)))
 
     def write_transaction(
-        self, transaction: bytes, height: int, time_ms: int, receipts: Sequence[Receipt], *, is_executed: bool
+        self,
+        transaction: bytes,
+        height: int,
+        time_ms: int,
+        first: int,
+        receipts: Sequence[Receipt],
+        *,
+        is_executed: bool,
     ) -> None:
-        """Note what a transaction did."""
-        shown = [(receipt.refusal, receipt.entry, receipt.outcomes) for receipt in receipts]
-        self.transactions.put(transaction, encode((height, time_ms, is_executed, shown)))
+        """Note what a transaction did; its entries follow each other in the event log from place `first` on."""
+        shown = [(receipt.refusal, receipt.outcomes) for receipt in receipts]
+        self.transactions.put(transaction, encode((height, time_ms, is_executed, first, shown)))
 
     def write_failure(self, height: int, place: int, code: str) -> None:
         """Note a transaction that failed as a whole."""
@@ -301,11 +342,11 @@ class Tables:
 
     def row(self, sequence: int, get: Getter) -> ItemChanges | None:
         """What the item with that place in the event log did: entry, item and related records."""
-        found = self.whole_row(sequence, get)
+        found = self.kept_row(sequence, get)
         if found is None:
             return None
         entry, item, related, legs = found
-        leaves = tuple(self._related(role, SubjectKey(*key), hashed, get) for role, key, hashed in related)
+        leaves = tuple(self._related(role, SubjectKey(*key), kept, get) for role, key, kept in related)
         return ItemChanges(
             entry,
             entry_hash(self.network, entry),
@@ -317,32 +358,57 @@ class Tables:
             tuple((SubjectKey(*owner), (SubjectKey(*key), code)) for owner, (key, code) in legs),
         )
 
-    def whole_row(self, sequence: int, get: Getter) -> tuple[Entry, Any, Any, Any] | None:
-        """(entry, item | nil, related, legs), but for the entry as decoded arrays, of the item with that place in the event log."""
+    def whole_row(self, sequence: int, get: Getter) -> tuple[Entry, Any, Related, Any] | None:
+        """(entry, item | nil, related, legs), item and legs as decoded arrays, of the item with that place in the event log."""
+        found = self.kept_row(sequence, get)
+        if found is None:
+            return None
+        entry, item, kept, legs = found
+        return entry, item, self.named(kept), legs
+
+    def kept_row(self, sequence: int, get: Getter) -> tuple[Entry, Any, Any, Any] | None:
+        """`whole_row`, with what the item read as it is kept: (role, key, record | hash of a large one | nil for the empty one)."""
         data = self.rows.get(sequence, get)
         if data is None:
             return None
         shown, item, related, legs = decode(data, max_bytes=ROW_BYTES)
         if item is not None:
-            shown = (item_hash(self.network, item), *shown)
+            read = [(role, key, EMPTY, hashed) for role, key, hashed in self.named(related)]
+            root = related_root_of(self.network, item[_SALT], read)
+            shown = (item_hash(self.network, item), *shown, root)
         return Entry(sequence, *shown), item, related, legs
+
+    def named(self, kept: Any) -> Related:
+        """(role, key, record hash) of what an item read."""
+        return tuple((role, SubjectKey(*key), self._hash_of(data)) for role, key, data in kept)
+
+    def _hash_of(self, kept: bytes | None) -> bytes:
+        if kept is None:
+            return self._empty_hash
+        return kept if len(kept) == HASH_BYTES else encoded_record_hash(self.network, kept)
 
     def bare_row(self, sequence: int, get: Getter) -> tuple[Entry, Any] | None:
         """(entry, item as decoded arrays or nil) with that place in the event log."""
         row = self.whole_row(sequence, get)
         return None if row is None else row[:2]
 
-    def _related(self, role: int, key: SubjectKey, hashed: bytes, get: Getter) -> RelatedLeaf:
-        if hashed == self._empty_hash:
-            return RelatedLeaf(role, key, EMPTY, hashed)
-        data = get("versions", hashed)
+    def _related(self, role: int, key: SubjectKey, kept: bytes | None, get: Getter) -> RelatedLeaf:
+        if kept is None:
+            return RelatedLeaf(role, key, EMPTY, self._empty_hash)
+        return RelatedLeaf(role, key, _record(self._version(key, kept, get)), self._hash_of(kept))
+
+    def _version(self, key: Any, kept: bytes, get: Getter) -> bytes:
+        """A former record, in its row or by its hash in `versions`."""
+        if len(kept) != HASH_BYTES:
+            return kept
+        data = get("versions", kept)
         if data is None:
             raise StorageError(
                 Code.DAMAGED,
-                f"expected the record {hashed.hex()} of {key.identifier} that an entry names, found none; remove the state "
+                f"expected the record {kept.hex()} of {key[1]} that an entry names, found none; remove the state "
                 "folder, it is rebuilt from the chain",
             )
-        return RelatedLeaf(role, key, _record(data), hashed)
+        return data
 
     def stored_link(
         self, state: bytes, position: int, get: Getter, *, aside: bool
@@ -392,6 +458,28 @@ class Tables:
             low, high = (middle + 1, high) if moves is not None and moves < number else (low, middle)
         return low if moves_at(low) == number else None
 
+    def transaction(self, transaction: bytes) -> TransactionResult | None:
+        """What became of a transaction in a final block."""
+        data = self.final("transactions", transaction)
+        if data is None:
+            return None
+        height, time_ms, is_executed, sequence, shown = decode(data, max_bytes=limits.TRANSACTION_BYTES)
+        items: list[tuple[str, bytes | None, tuple[int, ...]]] = []
+        for refusal, outcomes in shown:
+            if refusal:
+                items.append((refusal, None, outcomes))
+                continue
+            entry = self.entry(sequence, self.final)
+            if entry is None:
+                raise StorageError(
+                    Code.DAMAGED,
+                    f"expected entry {sequence} of transaction {transaction.hex()}, found none; remove the state folder, it is "
+                    "rebuilt from the chain",
+                )
+            items.append(("", entry_hash(self.network, entry), outcomes))
+            sequence += 1
+        return TransactionResult(height, time_ms, is_executed, tuple(items))
+
     def batch_place(self, digest: bytes, get: Getter) -> tuple[int, int] | None:
         """(height, place in the block) of a batch that stands in a block."""
         data = get("batches", digest)
@@ -407,18 +495,12 @@ class Tables:
 
 def author_key(event_hash: bytes, sequence: int) -> bytes:
     """Where it stands that an item put an event on the ledger."""
-    return event_hash[:_AUTHORED_BYTES] + sequence.to_bytes(8, "big")
+    return event_hash[:_AUTHORED_BYTES] + sequence.to_bytes(_SEQUENCE_BYTES, "big")
 
 
-def row_of(row: ItemChanges) -> bytes:
-    """What an item did, as it is kept."""
-    related = [(leaf.role, leaf.key, leaf.record_hash) for leaf in row.related]
-    return stored_row(row.entry, row.item, related, row.legs)
-
-
-def stored_row(entry: Entry, item: Any, related: Any, legs: Any) -> bytes:
-    """A row from its parts, of which all but the entry may be decoded arrays."""
-    return encode((entry[1:] if item is None else entry[2:], item, related, legs))
+def packed_row(entry: Entry, item: Any, related: Any, legs: Any) -> bytes:
+    """A row from its parts, of which all but the entry may be decoded arrays; what the item gives of its entry is left out."""
+    return encode((entry[1:] if item is None else entry[2:-1], item, related, legs))
 
 
 def is_authored(item: Item) -> bool:
@@ -435,11 +517,6 @@ class TransactionResult(NamedTuple):
     """False if it failed as a whole: it may come again."""
     items: tuple[tuple[str, bytes | None, tuple[int, ...]], ...]
     """Per item: error code or "", hash of its entry, outcome code of each leg."""
-
-
-def transaction_result(data: bytes) -> TransactionResult:
-    """A stored TransactionResult."""
-    return TransactionResult(*decode(data, max_bytes=limits.TRANSACTION_BYTES))
 
 
 def _record(data: bytes) -> Record:

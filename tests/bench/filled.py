@@ -31,10 +31,8 @@ from node.init import MadeNetwork
 from node.storage.block_store import BlockStore
 from node.storage.folder import NodeFolder
 from node.storage.keystore import Keystore, validator_key_name
-from node.storage.lmdb_backend import LmdbBackend
 from node.storage.snapshots import Part, PartKind, SnapshotReader
-from node.storage.state_store import StateStore
-from node.storage.stores import open_stores
+from node.storage.stores import open_state, open_stores
 from node.validator.past import heads_of, tables_of
 from node.validator.tables import HISTORY, TABLES
 from tests.bench.load import serial
@@ -175,7 +173,7 @@ def _install(path: Path, reader: SnapshotReader) -> None:
         blocks = BlockStore(folder.files, folder.network)
         blocks.append_heads(heads_of(reader))
         blocks.close()
-        state = StateStore(LmdbBackend(folder.state, folder.network, TABLES), TABLES)
+        state = open_state(folder, TABLES)
         try:
             for _ in state.install(_without_past(reader), reader.manifest.height):
                 pass

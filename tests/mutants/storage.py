@@ -19,9 +19,9 @@ MUTANTS: Final = (
         "executed-is-acknowledged",
         "Whoever hands a transaction in again is told that it is final once it was executed, and the block may still lose.",
         "DESIGN §6; CONSENSUS 17",
-        "node/validator/mempool.py",
-        'data = self._executor.tables.final("transactions", transaction_id)',
-        'data = self._executor.tables.latest("transactions", transaction_id)',
+        "node/validator/tables.py",
+        'data = self.final("transactions", transaction)',
+        'data = self.latest("transactions", transaction)',
         _T_EXECUTION + "test_what_is_executed_is_acknowledged_only_once_it_is_final",
     ),
     Mutant(
