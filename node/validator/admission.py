@@ -27,7 +27,7 @@ from ledger.members.members import Key, Members
 from ledger.state.block import act_of, check_admissible, check_amending, check_standing
 from ledger.state.erasure import apply_erasure, erasure_key, tombstone_from_wire
 from ledger.state.links import Entry
-from ledger.trade.extract import extract
+from ledger.trade.extract import Alike
 from ledger.trade.record import EMPTY
 from ledger.trade.rules import check_entitled
 from ledger.trade.statement import Openness, Statement
@@ -82,6 +82,7 @@ class Admission:
         self._network = executor.network
         self._executor = executor
         self._clock = clock
+        self._extracts = Alike()
 
     def check(self, transaction: Transaction, submission: Submission) -> Generator[None, None, Queued]:
         """Check everything, a slice at a time; what came of it is what the generator returns. Raises CustodyError."""
@@ -231,15 +232,14 @@ class Admission:
                 f"expected bytes whose hash an item of the transaction names, {min(unused).hex()} is named by none",
             )
 
-    @staticmethod
-    def _check_extract(statement: object, subjects: object, found: OpenEvent) -> None:
+    def _check_extract(self, statement: object, subjects: object, found: OpenEvent) -> None:
         """Derive the extract again from the author's bytes (DESIGN §4 Bytes)."""
         if type(statement) is not tuple or len(statement) <= _OPENNESS:
             raise FormError(
                 Code.MALFORMED, "expected a statement in an item whose bytes came, got something else"
             )
         openness = Openness.OPEN if found.payload.readers is None else Openness.RESTRICTED
-        derived = extract(found.payload.event, found.context, statement[_VERSION], openness)
+        derived = self._extracts.extract(found.payload.event, found.context, statement[_VERSION], openness)
         if derived.statement != statement or derived.subjects != subjects:
             raise FormError(
                 Code.EXTRACT_DIFFERS,

@@ -7,6 +7,7 @@ custody it refuses rather than ignores; what lies outside custody (sensors, mast
 
 from __future__ import annotations
 
+from ledger.trade.extract.alike import Alike
 from ledger.trade.extract.event import extract, extract_read, persons_in
 
-__all__ = ["extract", "extract_read", "persons_in"]
+__all__ = ["Alike", "extract", "extract_read", "persons_in"]

@@ -90,6 +90,11 @@ def extract(
     the form lacks: unsupported_version, malformed, too_large, too_deep, duplicate_key, context_redefines, bad_time,
     bad_identifier or duplicate_subject.
     """
+    return extract_read(*members_of(event, context, version), openness)
+
+
+def members_of(event: bytes, context: bytes | None, version: int) -> tuple[Event, Prefixes]:
+    """What `extract` reads: the members of an event slice and the prefixes in force in it. Raises as it does."""
     if version != EXTRACTOR_VERSION:
         raise FormError(
             Code.UNSUPPORTED_VERSION, f"expected extractor version {EXTRACTOR_VERSION}, got {version}"
@@ -100,7 +105,7 @@ def extract(
     prefixes = prefixes_of(context)
     if "@context" in members:
         prefixes = prefixes.extended(members["@context"])
-    return extract_read(members, prefixes, openness)
+    return members, prefixes
 
 
 def extract_read(members: Event, prefixes: Prefixes, openness: Openness = Openness.OPEN) -> Extract:

@@ -26,7 +26,7 @@ from ledger.trade.identifiers.documents import (
 from ledger.trade.identifiers.gs1 import lot_of
 from ledger.trade.identifiers.links import lot_beside
 from ledger.trade.identifiers.model import Identifier, Kind, gln_of
-from ledger.trade.identifiers.spelling import canonical, check_canonical, document
+from ledger.trade.identifiers.spelling import canonical, check_canonical, document, serial_start
 
 __all__ = [
     "Identifier",
@@ -43,4 +43,5 @@ __all__ = [
     "reference",
     "seal",
     "seal_number",
+    "serial_start",
 ]

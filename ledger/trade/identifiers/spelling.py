@@ -61,6 +61,14 @@ def _digits_of_class(text: str) -> str | None:
     return identifier.digits if identifier.kind == Kind.CLASS and identifier.text == text else None
 
 
+def serial_start(text: str) -> int:
+    """Where the serial begins in a text that is visibly the canonical form of a serialised GTIN, else 0.
+
+    With any other serial of 1 .. 20 digits, letters and hyphens there it is that of another item of the same GTIN.
+    """
+    return 0 if _plain_serial(text) is None else _SERIAL_START
+
+
 def _plain_serial(text: str) -> Identifier | None:
     """The identifier of a text that is visibly the canonical form of a serialised item, without reading it as a link.
 
