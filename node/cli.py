@@ -148,22 +148,22 @@ def _run_validator(folder: Path, passphrase: bytes | None, log_level: str, *, wi
     asyncio.run(serve())
 
 
-def collect_rarely() -> None:
+def collect_rarely(*, whole_after: int = 1_000) -> None:
     """Look for garbage in cycles rarely: nearly all there is here are tuples, which never form any.
 
-    With Python's own thresholds a third of a busy validator's time went into walking over them (measured).
+    With Python's own thresholds a third of a busy validator's time went into walking over them (measured). `whole_after`: so
+    many looks at what is young and survived, all there is is looked at.
     """
     gc.collect()
     gc.freeze()
     gc.enable()
-    gc.set_threshold(100_000, 50, 1_000)
+    gc.set_threshold(100_000, 50, whole_after)
 
 
 def _run_gateway(folder: Path, passphrase: bytes | None, log_level: str, *, with_parent: bool) -> None:
     from node.gateway.run import run_gateway
 
-    gc.freeze()
-    gc.enable()
+    collect_rarely(whole_after=10)  # what waits on clients for half a minute does form cycles, and grows old meanwhile
 
     def stop() -> None:
         signal.raise_signal(signal.SIGTERM)
