@@ -148,6 +148,8 @@ class Service:
             path, protocol.REQUEST_CAPS, self._frame_came, self._lost, requests=REQUESTS
         )
         self._submissions: dict[tuple[LocalConnection, int], _Submission] = {}
+        self._answered: dict[LocalConnection, None] = {}
+        """Those that have answers to send since a block became final."""
         self._arrivals: deque[_Arrival] = deque()
         self._arrived_bytes = 0
         self._answering: dict[type[Any], Callable[[Any], Awaitable[Any]]] = {
@@ -270,6 +272,13 @@ class Service:
         submission.settle(place, status)
         if not submission.left:
             del self._submissions[key]
+            self._answered[key[0]] = None
+
+    def send_answers(self) -> None:
+        """All of a block are told: let the answers leave before the block's other work and the next block's execution."""
+        for connection in self._answered:
+            connection.send_now()
+        self._answered.clear()
 
     def _forget(self, connection: LocalConnection, number: int) -> None:
         for arrival in self._arrivals:

@@ -431,6 +431,7 @@ class Validator:
         )
         self.eraser.finalised(final)
         self.mempool.finalised(final)
+        self.service.send_answers()
         if self.mempool.has_queued:
             self.driver.wake()  # there may be room for another batch
         if self.key is None:

@@ -258,6 +258,9 @@ class Caller(LocalConnection):
     def send_or_end(self, kind: int, body: bytes) -> None:
         self.send(kind, body)
 
+    def send_now(self) -> None:
+        pass
+
     def spawn(self, number: int, request: Coroutine[Any, Any, None]) -> None:
         self._requests[number] = self.process._loop.create_task(request)
 

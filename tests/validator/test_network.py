@@ -24,6 +24,7 @@ from ledger.proof.verify import verify
 from ledger.trade.record import EMPTY
 from node.init import gln
 from node.local.protocol import OpenBytes, State, Submission, WaitFor
+from node.transport.local_service import LocalConnection
 from node.validator import housekeeping
 from tests.bench.load import Author, event_of, serial
 from tests.validator.network import Network, item, until, with_network
@@ -209,6 +210,27 @@ def test_accepted_promises_nothing_and_final_comes(tmp_path: Path) -> None:
         assert status.state is State.PENDING
         (final,) = await client.submit((submission,), WaitFor.FINAL)
         assert final.state is State.FINAL
+
+    with_network(tmp_path, scenario)
+
+
+def test_answers_leave_as_soon_as_their_block_is_final_and_not_when_the_loop_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[bool] = []
+    really = LocalConnection.send_now
+
+    def send_now(connection: LocalConnection) -> None:
+        was_waiting = bool(connection.outbox)
+        really(connection)
+        left.append(was_waiting and not connection.outbox)
+
+    monkeypatch.setattr(LocalConnection, "send_now", send_now)
+
+    async def scenario(network: Network) -> None:
+        (final,) = await network.clients["carrier"].submit((network.author().submission((1,)),))
+        assert final.state is State.FINAL
+        assert left == [True]
 
     with_network(tmp_path, scenario)
 
