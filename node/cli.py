@@ -163,7 +163,8 @@ def collect_rarely(*, whole_after: int = 1_000) -> None:
 def _run_gateway(folder: Path, passphrase: bytes | None, log_level: str, *, with_parent: bool) -> None:
     from node.gateway.run import run_gateway
 
-    collect_rarely(whole_after=10)  # what waits on clients for half a minute does form cycles, and grows old meanwhile
+    # Requests that wait half a minute on their clients grow old meanwhile, and some leave cycles.
+    collect_rarely(whole_after=10)
 
     def stop() -> None:
         signal.raise_signal(signal.SIGTERM)
