@@ -27,6 +27,7 @@ from ledger.base import limits, merkle
 from ledger.base.encoding import (
     decode,
     encode,
+    encoder,
     take_array,
     take_ascii,
     take_bytes,
@@ -53,6 +54,7 @@ from ledger.trade.statement import (
 )
 
 _sha256 = hashlib.sha256
+_new: Final[Any] = tuple.__new__  # half the price of a call of the class, for what every event makes
 
 VERSION: Final = 1
 SALT_BYTES: Final = 16
@@ -83,6 +85,9 @@ class Kind(IntEnum):
     APPROVAL = 7  # a person approved an act: credential id, thumbprint, hash of the assertion
 
 
+_KIND_LAST: Final = int(max(Kind))
+_EVENTS: Final = int(Kind.EVENTS)
+
 VERSION_OF_KIND: Final = {
     Kind.GOVERNANCE: 2,
     Kind.REGISTRATION: 2,
@@ -97,6 +102,9 @@ class Mode(IntEnum):
 
     ALL_OR_NOTHING = 0
     EACH_ON_ITS_OWN = 1
+
+
+_MODE_LAST: Final = int(max(Mode))
 
 
 class Attestation(NamedTuple):
@@ -275,15 +283,20 @@ def _item_with(statement: Statement, fields: tuple[Any, ...]) -> Item:
     subjects = take_array(fields[1], "subjects", most=limits.SUBJECTS_PER_EVENT)
     if not subjects:
         raise FormError(Code.MALFORMED, "subjects: expected at least one, got none")
-    item = Item(
-        statement,
-        tuple([subject_from_wire(subject) for subject in subjects]),
-        take_bytes(fields[2], "subject_salt", SALT_BYTES),
-        take_bytes(fields[3], "event_hash", HASH_BYTES),
-        take_optional_bytes(fields[4], "context_hash", HASH_BYTES),
-        attestation_from_wire(fields[5]),
+    named = tuple([subject_from_wire(subject) for subject in subjects])
+    attestation = fields[5]
+    item: Item = _new(
+        Item,
+        (
+            statement,
+            named,
+            take_bytes(fields[2], "subject_salt", SALT_BYTES),
+            take_bytes(fields[3], "event_hash", HASH_BYTES),
+            take_optional_bytes(fields[4], "context_hash", HASH_BYTES),
+            None if attestation is None else attestation_from_wire(attestation),
+        ),
     )
-    if len(subjects) > 1 and len({subject.identifier for subject in item.subjects}) != len(subjects):
+    if len(named) > 1 and len({subject.identifier for subject in named}) != len(named):
         raise FormError(Code.DUPLICATE_SUBJECT, "subjects: expected each identifier once, got one twice")
     return item
 
@@ -323,21 +336,22 @@ def read_events(network: bytes, items: tuple[Any, ...]) -> Events:
     of_salt, of_leaf = Tag.SUBJECT_SALT + network + _SALTED_HEAD, Tag.SUBJECT_LEAF + network + _SALTED_HEAD
     # By encoding: True and 1 are equal, and are not the same.
     read: dict[bytes, tuple[bytes, Statement | None, Any]] = {}
-    hashes, events, raw = [], [], []
+    hashes, events, raw, pack = [], [], [], encoder()
     for item in items:
         statement, subjects, salt, event, context, attestation = fields = take_array(item, "item", 6)
         take_array(subjects, "subjects", most=limits.SUBJECTS_PER_EVENT)
-        encoded = encode(statement)
+        encoded = pack(statement)
         known = read.get(encoded)
         if known is None:
-            hashed = _sha256(of_statement + encoded).digest()
-            known = read[encoded] = hashed, _statement_if_formed(statement), statement
+            known = _sha256(of_statement + encoded).digest(), _statement_if_formed(statement), statement
+            read[encoded] = known
         if len(subjects) == 1 and type(salt) is bytes and len(salt) == SALT_BYTES:
             derived = _sha256(of_salt + salt + b"\0").digest()[:SALT_BYTES]
-            root = merkle.leaf_hash(_sha256(of_leaf + derived + encode(subjects[0])).digest())
+            leaf = _sha256(of_leaf + derived + pack(subjects[0])).digest()
+            root = _sha256(b"\0" + leaf).digest()  # of a tree of one leaf
         else:
             root = merkle.root(subject_leaves(network, salt, subjects))
-        rest = encode((len(subjects), event, context, attestation))
+        rest = pack((len(subjects), event, context, attestation))
         hashes.append(_sha256(of_item + known[0] + _HASH_HEAD + root + rest[1:]).digest())
         events.append(_item_if_formed(known[1], fields))
         raw.append((known[2], subjects, salt, event, context, attestation))
@@ -370,8 +384,8 @@ def header_from_wire(value: Any) -> Header:
         take_public_key(fields[3], "public_key"),
         take_bytes(fields[4], "nonce", NONCE_BYTES),
         take_int(fields[5], "expiry_ms", 0, 2**53),
-        take_int(fields[6], "kind", 0, max(Kind)),
-        take_int(fields[7], "mode", 0, Mode.EACH_ON_ITS_OWN),
+        take_int(fields[6], "kind", 0, _KIND_LAST),
+        take_int(fields[7], "mode", 0, _MODE_LAST),
         take_bytes(fields[8], "payload_root", HASH_BYTES),
         take_int(fields[9], "item_count", 1, limits.ITEMS_PER_TRANSACTION),
     )
@@ -436,8 +450,9 @@ class Transaction:
         self.signature = signature
         self.id = header.id()
         self._events: tuple[Item | None, ...] = ()
+        is_of_events = header.kind == _EVENTS
         if item_hashes is None:
-            if header.kind == Kind.EVENTS:
+            if is_of_events:
                 item_hashes, self._events, self.items = read_events(header.network, items)
             else:
                 item_hashes = payload_leaves(header.network, header.kind, items)
@@ -447,7 +462,6 @@ class Transaction:
                 )
         self.item_hashes = item_hashes
         self.size = size or len(self.to_bytes())
-        is_of_events = header.kind == Kind.EVENTS
         self.subject_count = sum([len(item[1]) for item in items]) if is_of_events else len(items)
         """How many subjects all items name together."""
 
