@@ -8,6 +8,9 @@ Why segments, and not rows of a database: a database leaves deleted bytes in fre
 how long; here each byte stands in one known place. An LMDB table only finds the place. It is written now and then and
 brought up to date from the segments at opening, so it never needs a sync of its own.
 
+Events stored between two syncs are packed together, as many as `GROUP_BYTES` hold: those of one batch have nearly all in common.
+Until then they are in memory. Who of a group is not erased when another is moves on to a new group first.
+
 Erasing is three durable steps: a tombstone that names the place, zeros over the place, the index. Opening takes up the
 steps that a crash left out. Overwriting in place reaches the medium on ordinary file systems; copy-on-write ones,
 snapshots, backups and the spare cells of flash are beyond a program: STORAGE.md says so to whoever runs a node.
@@ -16,7 +19,7 @@ snapshots, backups and the spare cells of flash are beyond a program: STORAGE.md
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from ledger.base.encoding import decode, encode, take_array, take_ascii, take_bytes, take_optional_bytes
@@ -36,10 +39,19 @@ _EVENT: Final = 1
 _CONTEXT: Final = 2
 _TOMBSTONE: Final = 3
 _PACKED_EVENT: Final = 4
-_EVENTS: Final = {_EVENT: 6, _PACKED_EVENT: 6}
+_GROUP: Final = 5
+_EVENTS: Final = {_EVENT: 6, _PACKED_EVENT: 6, _GROUP: 2}
 _CONTEXTS: Final = {_CONTEXT: 3}
 """How many members a record of each kind has."""
 _ERASED: Final = b"\0"
+_WAITING: Final = b"\1"
+"""In the index, in memory alone: not in the log yet."""
+_PLACE_BYTES: Final = 8
+_SLOT_BYTES: Final = 2
+GROUP_BYTES: Final = 80_000
+"""Of salts and events in one group, before packing; an event above it stands alone. To read one is to unpack all."""
+_GROUPED: Final = 100
+"""What an event takes in its group beside its salt, its bytes and its readers, at most."""
 
 
 class Payload(NamedTuple):
@@ -81,6 +93,11 @@ class PayloadStore:
             erasable=True,
         )
         self._compressor = Compressor()
+        self._waiting: dict[bytes, Payload] = {}
+        """Put and not in the log yet, of `_waiting_bytes`."""
+        self._waiting_bytes = 0
+        self._group: tuple[bytes, tuple[Payload, ...]] = (b"", ())
+        """The group read last, by its place."""
         self._index = StateStore(index, INDEX_TABLES)
         self._events = self._index.table("events")
         self._contexts = self._index.table("contexts")
@@ -117,6 +134,9 @@ class PayloadStore:
         """Index one record; the place to be erased if it is a tombstone that names one."""
         try:
             kind, key, *rest = take_array(decode(record.body, max_bytes=RECORD_BYTES_MAX), "payload record")
+            if kind == _GROUP:
+                self._index_group(record.position, [one.event_hash for one in self._unpacked(key)])
+                return None
             take_bytes(key, "hash", HASH_BYTES)
             if kind in _EVENTS:
                 self._events.put(key, _pack(record.position))
@@ -144,11 +164,36 @@ class PayloadStore:
         if self._events.get(payload.event_hash) is not None:
             return False
         _check(payload)
-        event_hash, salt, event, *rest = payload
+        size = _size(payload)
+        if self._waiting_bytes + size > GROUP_BYTES:
+            self._append_waiting()
+        self._events.put(payload.event_hash, _WAITING)
+        self._waiting[payload.event_hash] = payload
+        self._waiting_bytes += size
+        return True
+
+    def _append_waiting(self) -> None:
+        """Put into the log what waits for it."""
+        if self._waiting:
+            self._append(tuple(self._waiting.values()))
+            self._waiting, self._waiting_bytes = {}, 0
+
+    def _append(self, payloads: tuple[Payload, ...]) -> None:
+        """One record of these: a group, or one event alone."""
+        if len(payloads) > 1:
+            packed = self._compressor.pack(encode(payloads))
+            position = self._log.append(encode((_GROUP, packed)))
+            self._index_group(position, [payload.event_hash for payload in payloads])
+            return
+        ((event_hash, salt, event, *rest),) = payloads
         packed = self._compressor.pack_alone(salt + event)
         record = encode((_PACKED_EVENT, event_hash, len(salt), packed, *rest))
-        self._events.put(payload.event_hash, _pack(self._log.append(record)))
-        return True
+        self._events.put(event_hash, _pack(self._log.append(record)))
+
+    def _index_group(self, position: Position, event_hashes: Iterable[bytes]) -> None:
+        place = _pack(position)
+        for slot, event_hash in enumerate(event_hashes):
+            self._events.put(event_hash, place + slot.to_bytes(_SLOT_BYTES, "big"))
 
     def put_context(self, context_hash: bytes, context: bytes) -> bool:
         """Store a context; durable after `sync`. False if it is there."""
@@ -156,11 +201,13 @@ class PayloadStore:
             return False
         take_bytes(context_hash, "context hash", HASH_BYTES)
         take_bytes(context, "context", most=CONTEXT_BYTES)
+        self._append_waiting()  # so that the log has the order in which things came
         self._contexts.put(context_hash, _pack(self._log.append(encode((_CONTEXT, context_hash, context)))))
         return True
 
     def sync(self) -> None:
         """Make everything stored durable."""
+        self._append_waiting()
         self._log.sync()
 
     def erase(self, event_hash: bytes) -> bool:
@@ -169,24 +216,40 @@ class PayloadStore:
 
     def erase_all(self, event_hashes: Iterable[bytes]) -> int:
         """Remove the bytes and salts of events for good, durably; of how many there were any. None can be stored again."""
+        self.sync()  # a tombstone must stand in a later group than what it erases
         places: dict[bytes, bytes | None] = {}
         for event_hash in event_hashes:
             take_bytes(event_hash, "event hash", HASH_BYTES)
             place = self._events.get(event_hash)
             if place != _ERASED:
-                places[event_hash] = place
+                places[event_hash] = None if place is None else place[:_PLACE_BYTES]
         if not places:
             return 0
-        self._log.sync()  # a tombstone must stand in a later group than what it erases
-        for event_hash, place in places.items():
-            self._log.append(encode((_TOMBSTONE, event_hash, place)))
+        there = [place for place in places.values() if place is not None]
+        for place in dict.fromkeys(there):
+            self._move_others(place, places)
+        for event_hash, named in places.items():
+            self._log.append(encode((_TOMBSTONE, event_hash, named)))
         self._log.sync()
-        there = [_unpack(place) for place in places.values() if place is not None]
         if there:
-            self._log.erase(there)
+            self._log.erase([_unpack(place) for place in dict.fromkeys(there)])
+        self._group = (b"", ())
         for event_hash in places:
             self._events.put(event_hash, _ERASED)
         return len(there)
+
+    def _move_others(self, place: bytes, erased: Container[bytes]) -> None:
+        """Append what stands in one record with events that are to be erased, and is not itself, anew: durable with their tombstones."""
+        record = self._record(place)
+        if record[0] == _GROUP:
+            kept = tuple(
+                one
+                for slot, one in enumerate(self._unpacked(record[1]))
+                if one.event_hash not in erased
+                and self._events.get(one.event_hash) == place + slot.to_bytes(_SLOT_BYTES, "big")
+            )
+            if kept:
+                self._append(kept)
 
     # ---- reading ----------------------------------------------------------------------------------------------
 
@@ -197,12 +260,31 @@ class PayloadStore:
         place = self._events.get(event_hash)
         if place is None or place == _ERASED:
             return None
+        if place == _WAITING:
+            return self._waiting[event_hash]
+        if len(place) > _PLACE_BYTES:
+            return self._grouped(place, event_hash)
         record = self._read(place, event_hash, _EVENTS)
         if record[0] == _EVENT:
             return Payload(*record[1:])
         _, _, salt_bytes, packed, context_hash, readers = record
         data = self._compressor.unpack_alone(packed, SALT_BYTES_MAX + EVENT_BYTES)
         return Payload(event_hash, data[:salt_bytes], data[salt_bytes:], context_hash, readers)
+
+    def _grouped(self, place: bytes, event_hash: bytes) -> Payload:
+        """An event in a group; what is asked for next mostly stands beside it."""
+        group, slot = place[:_PLACE_BYTES], int.from_bytes(place[_PLACE_BYTES:], "big")
+        if self._group[0] != group:
+            record = self._record(group)
+            self._group = group, self._unpacked(record[1]) if record[0] == _GROUP else ()
+        members = self._group[1]
+        if slot >= len(members) or members[slot].event_hash != event_hash:
+            raise self._another(event_hash, group)
+        return members[slot]
+
+    def _unpacked(self, packed: bytes) -> tuple[Payload, ...]:
+        data = self._compressor.unpack(packed, GROUP_BYTES)
+        return tuple(Payload(*one) for one in decode(data, max_bytes=GROUP_BYTES))
 
     def get_for(self, event_hash: bytes, reader: str | None) -> Payload | None:
         """The event if that organisation may read it; None for nobody in particular, who may read open ones."""
@@ -219,18 +301,24 @@ class PayloadStore:
 
     def _read(self, place: bytes, key: bytes, lengths: Mapping[int, int]) -> tuple[Any, ...]:
         """The members of the record of one of these kinds that stands there."""
+        members = self._record(place)
+        if members[1:2] != (key,) or len(members) != lengths.get(members[0]):
+            raise self._another(key, place)
+        return members
+
+    def _record(self, place: bytes) -> tuple[Any, ...]:
         position = _unpack(place)
         try:
-            members = take_array(decode(self._log.read(position), max_bytes=RECORD_BYTES_MAX), "payload")
+            return take_array(decode(self._log.read(position), max_bytes=RECORD_BYTES_MAX), "payload")
         except FormError as error:
             raise StorageError(
                 Code.DAMAGED, f"expected a payload at {self._log.place(position)}: {error.message}"
             ) from error
-        if members[1:2] != (key,) or len(members) != lengths.get(members[0]):
-            raise StorageError(
-                Code.DAMAGED, f"expected payload {key.hex()} at {self._log.place(position)}, found another"
-            )
-        return members
+
+    def _another(self, key: bytes, place: bytes) -> StorageError:
+        return StorageError(
+            Code.DAMAGED, f"expected payload {key.hex()} at {self._log.place(_unpack(place))}, found another"
+        )
 
     def is_erased(self, event_hash: bytes) -> bool:
         """Whether the event was erased here."""
@@ -240,7 +328,7 @@ class PayloadStore:
 
     def write_index(self, *, least_bytes: int = INDEX_OVERLAY_BYTES) -> None:
         """Write the index if it grew by `least_bytes` since: less memory, a faster opening. Call now and then."""
-        self._log.sync()
+        self.sync()
         mark = int.from_bytes(_pack(self._log.synced_end), "big")
         if self._index.height is None or mark > self._index.height:
             self._index.commit(mark)
@@ -263,6 +351,12 @@ def _check(payload: Payload) -> None:
     if payload.readers is not None:
         for reader in take_array(payload.readers, "readers", most=READERS_MAX):
             take_ascii(reader, "reader", IDENTIFIER_BYTES)
+
+
+def _size(payload: Payload) -> int:
+    """What an event takes in a group, about: never less."""
+    readers = sum(len(reader) + 2 for reader in payload.readers or ())
+    return len(payload.event) + len(payload.salt) + readers + _GROUPED
 
 
 def _pack(position: Position) -> bytes:

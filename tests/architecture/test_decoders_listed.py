@@ -74,6 +74,8 @@ ELSEWHERE = {
     "node.storage.filesystem:read_whole": "bytes only",
     "node.storage.token:open_token_key": "a key file that was read already: the key file",
     "node.storage.payload_store:PayloadStore._read": OWN,
+    "node.storage.payload_store:PayloadStore._record": OWN,
+    "node.storage.payload_store:PayloadStore._unpacked": OWN,
     "node.storage.payload_store:PayloadStore._take_up": OWN,
     "node.storage.stores:open_state": OWN,
     "node.storage.stores:open_stores": OWN,

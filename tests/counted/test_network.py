@@ -41,9 +41,9 @@ def test_what_admission_costs_the_node_it_is_handed_in_at(network: Four) -> None
         "subject salt": 100,
         "transaction": 2,  # once ahead of all else: it is large, and may be a stranger's
     }
-    # Per item: event, statement, subject, item, and what the payload store keeps. Per transaction: header (twice), canonical
-    # form, batch, frame.
-    assert counts.encodings == 507
+    # Per item: event, statement, subject, item. Per transaction: header (twice), canonical form, batch, frame. What the payload
+    # store keeps of them it encodes together, when it is synced.
+    assert counts.encodings == 407
     assert counts.decodings == 2  # the request, with the bytes of events in it, and the transaction
 
 
@@ -59,7 +59,7 @@ def test_what_a_batch_of_a_peer_costs(network: Four) -> None:
     counts = network.counts
     assert network.checks() == (1, 0)  # its author's, once
     assert counts.hashed() == TAKEN_IN
-    assert counts.encodings == 504  # the same five an item
+    assert counts.encodings == 404  # the same four an item
     assert counts.decodings == 3  # the frame, the batch, the transaction
 
 
@@ -126,7 +126,7 @@ def test_how_many_bytes_a_node_stores(network: Four) -> None:
         == {
             "chain": 33_592,  # the transactions twice, before and after they are final (then packed), headers and votes
             "keys": 0,
-            "payload": 30_424,  # the events with their salts, packed one by one, and their hashes
+            "payload": 10_456,  # the events with their salts and hashes, packed together
             "votes": 1_056,
         }
     )

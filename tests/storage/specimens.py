@@ -11,11 +11,13 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
+from ledger.base.encoding import decode
 from ledger.base.errors import StorageError
 from node.storage.block_store import BlockStore, StoredBlock
-from node.storage.payload_store import Payload, PayloadStore
+from node.storage.payload_store import Payload, PayloadStore, _pack
 from node.storage.pending_store import PendingStore
 from node.storage.segment_format import HEADER_BYTES, SegmentView, decode_header
+from node.storage.segments import Position
 from node.storage.snapshots import MANIFEST, Part, PartKind, SnapshotStore
 from node.storage.vote_log import VoteLog
 from tests.storage.memory_backend import MemoryBackend
@@ -278,42 +280,67 @@ def _read_payloads(files: MemoryFileSystem) -> dict[bytes, Any]:
     return found
 
 
+class _Traced:
+    """What the records of a payload log say, one after another: the state after each, and which were erased."""
+
+    def __init__(self, store: PayloadStore) -> None:
+        self.made: dict[bytes, Any] = {}
+        """Events and contexts handed to the store."""
+        self.after: list[dict[bytes, tuple[Any, int]]] = [{}]
+        """By key what it reads as, and the number of the record that says so."""
+        self.erased: set[int] = set()
+        self._numbers: dict[bytes, int] = {}
+        self._store = store
+        self._append = store._log.append
+        store._log.append = self.append  # type: ignore[method-assign]
+
+    def append(self, body: bytes) -> Position:
+        kind, first, *rest = decode(body, max_bytes=len(body))
+        number, state = len(self.after) - 1, dict(self.after[-1])
+        if kind == 3:
+            state[first] = ("erased", number)
+            self.erased |= {self._numbers[place] for place in rest if place is not None}
+        else:
+            keys = [one.event_hash for one in self._store._unpacked(first)] if kind == 5 else [first]
+            state.update({key: (self.made[key], number) for key in keys})
+        self.after.append(state)
+        position = self._append(body)
+        self._numbers[_pack(position)] = number
+        return position
+
+    def states(self) -> list[dict[bytes, Any]]:
+        """Once its body is gone, a record says nothing whatever survives after it."""
+        return [
+            {key: value for key, (value, number) in state.items() if number not in self.erased}
+            for state in self.after
+        ]
+
+
 def _write_payloads(
     seed: int, store: PayloadStore, *, erasing: bool
 ) -> tuple[list[dict[bytes, Any]], set[int]]:
     """The states after each record, and the places of the records whose bodies were erased."""
     draw = random.Random(seed)
-    states: list[dict[bytes, Any]] = [{}]
-    erased: set[int] = set()
-    place_of: dict[bytes, int] = {}
+    traced = _Traced(store)
+    victims: list[bytes] = []
     sizes = _sizes(draw, LEAST_BYTES - 2_500)
     groups = _groups(draw, len(sizes))
     for place, size in enumerate(sizes):
         key = place.to_bytes(32, "big")
-        state = dict(states[-1])
-        victims = [one for one, value in state.items() if isinstance(value, Payload)]
-        place_of[key] = len(states) - 1
         if erasing and place % 9 == 8 and victims:
-            victim = victims[draw.randrange(len(victims))]
-            erased.add(place_of[victim])
-            store.erase(victim)
-            states.append({**state, victim: "erased"})
+            store.erase(victims.pop(draw.randrange(len(victims))))
         elif place % 8 == 5:
-            store.put_context(key, draw.randbytes(size))
-            states.append({**state, key: store.get_context(key)})
+            traced.made[key] = draw.randbytes(size)
+            store.put_context(key, traced.made[key])
         else:
             readers = ("maker", "carrier") if place % 4 == 0 else None
-            payload = Payload(key, draw.randbytes(16), draw.randbytes(size), None, readers)
-            store.put(payload)
-            states.append({**state, key: payload})
+            traced.made[key] = Payload(key, draw.randbytes(16), draw.randbytes(size), None, readers)
+            victims.append(key)
+            store.put(traced.made[key])
         if place in groups:
             store.sync()
-    for place in erased:  # once its body is gone, a record says nothing whatever survives after it
-        states = [
-            {key: value for key, value in state.items() if place_of[key] != place or value == "erased"}
-            for state in states
-        ]
-    return states, erased
+    store.sync()
+    return traced.states(), traced.erased
 
 
 def payloads(seed: int = 6) -> Specimen:

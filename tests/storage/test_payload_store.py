@@ -9,7 +9,7 @@ from ledger.base.encoding import encode
 from ledger.base.errors import Code, FormError, StorageError
 from node.storage.filesystem import RealFileSystem
 from node.storage.lmdb_backend import LmdbBackend
-from node.storage.payload_store import INDEX_TABLES, Payload, PayloadStore
+from node.storage.payload_store import GROUP_BYTES, INDEX_TABLES, Payload, PayloadStore
 from node.storage.segments import SegmentLog
 from tests.bench.load import event_of
 from tests.storage.memory_backend import MemoryBackend
@@ -127,6 +127,64 @@ def test_an_erasure_interrupted_at_any_point_is_finished_or_never_was() -> None:
             assert all(gone.salt not in inode.durable for inode in after.names.values())
         finished.add((done, again.is_erased(gone.event_hash)))
     assert finished == {(True, True), (False, True), (False, False)}
+
+
+def test_who_stands_in_a_group_with_an_erased_event_stays_whatever_interrupts() -> None:
+    moved = 0
+    for seed in range(150):
+        draw = random.Random(seed)
+        files, index = MemoryFileSystem(), MemoryBackend()
+        store = open_store(files, index)
+        shown = [payload(number, ("maker",) if number % 2 else None) for number in range(6)]
+        for one in shown:
+            store.put(one)
+        store.sync()
+        if draw.random() < 0.5:
+            store.write_index(least_bytes=0)
+        gone = draw.sample(shown, draw.randrange(1, 7))
+        left = draw.randrange(9)
+
+        def fault(operation: str, path: str) -> None:
+            nonlocal left
+            if operation in {"write", "sync"}:
+                left -= 1
+                if left < 0:
+                    raise OSError(5, "power is going")
+
+        files.fault = fault
+        try:
+            for one in gone[1:]:
+                store.erase(one.event_hash)
+            assert store.erase_all([gone[0].event_hash, *(one.event_hash for one in gone[1:])]) == 1
+        except StorageError:
+            pass
+        after = files.crash(draw.randrange)
+        again = open_store(after, index)
+        for one in shown:
+            found = again.get(one.event_hash)
+            assert found == one or (one in gone and found is None and again.is_erased(one.event_hash))
+            moved += found is not None and again.is_erased(gone[0].event_hash)
+        assert not any(one.salt in _disk(after) for one in gone if again.is_erased(one.event_hash))
+    assert moved > 50
+
+
+def test_events_of_one_sync_stand_together_and_take_a_quarter() -> None:
+    """Read before they are in the log, from the group, and after a start; one too large stands alone."""
+    files = MemoryFileSystem()
+    store = PayloadStore(files, MemoryBackend(), NETWORK)
+    shown = [payload(number)._replace(event=event_of(number, is_first=True)) for number in range(200)]
+    large = payload(1000)._replace(event=bytes(GROUP_BYTES + 1))
+    for one in (*shown[:50], large, *shown[50:]):
+        assert store.put(one)
+        assert not store.put(one)
+        assert store.get(one.event_hash) == one
+    assert len(_disk(files)) == 0 or shown[199].salt not in _disk(files)
+    store.sync()
+    assert [store.get(one.event_hash) for one in shown] == shown
+    assert len(_disk(files)) < sum(len(one.event) for one in shown) / 4
+    again = PayloadStore(files.crash(), MemoryBackend(), NETWORK)
+    for one in (large, *shown[::-7]):
+        assert again.get(one.event_hash) == one
 
 
 def test_an_erasure_torn_across_sectors_is_finished_at_the_next_start() -> None:
