@@ -27,6 +27,7 @@ from ledger.state.block import SIGNING_USES, act_of
 from ledger.state.links import COUNTED_ROLES, SUM_FIELDS, Entry, Link, extended, is_move, linked
 from ledger.trade.record import EMPTY, Chain, Claim, Record, Space, SubjectKey
 from ledger.trade.rules import ANCESTOR, Act, Decision, Leg, Outcome, check_entitled, custodian_after, decide
+from ledger.trade.rules.documents import documents_of
 from ledger.trade.rules.endings import transformation_key
 from ledger.trade.rules.lots import DESTINATION, EMPTYING, SOURCE, lot_legs
 from ledger.trade.rules.table import TRANSFORMATION, key_of
@@ -142,8 +143,8 @@ class ReplayView:
 
     @property
     def documents(self) -> tuple[str, ...]:
-        """The documents that the event binds, sorted."""
-        return tuple(sorted(key.identifier for key in self._with_role(Role.DOCUMENT)))
+        """The documents that the event names as such, sorted."""
+        return documents_of(self._with_role(Role.DOCUMENT))
 
     def _with_role(self, role: int) -> list[SubjectKey]:
         """All keys of one of COUNTED_ROLES, ascending; ProofError if one is kept back."""

@@ -37,6 +37,7 @@ from ledger.trade.rules import (
     legs_of,
 )
 from ledger.trade.rules.balances import debit
+from ledger.trade.rules.documents import documents_of
 from ledger.trade.rules.lots import SOURCE
 from ledger.trade.rules.table import key_of
 from ledger.trade.statement import Action, Role, Subject
@@ -94,7 +95,7 @@ class ItemView:
     """The rules' view of one item: reads are remembered, and so is what every leg asks anew."""
 
     __slots__ = (
-        "_act", "_balances", "_decisions", "_documents", "_named", "_records", "_roles", "_subjects", "legs",
+        "_act", "_balances", "_decisions", "_documents", "_named", "_records", "_roles", "legs",
         "members", "reads",
     )  # fmt: skip
 
@@ -103,7 +104,6 @@ class ItemView:
         self.reads: dict[SubjectKey, Record] = {}
         self._records = records
         self._act = act
-        self._subjects = subjects
         self._documents: tuple[str, ...] | None = None
         named = [(key_of(subject.role, subject.identifier), subject) for subject in subjects]
         self._roles = {key: subject.role for key, subject in named}
@@ -117,9 +117,9 @@ class ItemView:
 
     @property
     def documents(self) -> tuple[str, ...]:
-        """The documents that the event binds, sorted."""
+        """The documents that the event names as such, sorted."""
         if self._documents is None:
-            self._documents = tuple(sorted([s.identifier for s in self._subjects if s.role == Role.DOCUMENT]))
+            self._documents = documents_of(key for key, role in self._roles.items() if role == Role.DOCUMENT)
         return self._documents
 
     def record(self, key: SubjectKey) -> Record:

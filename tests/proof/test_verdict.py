@@ -277,6 +277,14 @@ def test_documents(world: World) -> None:
     assert said(one(world), "documents", "ok") == []
 
 
+def test_a_lot_named_as_a_document_is_none_and_the_event_is_proven_all_the_same(world: World) -> None:
+    named = [(Role.OBJECT, ITEM), (Role.DOCUMENT, LOT), (Role.DOCUMENT, OWNED)]
+    assert world.do("maker", Action.BIND, named)[:2] == (Outcome.BOUND, Outcome.FIRST_SEEN)
+    assert said(one(world), "documents", "ok") == [f"declared under {OWNED} by maker"]
+    world.do("maker", Action.BIND, [(Role.OBJECT, ITEM), (Role.DOCUMENT, LOT)])
+    assert said(one(world), "documents", "ok") == [f"declared under {OWNED} by maker"]
+
+
 def test_devices_and_ends(world: World) -> None:
     item = world.attested("maker", world.item(Action.END, [(Role.OBJECT, ITEM)]), 1)
     world.commit(world.sign("maker", item))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ledger.base import limits
-from ledger.trade.record import Origin
+from ledger.trade.record import EMPTY, Origin
 from ledger.trade.rules.balances import balance_key
 from ledger.trade.rules.outcomes import BOUND_TOO
 from tests.rules.stage import (
@@ -16,6 +16,7 @@ from tests.rules.stage import (
     FORWARDER,
     ITEM,
     LOT,
+    LOT_B,
     MAKER,
     OTHER,
     RIVAL,
@@ -65,6 +66,23 @@ def test_a_document_belongs_to_the_grantee_of_its_issuer_part_whoever_declares_f
     assert (record.custodian, record.maker, record.origin) == (CARRIER, MAKER, Origin.ATTESTED)
     stage.make(CASE, who=CARRIER)
     assert stage.bind(BOL, CASE, who=CARRIER)[BOL] == Outcome.BOUND
+
+
+@pytest.mark.parametrize("named", [LOT, LOT.partition("/10/")[0]], ids=["a lot", "a class"])
+@pytest.mark.parametrize(
+    ("handover", "expected"),
+    [(0, Outcome.ALREADY_BOUND), (Action.OFFER, Outcome.OFFERED_OPEN), (Action.ACCEPT, Outcome.WITHIN)],
+)
+def test_what_is_no_document_is_bound_to_nothing_in_the_role_of_one(
+    named: str, handover: int, expected: Outcome
+) -> None:
+    stage = made()
+    outcomes = stage.act(MAKER, Action.BIND, (Role.OBJECT, ITEM), (Role.DOCUMENT, named), handover=handover)
+    assert outcomes[ITEM] == expected
+    goods = (Role.OBJECT, LOT_B, (3, 0, ""))
+    stage.act(MAKER, Action.BIND, goods, (Role.DOCUMENT, named), handover=handover)
+    assert (stage.of(ITEM).bindings, stage.record(balance_key(LOT_B, MAKER)).bindings) == ((), ())
+    assert stage.record(document_key(named)) == EMPTY
 
 
 def test_only_the_custodian_or_an_authority_binds() -> None:

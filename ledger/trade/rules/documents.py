@@ -8,6 +8,8 @@ declarant who bound, or an authority, unbinds. A binding is live while its docum
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ledger.base import limits
 from ledger.trade.record import Binding, Origin, Record, Space, SubjectKey
 from ledger.trade.rules.handover import accept, offer
@@ -32,6 +34,11 @@ from ledger.trade.statement import Action
 def document_key(identifier: str) -> SubjectKey:
     """The key of a document."""
     return SubjectKey(Space.DOCUMENT, identifier)
+
+
+def documents_of(named: Iterable[SubjectKey]) -> tuple[str, ...]:
+    """The documents among what an event names by role DOCUMENT, sorted: a lot or a class stays one there, and is bound to nothing."""
+    return tuple(sorted(key.identifier for key in named if key.space == Space.DOCUMENT))
 
 
 def is_live(binding: Binding, view: View) -> bool:

@@ -108,7 +108,7 @@ class View(Protocol):
 
     @property
     def documents(self) -> tuple[str, ...]:
-        """Identifiers of the documents that the event binds (role DOCUMENT), sorted."""
+        """Identifiers of the documents that the event names as such (`documents_of` what it names by role DOCUMENT), sorted."""
 
     def record(self, key: SubjectKey) -> Record:
         """The record before the event (EMPTY if none)."""
