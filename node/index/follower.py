@@ -28,14 +28,15 @@ from node.local.protocol import FinalBlock
 
 BLOCKS_AHEAD: Final = 64
 EVENTS_AT_ONCE: Final = 4_000
-BREATH_S: Final = 0.05
-"""Between two transactions, so long is waited for more blocks. A transaction costs 16 KiB for each page that it touches, some 25
-of them however few events it has: one for each of a hundred blocks a second would write more than all validators do.
+BREATH_MS: Final = 50
+"""So long the validator waits for more blocks between two times that it sends some. A transaction costs 16 KiB for each page that
+it touches, some 25 of them however few events it has: one for each of a hundred blocks a second would write more than all
+validators do.
 """
 BUSY_EVENTS: Final = 50
 """A transaction with more events than this says that many come."""
 GATHER_S: Final = 0.1
-"""While many come, so long is waited: a transaction of more events costs less for each."""
+"""While many come, so long is waited for more of them: a transaction of more events costs less for each."""
 FIRST_PAUSE_S: Final = 0.05
 LONGEST_PAUSE_S: Final = 2.0
 COMPLETE_EVERY_S: Final = 10.0
@@ -144,9 +145,8 @@ class Follower:
             while True:
                 blocks = await _waiting(arrived)
                 await self._apply(blocks)
-                if arrived.empty():
-                    is_busy = sum(_events_in(one) for one in blocks) > BUSY_EVENTS
-                    await asyncio.sleep(GATHER_S if is_busy else BREATH_S)
+                if arrived.empty() and sum(_events_in(one) for one in blocks) > BUSY_EVENTS:
+                    await asyncio.sleep(GATHER_S)
         finally:
             reader.cancel()
             with suppress(asyncio.CancelledError):
@@ -176,7 +176,8 @@ class Follower:
 
     async def _read(self, height: int, arrived: asyncio.Queue[_Arrived | CustodyError]) -> None:
         try:
-            stream = cast("AsyncGenerator[FinalBlock]", self._stream.follow(height))
+            following = self._stream.follow(height, gather_ms=BREATH_MS)
+            stream = cast("AsyncGenerator[FinalBlock]", following)
             async with aclosing(stream) as blocks:
                 async for block in blocks:
                     await arrived.put(_Arrived(block, time.monotonic()))

@@ -80,15 +80,17 @@ class LocalClient:
         """The status of each transaction id."""
         return protocol.parse_statuses(await self._ask(protocol.GetTransactions(tuple(ids))))
 
-    async def follow(self, from_height: int) -> AsyncIterator[FinalBlock]:
-        """Final blocks from a height on, past and future; ends only with an error or when the caller stops."""
+    async def follow(self, from_height: int, *, gather_ms: int = 0) -> AsyncIterator[FinalBlock]:
+        """Final blocks from a height on, past and future; ends only with an error or when the caller stops.
+
+        `gather_ms`: so long may one wait for others to come with it.
+        """
         connection = await self._connected()
         number = self._next_number()
         queue: asyncio.Queue[Any] = asyncio.Queue()
         self._streams[number] = queue
-        connection.send(
-            protocol.REQUEST, protocol.encode_request(number, protocol.Follow(from_height)), Lane.BULK
-        )
+        request = protocol.Follow(from_height, gather_ms)
+        connection.send(protocol.REQUEST, protocol.encode_request(number, request), Lane.BULK)
         try:
             while True:
                 value = await queue.get()

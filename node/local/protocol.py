@@ -52,6 +52,7 @@ SUBJECTS_PER_PROOF: Final = 1_000
 ERASURES: Final = 1_000
 _COUNT_MAX: Final = (1 << 40) - 1
 HISTORY_ROWS: Final = 1_000
+GATHER_MS_MAX: Final = 1_000
 HASHES_PER_REQUEST: Final = 1_000
 SALT_BYTES_MAX: Final = 64
 
@@ -268,6 +269,8 @@ class Follow(NamedTuple):
     """Stream of FinalBlock from a height on, past and future, until cancelled."""
 
     from_height: int
+    gather_ms: int = 0
+    """After some were sent it is waited so long for more: for who is woken by each of them, and in no hurry."""
 
 
 class GetBlock(NamedTuple):
@@ -426,6 +429,11 @@ def _get_checkpoint(value: Any) -> GetCheckpoint:
     return GetCheckpoint(None if height is None else take_int(height, "height"))
 
 
+def _follow(value: Any) -> Follow:
+    height, gather_ms = take_array(value, "follow", 2)
+    return Follow(take_int(height, "height"), take_int(gather_ms, "gather", 0, GATHER_MS_MAX))
+
+
 def _get_history(value: Any) -> GetHistory:
     key, aside, first, most = take_array(value, "history wanted", 4)
     return GetHistory(
@@ -457,7 +465,7 @@ def _get_erasures(value: Any) -> GetErasures:
 _REQUESTS: Final[tuple[tuple[type[Any], Callable[[Any], Any]], ...]] = (
     (Submit, _submit),
     (GetTransactions, lambda value: GetTransactions(_hashes(_one(value, "transactions wanted"), "id"))),
-    (Follow, lambda value: Follow(take_int(_one(value, "follow"), "height"))),
+    (Follow, _follow),
     (GetBlock, lambda value: GetBlock(take_int(_one(value, "block wanted"), "height"))),
     (GetCheckpoint, _get_checkpoint),
     (GetRecord, lambda value: GetRecord(_key(_one(value, "record wanted")))),

@@ -46,6 +46,8 @@ HISTORY_BYTES: Final = 8_000_000
 """Of items in one answer, which has room for one of any size; the rest is asked for from the next position on."""
 PAYLOADS_BYTES: Final = 8_000_000
 """Of events in one answer; the rest is asked for again."""
+FOLLOW_BYTES: Final = 16_000
+"""Of blocks that leave together for who follows; then others have the loop."""
 REQUESTS: Final = 4_096
 ARRIVED_BYTES: Final = 64_000_000
 """Of requests that wait to be checked; beyond it they are refused unread."""
@@ -306,13 +308,19 @@ class Service:
     async def _follow(self, connection: LocalConnection, number: int, request: protocol.Follow) -> None:
         height = max(1, request.from_height)
         while True:
+            size = 0
             while height <= self._chain.height:
-                block = self._chain.final_block(height)
-                if not connection.send(protocol.PART, protocol.encode_answer(number, block), Lane.BULK):
+                body = protocol.encode_answer(number, self._chain.final_block(height))
+                if not connection.send(protocol.PART, body, Lane.BULK):
                     return
                 height += 1
-                await connection.drained()
-                await asyncio.sleep(0)
+                size += len(body)
+                if size > FOLLOW_BYTES:
+                    await connection.drained()
+                    await asyncio.sleep(0)
+                    size = 0
+            await connection.drained()
+            await asyncio.sleep(request.gather_ms / 1_000)
             await self._chain.above(height - 1)
 
     # ---- subjects

@@ -301,7 +301,7 @@ def requests() -> tuple[bytes, ...]:
     asked: tuple[local.Request, ...] = (
         local.Submit((local.Submission(signed, (b"{}",), (local.OpenBytes(bytes(16), 0, b"{}", ("maker",)),)),),
                      local.WaitFor.FINAL),
-        local.GetTransactions((bytes(32),)), local.Follow(3), local.GetBlock(1), local.GetCheckpoint(None),
+        local.GetTransactions((bytes(32),)), local.Follow(3), local.Follow(3, 50), local.GetBlock(1), local.GetCheckpoint(None),
         local.GetCheckpoint(7), local.GetRecord(key), local.GetHistory(key, aside=True, first=1, most=10),
         local.GetPayloads((bytes(32),)), local.Prove((key,), payloads=True), local.GetGenesis(), local.GetStatus(),
         local.GetMetrics(),

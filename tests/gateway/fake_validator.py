@@ -127,14 +127,15 @@ class FakeValidator:
             if self.fault is not None:
                 raise UnavailableError(*self.fault)
             if isinstance(request, protocol.Follow):
-                await self._follow(connection, number, request.from_height)
+                await self._follow(connection, number, request)
             value = await self._answer(request)
         except CustodyError as error:
             connection.send_or_end(protocol.FAULT, protocol.encode_fault(number, error.code, error.message))
         else:
             connection.send_or_end(protocol.ANSWER, protocol.encode_answer(number, value))
 
-    async def _follow(self, connection: LocalConnection, number: int, height: int) -> None:
+    async def _follow(self, connection: LocalConnection, number: int, request: protocol.Follow) -> None:
+        height = request.from_height
         while True:
             new = self._new_block
             most = len(self.blocks)
@@ -142,6 +143,7 @@ class FakeValidator:
                 connection.send_or_end(protocol.PART, protocol.encode_answer(number, self.blocks[height - 1]))
                 await connection.drained()
                 height += 1
+            await asyncio.sleep(request.gather_ms / 1_000)
             await new.wait()
 
     async def _answer(self, request: protocol.Request) -> Any:

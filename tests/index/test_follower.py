@@ -361,7 +361,7 @@ def test_the_commands_make_an_index_again_and_say_how_far_it_is(
 def test_blocks_that_come_close_upon_each_other_are_one_transaction(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.index.follower.BREATH_S", 2.0)
+    monkeypatch.setattr("node.index.follower.BREATH_MS", 1_000)
 
     async def act(stage: IndexStage) -> None:
         heard: list[int] = []

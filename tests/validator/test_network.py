@@ -240,19 +240,19 @@ def test_whoever_follows_hears_every_block_in_order_past_and_future(tmp_path: Pa
         author, client = network.author(), network.clients["maker"]
         await client.submit((author.submission((1,)),))
         follower = network.clients["customs"]
-        heights: list[int] = []
 
-        async def follow() -> None:
-            async for block in follower.follow(1):
+        async def follow(gather_ms: int) -> list[int]:
+            heights: list[int] = []
+            async for block in follower.follow(1, gather_ms=gather_ms):
                 heights.append(block.header.height)
                 if len(heights) == 4:
-                    return
+                    break
+            return heights
 
-        task = asyncio.create_task(follow())
+        following = asyncio.gather(follow(0), follow(20))
         for number in (2, 3, 4):
             await client.submit((author.submission((number,)),))
-        await task
-        assert heights == [1, 2, 3, 4]
+        assert list(await following) == [[1, 2, 3, 4]] * 2
         stored = await follower.block(2)
         network.running["customs"].chain._recent.clear()
         assert await follower.block(2) == stored

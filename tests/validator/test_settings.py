@@ -170,7 +170,7 @@ REQUESTS: list[protocol.Request] = [
         protocol.WaitFor.FINAL,
     ),
     protocol.GetTransactions((bytes(32),)),
-    protocol.Follow(7),
+    protocol.Follow(7, 50),
     protocol.GetBlock(7),
     protocol.GetCheckpoint(None),
     protocol.GetCheckpoint(7),
