@@ -11,8 +11,9 @@ So the disk always holds the state after exactly one final block, `durable_heigh
 log after a crash. Nothing here may be flushed above the height to which that log is durable: `begin_flush` checks.
 
 A flush runs in steps, so that a busy loop is never held up for long: `step` hands a few changes to the backend, `write`
-makes them durable and may run on another thread, `finish` settles it. When it fails (a full disk), its changes fall back
-under the overlay and nothing is lost or changed.
+makes them durable and may run on another thread, `finish` settles it. A large one runs in rounds of all three, the first of
+which notes all changes in a journal; the disk then holds the state after one block once the journal's rest is done, which
+opening does. When it fails (a full disk), its changes fall back under the overlay and nothing is lost.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Final, Protocol
 
 from ledger.base.buckets import bucket_of
 from ledger.base.errors import Code, StorageError
+from node.storage.journal import Journal
 
 CHANGE_BYTES: Final = 150
 """What a change costs in memory beside its key and value, about."""
@@ -33,6 +35,11 @@ GROUP_PAIRS: Final = 1 << 20
 INSTALLING: Final = 0
 """The height on disk while tables are being filled from a snapshot: no block that is ever committed has it."""
 INSTALL_CHANGES: Final = 20_000
+ROUND_CHANGES: Final = 4_000
+ROUNDS: Final = 8
+"""A flush of many changes is done in as many as so many rounds, of so many changes at least (`node.storage.journal`)."""
+_NOTING: Final = -1
+"""The round before the first: the changes are put into the journal."""
 
 
 class Backend(Protocol):
@@ -260,70 +267,119 @@ class Kept:
 
 
 class Flush:
-    """One flush under way. Call `step` until it answers False, then `write`, then `finish`."""
+    """One flush under way. Call `step` until it answers False, then `write`, then `finish`; again while that answers True."""
 
-    def __init__(self, store: StateStore, backend: Backend, height: int) -> None:
+    def __init__(self, store: StateStore, backend: Backend, base: int | None, height: int) -> None:
         self._store = store
         self._backend = backend
-        self._tables = store.frozen_tables()
-        self._keys: list[bytes] = []
-        """Of the last of these tables, ascending: pages fill up, and what comes in the order of its keys is appended."""
+        self._tables = store.frozen_tables()[::-1]
         self._error: StorageError | None = None
+        self._base = base
         self.height = height
+        changes = sum(len(layer.changes) for _, layer in self._tables)
+        rounds = min(ROUNDS, changes // ROUND_CHANGES)
+        self._journal: Journal | None = None
+        if store.journal is not None and rounds > 1 and base is not None and base != height:
+            self._journal = store.journal
+        self._rounds = rounds if self._journal is not None else 1
+        self._round = 0 if self._journal is None else _NOTING
         self._begun = False
-        self._done = 0
+        self._table = self._done = 0
+        """Place of the table, and in its part of this round."""
 
     def step(self, changes: int = 500) -> bool:
-        """Hand about `changes` changes to the backend; whether some are left."""
-        if self._error is not None:
-            return False
-        try:
-            if not self._begun:
-                self._backend.begin()
-                self._begun = True
-            while changes > 0 and self._tables:
-                name, layer = self._tables[-1]
-                if not self._keys:
-                    self._keys = layer.sorted_keys()
-                keys = self._keys[self._done : self._done + changes]
-                staged = list(zip(keys, map(layer.changes.__getitem__, keys), strict=True))
+        """Hand about `changes` changes on; whether some are left of this round."""
+        if self._error is None:
+            try:
+                self._hand_on(changes)
+            except StorageError as error:
+                self._error = error
+        return self._error is None and self._table < len(self._tables)
+
+    def _hand_on(self, changes: int) -> None:
+        if not self._begun:
+            self._begun = True
+            self._noting.begin() if self._round == _NOTING else self._backend.begin()
+        while changes > 0 and self._table < len(self._tables):
+            name, layer = self._tables[self._table]
+            keys = layer.sorted_keys()  # pages fill up, and what comes in the order of its keys is appended
+            start, end = self._part(len(keys))
+            some = keys[start + self._done : min(end, start + self._done + changes)]
+            staged = list(zip(some, map(layer.changes.__getitem__, some), strict=True))
+            if self._round == _NOTING:
+                self._noting.add(name, staged)
+            else:
                 self._store.keep_before(name, staged)
                 self._backend.stage(name, staged)
-                changes -= len(keys)
-                self._done += len(keys)
-                if self._done == len(self._keys):
-                    self._tables.pop()
-                    self._keys, self._done = [], 0
-        except StorageError as error:
-            self._error = error
-        return self._error is None and bool(self._tables)
+            changes -= len(staged)
+            self._done += len(staged)
+            if start + self._done == end:
+                self._table, self._done = self._table + 1, 0
+
+    @property
+    def _noting(self) -> Journal:
+        if self._journal is None:
+            raise StorageError(Code.USAGE, "expected a journal where changes are noted")
+        return self._journal
+
+    def _part(self, keys: int) -> tuple[int, int]:
+        """The first and the end of what of a table's keys belongs to this round: keys that lie together."""
+        if self._round == _NOTING:
+            return 0, keys
+        return keys * self._round // self._rounds, keys * (self._round + 1) // self._rounds
 
     def write(self) -> None:
-        """Make the changes durable. Blocks; may run on another thread."""
+        """Make the changes of this round durable. Blocks; may run on another thread."""
         if self._error is None:
+            is_last = self._round == self._rounds - 1
             try:
-                self._backend.write(self.height)
+                if self._round == _NOTING:
+                    self._noting.seal(self._base or 0, self.height)
+                else:
+                    self._backend.write(self.height if is_last else self._base or 0)
             except StorageError as error:
                 self._error = error
 
-    def finish(self) -> None:
-        """Settle the flush; raises the StorageError that made it fail, after which nothing has changed."""
-        if self._error is None:
-            try:
+    def whole(self) -> None:
+        """Do all that is left at once. Raises StorageError."""
+        while True:
+            while self.step(1 << 30):
+                pass
+            self.write()
+            if not self.finish():
+                return
+
+    def finish(self) -> bool:
+        """Settle the round; whether there is another. Raises the StorageError that made it fail: then no read has changed."""
+        try:
+            if self._error is None and self._round != _NOTING:
                 self._backend.settle()
-            except StorageError as error:
-                self._error = error
+            if self._error is None and self._round == self._rounds - 1 and self._journal is not None:
+                self._journal.remove()
+        except StorageError as error:
+            self._error = error
         if self._error is not None:
             self._backend.abandon()
-        self._store.flush_finished(self.height, self._error)
-        if self._error is not None:
+            if self._journal is not None:
+                self._journal.abandon()
+            self._store.flush_finished(self.height, self._error)
             raise self._error
+        self._round += 1
+        self._begun, self._table, self._done = False, 0, 0
+        if self._round < self._rounds:
+            return True
+        self._store.flush_finished(self.height, None)
+        return False
 
 
 class StateStore:
     """Tables that change together, block by block. Not for several threads, but for `Flush.write`."""
 
-    def __init__(self, backend: Backend, tables: Iterable[str]) -> None:
+    def __init__(self, backend: Backend, tables: Iterable[str], journal: Journal | None = None) -> None:
+        """With a journal, whatever was interrupted is done first, and large flushes are made in rounds. Raises StorageError."""
+        self.journal = journal
+        if journal is not None:
+            journal.finish(backend)
         self._backend = backend
         self._tables = {name: Table(backend, name) for name in tables}
         self._flush: Flush | None = None
@@ -466,7 +522,7 @@ class StateStore:
             table.layers[0], table.layers[1] = table.layers[1], _Layer()
         self.overlay_bytes = 0
         self._is_filled = False
-        self._flush = Flush(self, self._backend, self.height)
+        self._flush = Flush(self, self._backend, self._backend.height, self.height)
         return self._flush
 
     def flush(self, synced_height: int | None) -> bool:
@@ -474,10 +530,7 @@ class StateStore:
         flush = self.begin_flush(synced_height)
         if flush is None:
             return False
-        while flush.step(1 << 30):
-            pass
-        flush.write()
-        flush.finish()
+        flush.whole()
         return True
 
     def frozen_tables(self) -> list[tuple[str, _Layer]]:

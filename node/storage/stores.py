@@ -16,6 +16,7 @@ from typing import Final
 from ledger.base.errors import Code, StorageError
 from node.storage.block_store import BlockStore
 from node.storage.folder import NodeFolder
+from node.storage.journal import Journal
 from node.storage.lmdb_backend import LmdbBackend
 from node.storage.packing import PackedBackend
 from node.storage.payload_store import INDEX_TABLES, PayloadStore
@@ -105,4 +106,9 @@ def open_state(
 ) -> StateStore:
     """Open or begin the state's tables. Raises StorageError."""
     names = tuple(tables)
-    return StateStore(PackedBackend(open_tables(folder.state, folder.network, names), PACKED_TABLES), names)
+    backend = open_tables(folder.state, folder.network, names)
+    try:
+        return StateStore(PackedBackend(backend, PACKED_TABLES), names, Journal(folder.files))
+    except BaseException:
+        backend.close()
+        raise

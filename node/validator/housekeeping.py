@@ -127,10 +127,12 @@ class Housekeeper:
         flush = state.begin_flush(self._stores.blocks.synced_height)
         if flush is None:
             return
-        is_more = True
-        while is_more:
-            is_more = flush.step(FLUSH_STEP)
-            await asyncio.sleep(0)
-        await self._in_thread(flush.write)
-        flush.finish()
+        is_another = True
+        while is_another:
+            is_more = True
+            while is_more:
+                is_more = flush.step(FLUSH_STEP)
+                await asyncio.sleep(0)
+            await self._in_thread(flush.write)
+            is_another = flush.finish()
         self.flushes += 1

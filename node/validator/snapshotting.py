@@ -127,25 +127,25 @@ class Snapshotter:
             self._log.warning("no snapshot", height=height, reason=error.message)
 
     async def _finish_flush(self, flush: Flush) -> None:
-        try:
-            is_more = True
-            while is_more:
-                is_more = flush.step(FLUSH_STEP)
-                await asyncio.sleep(0)
-        except asyncio.CancelledError:
-            while flush.step(1 << 30):
-                pass
-            flush.write()
-            flush.finish()
-            raise
-        writing = asyncio.ensure_future(self._in_thread(flush.write))
-        try:
-            await asyncio.shield(writing)
-        except asyncio.CancelledError:
-            await writing
-            flush.finish()
-            raise
-        flush.finish()
+        is_another = True
+        while is_another:
+            try:
+                is_more = True
+                while is_more:
+                    is_more = flush.step(FLUSH_STEP)
+                    await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                flush.whole()
+                raise
+            writing = asyncio.ensure_future(self._in_thread(flush.write))
+            try:
+                await asyncio.shield(writing)
+            except asyncio.CancelledError:
+                await writing
+                if flush.finish():
+                    flush.whole()
+                raise
+            is_another = flush.finish()
 
     async def _make(self, begun: _Begun) -> None:
         header, outcome, _ = begun.checkpoint

@@ -93,6 +93,8 @@ ELSEWHERE = {
     "node.validator.rows:Rows._chunk": OWN,
     "node.validator.rows:Rows.get": OWN,
     "node.validator.tables:Tables._link": OWN,
+    "node.storage.journal:Journal.finish": OWN,
+    "node.storage.journal:_redo": OWN,
     "node.storage.packing:PackedBackend.get": OWN,
     "node.storage.packing:PackedBackend.read_range": OWN,
     "node.validator.tables:Tables.kept_row": OWN,
