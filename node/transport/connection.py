@@ -1,6 +1,6 @@
 """One connection that carries frames, and what waits to be sent on it (WIRE_TRANSPORT.md §3).
 
-Writes of one loop turn leave together. What the network does not take waits in an `Outbox` of two lanes, each with a cap
+Writes of one loop turn leave together, at its end or when somebody says so (`send_now`). What the network does not take waits in an `Outbox` of two lanes, each with a cap
 in bytes, and urgent frames overtake bulk ones. A full lane drops by its own rule, so a slow peer costs its caps and no more:
 
 - urgent (votes, proposals, certificates): the *oldest* go. The consensus re-sends what matters while it is stuck, and what
@@ -194,6 +194,11 @@ class FrameConnection(asyncio.Protocol):
             return False
         self._schedule()
         return True
+
+    def send_now(self) -> None:
+        """Hand what waits to the system now, not after all else that this turn of the loop has to do."""
+        if self.outbox:
+            self._flush()
 
     def _schedule(self) -> None:
         if not self._is_scheduled and self.outbox:

@@ -62,10 +62,6 @@ class LocalConnection(FrameConnection):
         if not self.send(kind, body, Lane.BULK) and not self.is_closing:
             self.abort(UnavailableError(Code.OVERLOADED, "expected the other process to take its answers"))
 
-    def send_now(self) -> None:
-        """Hand what waits to the system now, not after all else that this turn of the loop has to do."""
-        self._flush()
-
     def spawn(self, number: int, request: Coroutine[Any, Any, None]) -> None:
         """Serve request `number` as a task; it must answer its own errors. A number in use ends the connection."""
         if number in self._tasks or self.is_closing:

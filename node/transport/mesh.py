@@ -296,6 +296,11 @@ class Mesh:
         lane = self._kinds[kind].lane
         return sum(link.send(kind, body, lane) for link in tuple(self._links.values()))
 
+    def send_now(self) -> None:
+        """Hand what waits for peers to the system now, not after all else that this turn of the loop has to do."""
+        for link in tuple(self._links.values()):
+            link.send_now()
+
     def waiting_bytes(self, peer: bytes) -> int:
         """Bytes queued for a peer and not yet handed to the network."""
         link = self._links.get(peer)

@@ -2,8 +2,9 @@
 
 Inputs that come in one turn of the event loop are stepped one after another; their records are appended. Where this
 validator says something of its own, one sync makes them durable together with the batches and bytes they rest on, and
-only then anything leaves. Execution comes after that, so that it never delays a vote that is ready. A failed sync, or an error nobody foresaw, ends the process: what is on disk
-is whole, and a restart is the one recovery there is.
+only then anything leaves, and at once: nobody waits for a vote behind the commit of another block. Execution comes after
+that, so that it never delays a vote that is ready. A failed sync, or an error nobody foresaw, ends the process: what is on
+disk is whole, and a restart is the one recovery there is.
 """
 
 from __future__ import annotations
@@ -55,6 +56,9 @@ class Surroundings(Protocol):
 
     def broadcast(self, data: bytes) -> None:
         """Send an encoded message to all validators; may be lost."""
+
+    def send_now(self) -> None:
+        """Let what was sent leave before other work of this turn."""
 
     def serve(self, peer: int, request: Request) -> None:
         """Answer a request from the stores."""
@@ -215,8 +219,15 @@ class Driver:
             self.syncs += 1
             self._stores.sync_before_sending()
             self._has_unsynced = False
+        is_said = False
         for effect in effects:
+            is_message = isinstance(effect, Send | Broadcast)
+            if is_said and not is_message:
+                self._around.send_now()
             self._carry_out(effect, logged)
+            is_said = is_message
+        if is_said:
+            self._around.send_now()
 
     def _carry_out(self, effect: Effect, logged: Mapping[int, bytes]) -> None:
         """`logged`: by identity, the bytes of what was logged in this turn, which is sent as it stands there."""

@@ -117,13 +117,16 @@ class Holding:
         self._store(batch, shown)
         self._hold(batch, peer if peer in range(len(self._place.epoch.validators)) else self._place.me)
 
-    def push_own(self, push: Callable[[bytes], object]) -> None:
-        """Put what was handed in since the last turn into batches, and push their frames to all."""
+    def push_own(self, push: Callable[[bytes], object]) -> bool:
+        """Put what was handed in since the last turn into batches, and push their frames to all; whether there were any."""
+        is_pushed = False
         while (made := self._mempool.next_batch()) is not None:
             batch, events, restricted = made
             self._store(batch, (*events, *restricted))
             push(encode_frame(batch.data, events))
             self._hold(batch, self._place.me)
+            is_pushed = True
+        return is_pushed
 
     def _is_of_this_epoch(self, batch: Batch) -> bool:
         """Whether blocks of this epoch may have the batch; its origin may be in a later one, whose version has more kinds."""

@@ -58,6 +58,9 @@ class Connections(Protocol):
     def broadcast(self, kind: int, body: bytes) -> int:
         """Queue a frame for every connected peer; for how many it was."""
 
+    def send_now(self) -> None:
+        """Hand what waits for peers to the system now."""
+
     def drop(self, peer: bytes, reason: str) -> None:
         """Close the connection to a peer at once; it may come back."""
 

@@ -387,7 +387,8 @@ class Validator:
 
     def before_step(self) -> None:
         """Put what was handed in since the last turn into batches, and push them to all."""
-        self.holding.push_own(lambda frame: self.mesh.broadcast(BATCH_FRAME, frame))
+        if self.holding.push_own(lambda frame: self.mesh.broadcast(BATCH_FRAME, frame)):
+            self.mesh.send_now()  # while this node syncs they are on their way
 
     def send(self, peer: int, data: bytes) -> None:
         """Send an encoded message to one validator."""
@@ -398,6 +399,10 @@ class Validator:
     def broadcast(self, data: bytes) -> None:
         """Send an encoded message to all validators."""
         self.mesh.broadcast(CONSENSUS_FRAME, data)
+
+    def send_now(self) -> None:
+        """Let what was sent leave before other work of this turn."""
+        self.mesh.send_now()
 
     def serve(self, peer: int, request: Request) -> None:
         """Answer from the stores what another validator lacks."""

@@ -11,8 +11,7 @@ from typing import Any
 
 from ledger.chain import batch
 from ledger.consensus import messages
-from ledger.trade.extract import extract
-from node.validator import admission, holding, serving, validator
+from node.validator import holding, serving, validator
 from node.validator.frames import BATCH_FRAME
 from tests.simulation.founding import Founding, found
 from tests.simulation.loop import VirtualLoop
@@ -22,12 +21,10 @@ from tests.simulation.wires import Wires
 
 _decode_message = lru_cache(maxsize=4_000)(messages.decode_message)
 _batch_from_bytes = lru_cache(maxsize=1_000)(batch.batch_from_bytes)
-_extract = lru_cache(maxsize=2_000)(extract)
 _SHARED: tuple[tuple[Any, str, Any], ...] = (
     (validator, "decode_message", _decode_message),
     (holding, "batch_from_bytes", _batch_from_bytes),
     (serving, "batch_from_bytes", _batch_from_bytes),
-    (admission, "extract", _extract),
 )
 
 

@@ -74,6 +74,9 @@ class Around:
         self._log = log
         self.sent: list[tuple[Claim, bool]] = []
         self.syncs_at_commit: list[int] = []
+        self.left = 0
+        """How many of the messages sent have left."""
+        self.left_at_commit: list[int] = []
         self.failures: list[CustodyError] = []
 
     def before_step(self) -> None:
@@ -87,7 +90,11 @@ class Around:
         assert isinstance(message, Vote | Proposal | Certificate)
         self.sent.append((message.claim, data in self._log.durable))
 
+    def send_now(self) -> None:
+        self.left = len(self.sent)
+
     def commit(self, _effect: Commit) -> None:
+        self.left_at_commit.append(self.left)
         self.syncs_at_commit.append(self._log.syncs)
 
     def alarm(self, message: str) -> None:
@@ -136,6 +143,13 @@ def test_a_proposal_is_a_promise_too() -> None:
 def test_a_record_of_an_earlier_turn_is_synced_before_a_later_turn_sends() -> None:
     around = play([Persist((vote(FIRST),))], [Broadcast(vote(FIRST))])
     assert around.sent == [(FIRST, True)]
+
+
+def test_what_is_said_leaves_before_other_work_of_the_turn_and_not_after_it() -> None:
+    said, again = Broadcast(vote(FIRST)), Send(2, vote(SECOND))
+    around = play([Persist((vote(FIRST), vote(SECOND))), said, commit(), again, commit(), commit()], [said])
+    assert around.left_at_commit == [1, 2, 2]
+    assert around.left == 3
 
 
 def test_records_of_one_turn_share_a_sync_and_no_record_needs_none() -> None:
