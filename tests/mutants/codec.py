@@ -134,7 +134,7 @@ MUTANTS: Final = (
         "One event may name a subject twice, so one act is done to it twice.",
         "CUSTODY_RULES, Subjects",
         _TRANSACTION,
-        "if len(subjects) > 1 and len({subject.identifier for subject in item.subjects}) != len(subjects):",
+        "if len(named) > 1 and len({subject.identifier for subject in named}) != len(named):",
         "if not subjects:",
         _T_TRANSACTION + "test_a_subject_stands_once",
     ),

@@ -105,8 +105,8 @@ MUTANTS: Final = (
         "A record of a turn that sent nothing is not synced when the next turn sends.",
         "CONSENSUS 23",
         _DRIVER,
-        "            self._has_unsynced = False\n        for effect in effects:",
-        "        self._has_unsynced = False\n        for effect in effects:",
+        "            self._has_unsynced = False\n        is_said = False",
+        "        self._has_unsynced = False\n        is_said = False",
         _T_DRIVER + "test_a_record_of_an_earlier_turn_is_synced_before_a_later_turn_sends",
     ),
     Mutant(
