@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import signal
 import socket
@@ -15,6 +16,7 @@ import httpx
 import pytest
 
 from ledger.base.errors import Code, FormError, StorageError, UnavailableError
+from node import cli
 from node.config import Address
 from node.gateway.access import TOKEN_FILE
 from node.gateway.run import listen, run_gateway
@@ -106,3 +108,26 @@ def test_a_folder_that_is_not_in_order_is_refused(folder: Path, tmp_path: Path) 
     (folder / "genesis.custody").write_bytes((other / "genesis.custody").read_bytes())
     with pytest.raises((FormError, StorageError)):
         run_gateway(folder)
+
+
+def test_neither_indexing_nor_garbage_holds_up_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[tuple[float, tuple[int, int, int]]] = []
+
+    def serve(_folder: Path, _passphrase: bytes | None, *, log_level: str) -> None:
+        assert log_level == "info"
+        served.append((sys.getswitchinterval(), gc.get_threshold()))
+
+    monkeypatch.setattr("node.gateway.run.run_gateway", serve)
+    before = sys.getswitchinterval(), gc.get_threshold()
+    try:
+        cli._run_gateway(tmp_path, None, "info", with_parent=False)
+    finally:
+        sys.setswitchinterval(before[0])
+        gc.set_threshold(*before[1])
+        gc.unfreeze()
+    ((switch_s, (young, _, whole)),) = served
+    assert switch_s < before[0] / 5
+    assert young > 10 * before[1][0]
+    assert whole < 100  # what waits on clients leaves cycles
