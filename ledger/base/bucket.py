@@ -34,8 +34,18 @@ class Bucket:
     def of(entries: Iterable[tuple[bytes, bytes]]) -> Bucket:
         """A bucket with these (key, value hash) pairs, ascending by key."""
         leaves = [key + value for key, value in entries]
-        hashed = b"".join([_sha256(b"\x00" + leaf).digest() for leaf in leaves])
-        return Bucket(b"".join(leaves), _levels_over(hashed, (), (), 0)) if leaves else EMPTY
+        nodes = [_sha256(b"\x00" + leaf).digest() for leaf in leaves]
+        levels = []
+        while len(nodes) > 1:
+            levels.append(b"".join(nodes))
+            above = [
+                _sha256(b"\x01" + left + right).digest()
+                for left, right in zip(nodes[::2], nodes[1::2], strict=False)
+            ]
+            if len(nodes) & 1:  # an odd last node is carried up unchanged
+                above.append(nodes[-1])
+            nodes = above
+        return Bucket(b"".join(leaves), (*levels, *nodes)) if leaves else EMPTY
 
     @property
     def root(self) -> bytes:

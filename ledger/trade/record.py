@@ -287,6 +287,8 @@ def _amount(value: Any) -> Amount | None:
 
 def _last_from_wire(value: Any) -> LastEffect:
     last = _made(LastEffect, value)
+    if last.bindings == () and last.quantity is None:
+        return last
     return LastEffect(*last[:-2], _each(_binding, last.bindings), _quantity(last.quantity))
 
 
@@ -319,22 +321,25 @@ def record_from_wire(value: tuple[Any, ...]) -> Record:
         *first, offer, claims, unconfirmed, holds, inside, permits, seals, bindings, contradictions, last, quantity,
         lots, offers, source, legs, tally, moved, links, moves, asides,
     ) = value  # fmt: skip
-    return Record._make(
+    made: Record = _new(
+        Record,
         (
             *first,
             None if offer is None else _offer(offer),
-            _each(_claim, claims),
+            ()
+            if claims == ()
+            else _each(_claim, claims),  # most have none: a call for each is a fifth of it all
             None if unconfirmed is None else _made(Unconfirmed, unconfirmed),
-            _each(_hold, holds),
+            () if holds == () else _each(_hold, holds),
             inside,
-            _each(_permit, permits),
+            () if permits == () else _each(_permit, permits),
             seals,
-            _each(_binding, bindings),
-            _each(_contradiction, contradictions),
+            () if bindings == () else _each(_binding, bindings),
+            () if contradictions == () else _each(_contradiction, contradictions),
             None if last is None else _last_from_wire(last),
-            _quantity(quantity),
+            None if quantity is None else _quantity(quantity),
             lots,
-            _each(_offer, offers),
+            () if offers == () else _each(_offer, offers),
             source,
             _chain(legs),
             tally,
@@ -342,5 +347,6 @@ def record_from_wire(value: tuple[Any, ...]) -> Record:
             _chain(links),
             _chain(moves),
             _chain(asides),
-        )
+        ),
     )
+    return made

@@ -47,6 +47,10 @@ WORDS: Final = (
 """Of format 1 for good: what was packed with it cannot be unpacked without. The likeliest words are last."""
 
 
+_SHORT: Final = 65_791
+_LONG: Final = b"\x80"
+"""The first byte of a frame without magic is below this if it says its length in two bytes at most (RFC 8878 §3.1.1.1)."""
+
 RECORD_WORDS: Final = bytes.fromhex(
     "dc00230102a0c2a0c2900000b768747470733a2f2f69642e6773312e6f72672f30302f300100000000c090c0909090909090"
     "9e01c4200000000000000000000000000000000000000000000000000000000000000000a00101a0bb68747470733a2f2f69"
@@ -109,6 +113,8 @@ class RecordCompressor:
     def unpack(self, frame: bytes, most: int) -> bytes:
         """What `pack` packed, of at most `most` bytes; StorageError damaged."""
         try:
+            if most >= _SHORT and frame[:1] < _LONG:
+                return self._decompressor.decompress(frame)
             found = zstandard.get_frame_parameters(frame, format=zstandard.FORMAT_ZSTD1_MAGICLESS)
             if found.content_size <= most:
                 return self._decompressor.decompress(frame)

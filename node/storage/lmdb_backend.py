@@ -181,6 +181,7 @@ class LmdbBackend:
     ) -> list[tuple[bytes, bytes]]:
         """Up to `limit` pairs with start <= key < end, ascending, or the last ones descending."""
         pairs: list[tuple[bytes, bytes]] = []
+        seed, left = self._seeds[table], limit
         try:
             with self._reading.cursor(db=self._tables[table]) as cursor:
                 if not reverse:
@@ -189,12 +190,18 @@ class LmdbBackend:
                     found = cursor.prev()
                 else:
                     found = cursor.last()
-                while found and len(pairs) < limit:
-                    key, stored = cursor.item()
+                if not found or left <= 0:
+                    return []
+                for key, stored in cursor.iterprev() if reverse else cursor.iternext():
                     if key < start if reverse else (end is not None and key >= end):
                         break
-                    pairs.append((key, self._checked(table, key, stored)))
-                    found = cursor.prev() if reverse else cursor.next()
+                    value = stored[:-_CHECKSUM_BYTES]
+                    if stored[-_CHECKSUM_BYTES:] != crc32(value, crc32(key, seed)).to_bytes(4, "big"):
+                        self._checked(table, key, stored)  # says what is wrong
+                    pairs.append((key, value))
+                    left -= 1
+                    if left == 0:
+                        break
         except lmdb.Error as error:
             raise self._error(error, "reading") from error
         return pairs

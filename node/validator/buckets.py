@@ -7,16 +7,18 @@ every bucket is compared with its hash when it is read.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from ledger.base.bucket import EMPTY, Bucket
 from ledger.base.buckets import BucketTree, bucket_hash, bucket_of
 from ledger.base.errors import Code, StorageError
-from ledger.base.hashing import HASH_BYTES, Tag, tagged_hash
+from ledger.base.hashing import HASH_BYTES, Tag
 from node.storage.state_store import Table
 
 _KEY_BYTES = 4
+_sha256 = hashlib.sha256
 
 
 def bucket_key(index: int) -> bytes:
@@ -35,8 +37,9 @@ def bucket_rows(
 
 def _entries(network: bytes, records: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
     """The (state key, record hash) pairs of records."""
+    prefix = Tag.RECORD + network
     for key, data in records:
-        yield key, tagged_hash(Tag.RECORD, network, data)
+        yield key, _sha256(prefix + data).digest()
 
 
 class RecordEntries:
