@@ -25,6 +25,7 @@ from ledger.state.links import SALT_BYTES, Entry, Link, counted, is_move
 from ledger.state.pending import Pending, Room
 from ledger.state.state import LedgerState
 from ledger.state.sums import is_summed
+from ledger.trade.identifiers import plain_class
 from ledger.trade.record import EMPTY, Chain, LastEffect, Record, Space, SubjectKey
 from ledger.trade.rules import Act, custodian_after
 from ledger.trade.rules.table import key_of
@@ -146,11 +147,11 @@ class Firsts:
         self._pending = pending
         self._room = room
         self._members = members
-        self._known: dict[tuple[Any, ...], dict[tuple[Any, ...], First | None]] = {}
+        self._known: dict[tuple[Any, ...], dict[Any, First | None]] = {}
         """By who says what, its time left out, and then by what kind of identifier it is said of."""
         self._said: Statement | None = None
         """What was said last,"""
-        self._of_said: dict[tuple[Any, ...], First | None] = {}
+        self._of_said: dict[Any, First | None] = {}
         """and what is known of it."""
         self._pack = encoder()
         self._salt = Tag.RELATED_SALT + network + b"\x92\xc4\x10"
@@ -184,28 +185,33 @@ class Firsts:
         subject = item.subjects[0]
         if subject.role != _OBJECT or subject.quantity is not None or item.statement.action not in _FIRST:
             return None
-        try:
-            key = key_of(_OBJECT, subject.identifier)
-        except FormError:
-            return None
-        state = self._state
-        if key.space != _THING or key in self._pending.changes or state.remembers(key):
+        text, state = subject.identifier, self._state
+        kind: tuple[Any, ...] | str | None = plain_class(text)
+        if kind is None:  # none that is seen to be a thing, and of which kind and company prefix
+            try:
+                kind = identify(text)[1:]
+            except FormError:
+                return None
+            if key_of(_OBJECT, text).space != _THING:
+                return None
+        key: SubjectKey = _new(SubjectKey, (_THING, text, ""))
+        if key in self._pending.changes or state.remembers(key):
             return None
         packed = self._pack(key)
         found = state.state_key_by(key, packed)
         index, size, is_there = state.tree.find(found)
-        first = None if is_there else self._first(item, subject)
+        first = None if is_there else self._first(item, subject, kind)
         if first is None:
             return None
         self._room.take_new(key, index, size)
         return self._written(first, item, key, packed, found, place, sequence)
 
-    def _first(self, item: Item, subject: Subject) -> First | None:
+    def _first(self, item: Item, subject: Subject, kind: tuple[Any, ...] | str) -> First | None:
         statement = item.statement
         if statement is not self._said:
             said = (*statement[:_TIME], *statement[_TIME + 1 :], *self._who)
             self._said, self._of_said = statement, self._known.setdefault(said, {})
-        known, kind = self._of_said, identify(subject.identifier)[1:]
+        known = self._of_said
         if kind not in known:
             try:
                 act = self._ask(statement, item.subjects, _EVENT, _SEQUENCE)

@@ -101,18 +101,20 @@ class Holding:
         batch = batch_from_bytes(data, self._network, digest=digest)
         if not self._is_of_this_epoch(batch):
             return
+        lacking: list[bytes] = []
+
+        def may_lack(event: bytes) -> bool:
+            if self._may_lack(event, digest):
+                lacking.append(event)
+                return True
+            return False
+
         shown = check_open_bytes(
             batch.transactions,
             events_of_frame(self._network, contexts, events),
-            lambda event: self._may_lack(event, digest),
+            may_lack,
         )
-        came = {payload.event_hash for payload, _ in shown}  # any order: membership only
-        self._eraser.lacks(
-            event
-            for transaction in batch.transactions
-            for event, _ in open_items(transaction)
-            if event not in came
-        )
+        self._eraser.lacks(lacking)
         self._wake_mender()
         self._store(batch, shown)
         self._hold(batch, peer if peer in range(len(self._place.epoch.validators)) else self._place.me)

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from ledger.base.errors import CustodyError
 from ledger.trade.extract.event import extract_read, members_of
 from ledger.trade.extract.fields import Event, time_ms
-from ledger.trade.identifiers import serial_start
+from ledger.trade.identifiers import plain_class
 from ledger.trade.statement import EXTRACTOR_VERSION, Extract, Openness, Role, Statement, Subject
 
 _KEPT: Final = 8
@@ -24,6 +24,7 @@ _KEPT: Final = 8
 _KEPT_BYTES: Final = 8_192
 """Of an event whose form is; there are few longer ones, and they are hardly alike."""
 _SERIAL_BYTES: Final = 20
+_BEFORE_SERIAL: Final = "/21/"
 _NAMES: Final = ("eventID", "eventTime", "epcList")
 _ID, _TIME, _SERIAL = range(3)
 _TEXT: Final = rb'[ \t\n\r]*"([^"]*)"'
@@ -111,8 +112,13 @@ def _form_of(event: bytes, members: Event, context: bytes | None, found: Extract
     """The form of an event, None where it is not plain what others of that form would come to."""
     statement, subjects = found
     text = subjects[0].identifier
-    start = serial_start(text)
-    if len(event) > _KEPT_BYTES or b"\\" in event or subjects != ((Role.OBJECT, text, None),) or not start:
+    start = plain_class(text)
+    if (
+        len(event) > _KEPT_BYTES
+        or b"\\" in event
+        or subjects != ((Role.OBJECT, text, None),)
+        or start is None
+    ):
         return None
     if members.get("epcList") != [text]:
         return None
@@ -123,7 +129,13 @@ def _form_of(event: bytes, members: Event, context: bytes | None, found: Extract
             continue
         if name not in members or event.count(quoted) != 1 or match is None:  # once: it is the member
             return None
-        spans.append((match.start(1) + (start if value == _SERIAL else 0), match.end(1), value))
+        spans.append(
+            (
+                match.start(1) + (len(start) + len(_BEFORE_SERIAL) if value == _SERIAL else 0),
+                match.end(1),
+                value,
+            )
+        )
     spans.sort()
     edges = [0, *[edge for first, last, _ in spans for edge in (first, last)], len(event)]
     pieces = tuple([event[edges[i] : edges[i + 1]] for i in range(0, len(edges), 2)])
@@ -134,6 +146,6 @@ def _form_of(event: bytes, members: Event, context: bytes | None, found: Extract
         pieces,
         tuple([value for _, _, value in spans]),
         time,
-        text[:start],
+        start + _BEFORE_SERIAL,
         statement,
     )

@@ -26,7 +26,7 @@ from ledger.trade.identifiers.documents import (
 from ledger.trade.identifiers.gs1 import lot_of
 from ledger.trade.identifiers.links import lot_beside
 from ledger.trade.identifiers.model import Identifier, Kind, gln_of
-from ledger.trade.identifiers.spelling import canonical, check_canonical, document, serial_start
+from ledger.trade.identifiers.spelling import canonical, check_canonical, document, plain_class
 
 __all__ = [
     "Identifier",
@@ -40,8 +40,8 @@ __all__ = [
     "gln_of",
     "lot_beside",
     "lot_of",
+    "plain_class",
     "reference",
     "seal",
     "seal_number",
-    "serial_start",
 ]

@@ -61,24 +61,26 @@ def _digits_of_class(text: str) -> str | None:
     return identifier.digits if identifier.kind == Kind.CLASS and identifier.text == text else None
 
 
-def serial_start(text: str) -> int:
-    """Where the serial begins in a text that is visibly the canonical form of a serialised GTIN, else 0.
+def plain_class(text: str) -> str | None:
+    """The class of a text that is visibly the canonical form of a serialised GTIN: what stands before `/21/`; None for any other.
 
-    With any other serial of 1 .. 20 digits, letters and hyphens there it is that of another item of the same GTIN.
-    """
-    return 0 if _plain_serial(text) is None else _SERIAL_START
-
-
-def _plain_serial(text: str) -> Identifier | None:
-    """The identifier of a text that is visibly the canonical form of a serialised item, without reading it as a link.
-
-    Every event of a production line names serials never seen before, so this is execution's hottest question.
+    With any other serial of 1 .. 20 digits, letters and hyphens it is that of another item of the same class.
     """
     if text[_CLASS_END:_SERIAL_START] != "/21/" or not _PLAIN.issuperset(text[_SERIAL_START:]):
         return None
     if not _SERIAL_START < len(text) <= _SERIAL_START + 20:
         return None
-    digits = _digits_of_class(text[:_CLASS_END])
+    found = text[:_CLASS_END]
+    return None if _digits_of_class(found) is None else found
+
+
+def _plain_serial(text: str) -> Identifier | None:
+    """The identifier of a text that is visibly the canonical form of a serialised item, without reading it as a link.
+
+    Every event of a production line names serials never seen before, so this is asked often.
+    """
+    found = plain_class(text)
+    digits = None if found is None else _digits_of_class(found)
     return None if digits is None else Identifier(text, Kind.ITEM, digits)
 
 
