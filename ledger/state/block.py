@@ -126,9 +126,11 @@ def apply_block(state: LedgerState, header: Header, transactions: Sequence[Trans
     receipts: list[Receipt] = []
     members = state.members(header.height)
     ids: dict[bytes, int] = {}
-    firsts = Firsts(state, block, room, members)
+    firsts, signers = Firsts(state, block, room, members), dict[tuple[bytes, str, int], _Signer]()
     for transaction in transactions:
-        receipts += _apply_transaction(state, block, room, firsts, header, members, draft, transaction, ids)
+        receipts += _apply_transaction(
+            state, block, room, firsts, header, members, signers, draft, transaction, ids
+        )
     amendments = (*closing, *draft.changes)
     registry = state.registry.amended(header.height, amendments) if amendments else state.registry
     log = state.log.extended([row.entry_hash for row in block.rows])
@@ -192,6 +194,16 @@ class _Work(NamedTuple):
     """By action, counterparty, source and place: what the key may do, and who that is. Items of a transaction say much alike."""
 
 
+class _Signer(NamedTuple):
+    """What a block knows of whoever signs a transaction of a kind; the same for all of theirs."""
+
+    key: Key
+    known_as: bytes
+    """The key's id."""
+    policy: tuple[str, ...]
+    persons: bool
+
+
 def _apply_transaction(
     state: LedgerState,
     pending: Pending,
@@ -199,18 +211,18 @@ def _apply_transaction(
     firsts: Firsts,
     header: Header,
     members: Members,
+    signers: dict[tuple[bytes, str, int], _Signer],
     draft: RegistryDraft,
     transaction: Transaction,
     ids: dict[bytes, int],
 ) -> list[Receipt]:
     signed = transaction.header
     try:
-        key = check_admissible(state, header, members, transaction, ids)
+        key, known_as, policy, persons = _signer(state, header, members, transaction, ids, signers)
     except CustodyError as error:
         return [_refused(transaction, index, error.code) for index in range(signed.item_count)]
     ids[transaction.id] = signed.expiry_ms
-    by = (header.height, header.time_ms, signed.organisation, key_id(signed.public_key), ZERO_HASH)
-    policy, persons = members.policy(signed.organisation), bool(members.parameter(ALLOW_PERSONS))
+    by = (header.height, header.time_ms, signed.organisation, known_as, ZERO_HASH)
     work = _Work(state, pending, header, members, draft, key, transaction, by, policy, persons, {})
     plain = signed.kind == Kind.EVENTS and not policy and key.delegation is None
     if plain:
@@ -248,6 +260,36 @@ def _refused(transaction: Transaction, index: int, code: Code) -> Receipt:
     return Receipt(transaction.id, index, code.value, None, ())
 
 
+def _signer(
+    state: LedgerState,
+    header: Header,
+    members: Members,
+    transaction: Transaction,
+    ids: dict[bytes, int],
+    signers: dict[tuple[bytes, str, int], _Signer],
+) -> _Signer:
+    """The signer of a transaction that may be executed, else the error it fails with, as of `check_admissible`.
+
+    Who stood with an earlier transaction of the block stands with this one; it must be new and in time by itself.
+    """
+    signed = transaction.header
+    asked = signed.public_key, signed.organisation, signed.kind
+    known = signers.get(asked)
+    if known is not None and signed.kind != Kind.EPOCH_CHANGE:
+        _check_new(state, transaction, ids)
+        check_expiry(signed, header.time_ms)
+        return known
+    key = check_admissible(state, header, members, transaction, ids)
+    policy, persons = members.policy(signed.organisation), bool(members.parameter(ALLOW_PERSONS))
+    known = signers[asked] = _Signer(key, key_id(signed.public_key), policy, persons)
+    return known
+
+
+def _check_new(state: LedgerState, transaction: Transaction, ids: dict[bytes, int]) -> None:
+    if transaction.id in ids or transaction.id in state.remembered:
+        raise RuleError(Code.REPEATED, "expected a transaction that was not executed yet, got one again")
+
+
 def check_admissible(
     state: LedgerState,
     header: Header,
@@ -260,8 +302,7 @@ def check_admissible(
     Evidence proves itself, so a validator may report it with the key it votes with: it holds no other. A change of epoch has
     no effect but in the block that it closes, which was judged as a whole.
     """
-    if transaction.id in ids or transaction.id in state.remembered:
-        raise RuleError(Code.REPEATED, "expected a transaction that was not executed yet, got one again")
+    _check_new(state, transaction, ids)
     return check_standing(members, transaction.header, header, state.sets[header.epoch])
 
 

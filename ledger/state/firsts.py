@@ -149,6 +149,7 @@ class Firsts:
         self._members = members
         self._known: dict[tuple[Any, ...], dict[Any, First | None]] = {}
         """By who says what, its time left out, and then by what kind of identifier it is said of."""
+        self._who: tuple[Any, ...] = ()
         self._said: Statement | None = None
         """What was said last,"""
         self._of_said: dict[Any, First | None] = {}
@@ -172,9 +173,9 @@ class Firsts:
         """The items of a transaction come next. `signed`: what their entries end with, less the root; `who`: all that `ask` knows of its signer."""
         self._transaction = transaction
         self._signed = signed[:-1]
-        self._who = who
         self._ask = ask
-        self._said = None
+        if who != self._who:
+            self._who, self._said = who, None
         self._of_transaction = b""
 
     def execute(self, place: int, sequence: int) -> ItemChanges | None:
@@ -208,7 +209,7 @@ class Firsts:
 
     def _first(self, item: Item, subject: Subject, kind: tuple[Any, ...] | str) -> First | None:
         statement = item.statement
-        if statement is not self._said:
+        if statement is not self._said and statement != self._said:
             said = (*statement[:_TIME], *statement[_TIME + 1 :], *self._who)
             self._said, self._of_said = statement, self._known.setdefault(said, {})
         known = self._of_said
