@@ -18,6 +18,7 @@ an ill-formed item is a failed receipt, not an invalid block.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
@@ -88,7 +89,7 @@ class Kind(IntEnum):
 _KIND_LAST: Final = int(max(Kind))
 _EVENTS: Final = int(Kind.EVENTS)
 
-VERSION_OF_KIND: Final = {
+VERSION_OF_KIND: Final[Mapping[int, int]] = {
     Kind.GOVERNANCE: 2,
     Kind.REGISTRATION: 2,
     Kind.ERASURE: 2,
@@ -580,7 +581,7 @@ def sign_transaction(
 
 def check_protocol(header: Header, protocol: int) -> None:
     """Raise FormError unless the protocol version has such transactions; before version 2 there are only plain keys, too."""
-    since = VERSION_OF_KIND.get(Kind(header.kind), 1)
+    since = VERSION_OF_KIND.get(header.kind, 1)
     if len(header.public_key) != PUBLIC_KEY_BYTES:
         since = max(since, 2)
     if protocol < since:

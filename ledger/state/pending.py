@@ -17,6 +17,7 @@ class Pending:
     def __init__(self, state: LedgerState) -> None:
         self._state = state
         self._before: list[tuple[SubjectKey, Record | None]] = []
+        self._may_roll_back = True
         self.changes: dict[SubjectKey, Record] = {}
         self.rows: list[ItemChanges] = []
         self.versions: dict[bytes, bytes] = {}
@@ -35,15 +36,17 @@ class Pending:
         self.versions[hashed] = data
         return hashed
 
-    def begin(self) -> int:
-        """A transaction begins; what `roll_back` takes."""
+    def begin(self, *, may_roll_back: bool) -> int:
+        """A transaction begins; what `roll_back` takes, where it may come to that."""
         self._before.clear()
+        self._may_roll_back = may_roll_back
         return len(self.rows)
 
     def add(self, row: ItemChanges) -> None:
         """Take one item's changes in."""
         changes, records = self.changes, row.records
-        self._before += [(key, changes.get(key)) for key in records]
+        if self._may_roll_back:
+            self._before += [(key, changes.get(key)) for key in records]
         changes.update(records)
         self.rows.append(row)
 

@@ -22,6 +22,7 @@ from ledger.chain.transaction import Kind, Transaction, context_hash, event_hash
 from ledger.trade.statement import Openness, Statement
 from node.storage.payload_store import SALT_BYTES_MAX, Payload
 
+_new: Final[Any] = tuple.__new__  # half the price of a call of the class, for what every event has
 _OPENNESS: Final = Statement._fields.index("openness")
 _STATEMENT_FIELDS: Final = len(Statement._fields)
 
@@ -86,12 +87,10 @@ def open_event(
     readers: tuple[str, ...] | None = None,
 ) -> OpenEvent:
     """The hashes that an event's bytes give."""
-    return OpenEvent(
-        Payload(
-            event_hash(network, salt, context, event), salt, event, context_hash(network, context), readers
-        ),
-        context,
-    )
+    hashed = event_hash(network, salt, context, event)
+    under = None if context is None else context_hash(network, context)
+    found: OpenEvent = _new(OpenEvent, (_new(Payload, (hashed, salt, event, under, readers)), context))
+    return found
 
 
 def event_shown(network: bytes, value: Any) -> OpenEvent:
