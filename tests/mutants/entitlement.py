@@ -204,8 +204,8 @@ MUTANTS: Final = (
         "An all-or-nothing transaction keeps what went well before an item was refused.",
         "CUSTODY_RULES, preamble",
         _BLOCK,
-        "if failed and transaction.header.mode == Mode.ALL_OR_NOTHING:",
-        "if failed and transaction.header.mode == Mode.EACH_ON_ITS_OWN and not receipts:",
+        "if failed and is_whole:",
+        "if failed and not is_whole and not receipts:",
         _T_BLOCK + "test_all_or_nothing",
     ),
     Mutant(
