@@ -2,8 +2,9 @@
 
 Most items of a block make or observe one thing that no record is of. What the rules then come to depends on the statement
 but for its time, on who says it, on the block, and on the kind and company prefix of the identifier; of the item itself
-they only note its place in the event log and its event hash. So they are asked once, with marks in these two places, and
-what they say is written down for every such item with its own values where the marks stand, in the encoding too.
+they only note its place in the event log and its event hash. So, when a block says the same a second time, they are asked once,
+with marks in these two places, and what they say is written down for this and every such item after it with its own values where
+the marks stand, in the encoding too.
 
 Invariant: what comes of it is what `execute_item` gives (tests/properties/test_firsts.py). Whatever is not so plain, a refusal
 included, is left to it.
@@ -49,7 +50,7 @@ _SEQUENCE: Final = (1 << 64) - 1
 _EVENT: Final = bytes([0xEE]) * 32
 _HEAD: Final = bytes([0xDD]) * 32
 _MARKS: Final = (_SEQUENCE, _EVENT, _HEAD)
-"""What stands for the values of an item: known by what they are, not by what they equal."""
+"""What stands for the values of an item. Of what equals one and is not it, too, nothing is said of things alike."""
 
 
 class First(NamedTuple):
@@ -99,6 +100,10 @@ def first_of(members: Members, act: Act, subject: Subject) -> First | None:
     return First(int(decision.outcome), custodian, record, sequences, pieces, marks, ending)
 
 
+_ONCE: Final = First(0, None, EMPTY, (), (), (), b"")
+"""Stands where something was said of one thing only so far: most that is said of one thing is said of no other."""
+
+
 class _Unheard:
     """Records of which there is none."""
 
@@ -114,7 +119,7 @@ class _Unheard:
 def _cut(value: Any) -> tuple[tuple[bytes, ...], tuple[int, ...]]:
     """The encoding of a value, cut at its marks, and which they are."""
     pieces, marks = [b""], list[int]()
-    for part in _parts(value):
+    for part in _parts(value, encoder()):
         if isinstance(part, bytes):
             pieces[-1] += part
         else:
@@ -123,19 +128,17 @@ def _cut(value: Any) -> tuple[tuple[bytes, ...], tuple[int, ...]]:
     return tuple(pieces), tuple(marks)
 
 
-def _parts(value: Any) -> Iterator[bytes | int]:
+def _parts(value: Any, pack: Callable[[Any], bytes]) -> Iterator[bytes | int]:
     """The encoding of a value in pieces; a number for each mark."""
-    for number, mark in enumerate(_MARKS):
-        if value is mark:
-            yield number
-            return
-    if isinstance(value, tuple):
+    if value in _MARKS:
+        yield _MARKS.index(value)
+    elif isinstance(value, tuple):
         nothing = (None,) * len(value)
-        yield encode(nothing)[: -len(nothing) or None]  # how an array of that length begins
+        yield pack(nothing)[: -len(nothing) or None]  # how an array of that length begins
         for member in value:
-            yield from _parts(member)
+            yield from _parts(member, pack)
     else:
-        yield encode(value)
+        yield pack(value)
 
 
 class Firsts:
@@ -214,12 +217,16 @@ class Firsts:
             self._said, self._of_said = statement, self._known.setdefault(said, {})
         known = self._of_said
         if kind not in known:
+            known[kind] = _ONCE
+            return None
+        found = known[kind]
+        if found is _ONCE:
             try:
                 act = self._ask(statement, item.subjects, _EVENT, _SEQUENCE)
-                known[kind] = first_of(self._members, act, subject)
+                found = known[kind] = first_of(self._members, act, subject)
             except CustodyError:  # whoever executes it alone says so
-                known[kind] = None
-        return known[kind]
+                found = known[kind] = None
+        return found
 
     def _written(
         self,

@@ -7,7 +7,7 @@ from typing import Final
 MADE: Final = {
     "Merkle leaf": 400,  # each of: receipt, event log, related root of one record, bucket of one entry
     "Merkle node": 198,  # 99 over receipts, 99 to append to the event log
-    "chain head": 100,  # the subject's main chain, and the moves chain, which begins alike
+    "chain head": 101,  # the subject's main chain, and the moves chain, which begins alike; of the first of things alike both
     "entry": 100,
     "header": 1,
     "outcome": 1,

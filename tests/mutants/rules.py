@@ -8,8 +8,92 @@ from tests.mutants.mutant import Mutant
 
 _RULES: Final = "ledger/trade/rules/"
 _T: Final = "tests/rules/"
+_FIRSTS: Final = "ledger/state/firsts.py"
+_T_FIRSTS: Final = "tests/properties/test_firsts.py::"
 
 MUTANTS: Final = (
+    # --- the first that is heard of a thing, by the short cut
+    Mutant(
+        "alike-whoever-says-it",
+        "Theft: what a member makes comes into the custody of whoever said the same in the block before it.",
+        "PROTOCOL §7.3",
+        _FIRSTS,
+        "*statement[_TIME + 1 :], *self._who)",
+        "*statement[_TIME + 1 :])",
+        _T_FIRSTS + "test_who_says_it_and_of_whose_prefix_is_told_apart_within_a_block",
+    ),
+    Mutant(
+        "alike-whatever-seals",
+        "Of things made in one block all get the seals of the first, whatever is stated of theirs.",
+        "PROTOCOL §7.3",
+        _FIRSTS,
+        "*statement[_TIME + 1 :], *self._who)",
+        "*statement[_TIME + 1 : 16], *statement[17:], *self._who)",
+        _T_FIRSTS + "test_what_is_said_is_told_apart_within_a_block_whatever_comes_first",
+    ),
+    Mutant(
+        "alike-whatever-place",
+        "An authority's inspection outside of its jurisdiction counts, if one inside of it came first.",
+        "PROTOCOL §7.3",
+        _FIRSTS,
+        "*statement[_TIME + 1 :], *self._who)",
+        "*statement[_TIME + 1 : 8], *statement[9:], *self._who)",
+        _T_FIRSTS + "test_what_is_said_is_told_apart_within_a_block_whatever_comes_first",
+    ),
+    Mutant(
+        "alike-whatever-kind",
+        "A person's identifier passes in a network that forbids them, if something else came first.",
+        "PROTOCOL §7.3",
+        _FIRSTS,
+        "identify(subject.identifier)[1:]",
+        "identify(subject.identifier)[2:]",
+        _T_FIRSTS + "test_kinds_of_things_are_told_apart_within_a_block",
+    ),
+    Mutant(
+        "alike-whatever-prefix",
+        "Counterfeits are born attested beside a maker's own goods.",
+        "PROTOCOL §7.3",
+        _FIRSTS,
+        "identify(subject.identifier)[1:]",
+        "identify(subject.identifier)[1:2]",
+        _T_FIRSTS + "test_who_says_it_and_of_whose_prefix_is_told_apart_within_a_block",
+    ),
+    Mutant(
+        "first-though-in-the-tree",
+        "Theft: what nobody spoke of lately is made anew, and its history is gone.",
+        "PROTOCOL §7.3",
+        _FIRSTS,
+        "None if is_there else self._first(item, subject)",
+        "self._first(item, subject)",
+        _T_FIRSTS + "test_what_is_known_is_not_heard_of_first_though_it_is_in_the_state_tree_alone",
+    ),
+    Mutant(
+        "first-though-in-the-block",
+        "Theft: what was made in the same block is made anew by somebody else.",
+        "PROTOCOL §7.3",
+        _FIRSTS,
+        "key in self._pending.changes or ",
+        "",
+        _T_FIRSTS + "test_what_is_not_so_plain_is_left_to_the_plain_way",
+    ),
+    Mutant(
+        "first-without-room",
+        "A bucket of the state tree overflows, and no further block can be executed.",
+        "PROTOCOL §7.3",
+        _FIRSTS,
+        "        self._room.take_new(key, index, size)\n",
+        "",
+        _T_FIRSTS + "test_a_thing_finds_no_room_where_its_part_of_the_state_tree_is_full",
+    ),
+    Mutant(
+        "attested-as-often-as-one-likes",
+        "A device's attestation of something new is never noted, so it counts again and again.",
+        "PROTOCOL §7.3",
+        _FIRSTS,
+        " or item.attestation is not None",
+        "",
+        _T_FIRSTS + "test_what_is_not_so_plain_is_left_to_the_plain_way",
+    ),
     # --- what the first random model found
     Mutant(
         "one-generation-field",

@@ -13,13 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ledger.state.block as executing
+from ledger.base import limits
 from ledger.base.encoding import encode
+from ledger.base.hashing import ZERO_HASH
+from ledger.base.merkle import LogFrontier
 from ledger.chain.transaction import Mode
-from ledger.state.block import Execution
+from ledger.state.block import apply_block
 from ledger.state.firsts import Firsts
 from ledger.state.item import ItemChanges
 from ledger.trade.record import record_hash
-from ledger.trade.rules import decide
+from ledger.trade.rules import Act, Decision, Outcome, decide
 from ledger.trade.statement import Action, Flag, Role
 from ledger.trade.vocabulary import Step
 from tests.properties.histories import (
@@ -72,7 +75,7 @@ def none() -> Iterator[None]:
 
 
 def executed(history: list[Block]) -> list[tuple[Any, ...]]:
-    """All that comes of each block, but for how it is undone."""
+    """All that comes of each block, executed and undone and executed again."""
     world = World(CAST, authorities=AUTHORITIES, grants={PREFIX: MAKER, "9528888": RIVAL})
     executions = []
     for block in history:
@@ -87,8 +90,9 @@ def executed(history: list[Block]) -> list[tuple[Any, ...]]:
             )
             for signer, mode, items in block
         ]  # fmt: skip
-        execution: Execution = world.commit(*transactions)
-        executions.append(execution[: Execution._fields.index("undo")])
+        undone = apply_block(world.state, world.header(*transactions), transactions)
+        world.state.undo(undone.undo)
+        executions += [undone[:-1], world.commit(*transactions)[:-1]]  # less how it is undone
     return executions
 
 
@@ -97,6 +101,140 @@ def test_a_block_comes_to_the_same_by_the_short_cut(history: list[Block]) -> Non
     with none():
         plain = executed(history)
     assert executed(history) == plain
+
+
+UNCLEAR: Any = "HTTPS://x.example"  # not canonical
+SAID: tuple[dict[str, Any], ...] = (
+    *FIELDS,
+    {"seals": ["S2"]},
+    {"flags": Flag.RESEAL},
+    {"step": Step.INSPECTING, "seals": ["S1"]},
+    *({field: UNCLEAR} for field in ("counterparty", "source", "place", "transformation")),
+    {"documents": [UNCLEAR]},
+)
+"""Statements that differ by one field each, of those that the rules read or that decide whether it may be said."""
+
+
+@pytest.mark.parametrize("signer", [MAKER, AUTHORITIES[0]])
+def test_what_is_said_is_told_apart_within_a_block_whatever_comes_first(signer: str) -> None:
+    said = [(action, fields) for fields in SAID for action in (Action.MAKE, Action.OBSERVE) for _ in range(2)]
+    blocks: list[Block] = [
+        [(signer, Mode.EACH_ON_ITS_OWN, [
+            (action, Role.OBJECT, serial(PREFIX, item, number), fields) for number, (action, fields) in enumerate(order)
+        ])]
+        for item, order in enumerate((said, said[::-1]), 1)
+    ]  # fmt: skip
+    with none():
+        plain = executed(blocks)
+    assert executed(blocks) == plain
+    receipts = plain[0][1]
+    assert [receipt.refusal for receipt in receipts].count("not_canonical") == 20
+    assert len({receipt.outcomes for receipt in receipts}) == (4 if signer in AUTHORITIES else 3)
+
+
+def test_kinds_of_things_are_told_apart_within_a_block() -> None:
+    named = (
+        *(f"urn:uuid:{number}" for number in range(2)),
+        *(f"urn:custody:person:{number:064}" for number in range(2)),
+        *(f"urn:custody:opaque:{number:064}" for number in range(2)),
+    )
+    for order in (named, named[::-1]):
+        block: Block = [
+            (MAKER, Mode.EACH_ON_ITS_OWN, [(Action.MAKE, Role.OBJECT, name, {}) for name in order])
+        ]
+        with none():
+            plain = executed([block])
+        assert executed([block]) == plain
+        assert [receipt.refusal for receipt in plain[0][1]].count("person_identifier") == 2
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_a_thing_finds_no_room_where_its_part_of_the_state_tree_is_full(mode: Mode) -> None:
+    names = [serial(PREFIX, 1, number) for number in range(60)]
+    block: Block = [
+        (signer, mode, [(Action.MAKE, Role.OBJECT, name, {}) for name in names[start : start + count]])
+        for signer, start, count in ((MAKER, 0, 20), (RIVAL, 20, 3), (MAKER, 15, 3), (MAKER, 23, 20), (MAKER, 40, 2))
+    ]  # fmt: skip
+    with patch.object(limits, "BUCKET_ENTRIES", 1):
+        with none():
+            plain = executed([block, block])
+        assert executed([block, block]) == plain
+    refusals = {receipt.refusal for receipt in plain[0][1]}
+    assert refusals == {"", "limit"} | ({"rolled_back"} if mode == Mode.ALL_OR_NOTHING else set())
+
+
+@pytest.mark.parametrize("size", [0, 126, 254, 65_534, 2**32 - 2, 2**63])
+def test_a_place_in_the_event_log_is_written_as_wide_as_it_is(size: int) -> None:
+    def made() -> tuple[Any, ...]:
+        world = World(CAST)
+        world.state.log = LogFrontier(size, [ZERO_HASH] * size.bit_count())
+        items = [world.item(Action.MAKE, [(Role.OBJECT, serial(PREFIX, 1, n))]) for n in range(4)]
+        transactions = [world.sign(MAKER, *items)]
+        return apply_block(world.state, world.header(*transactions), transactions)[:-1]
+
+    with none():
+        plain = made()
+    assert made() == plain
+
+
+def test_what_is_known_is_not_heard_of_first_though_it_is_in_the_state_tree_alone() -> None:
+    def again() -> tuple[Any, ...]:
+        world = World(CAST)
+        names = [serial(PREFIX, 1, number) for number in range(3)]
+        known = world.commit(world.sign(RIVAL, world.item(Action.OBSERVE, [(Role.OBJECT, names[2])])))
+        world.blobs.update(known.encoded)
+        world.state.forget(world.state.log.size, keep=0)
+        return world.commit(
+            world.sign(MAKER, *[world.item(Action.MAKE, [(Role.OBJECT, name)]) for name in names])
+        )[:-1]
+
+    with none():
+        plain = again()
+    assert again() == plain
+    assert [receipt.outcomes for receipt in plain[1]] == [*[(Outcome.MADE,)] * 2, (Outcome.ORIGIN_SET,)]
+
+
+def test_what_a_rule_reckons_from_the_place_in_the_event_log_is_not_said_of_others() -> None:
+    def reckoned(act: Act, *rest: Any) -> Decision:
+        decision = decide(act, *rest)
+        return decision._replace(record=decision.record._replace(handed=act.sequence - 1 + 1))
+
+    block: Block = [
+        (MAKER, mode, [(Action.MAKE, Role.OBJECT, serial(PREFIX, 1, 2 * n + mode), {}) for n in range(5)])
+        for mode in Mode
+    ]
+    with patch("ledger.state.item.decide", reckoned):
+        with none():
+            plain = executed([block])
+        assert executed([block]) == plain
+
+
+def test_what_is_not_so_plain_is_left_to_the_plain_way() -> None:
+    def executed_in(world: World) -> tuple[Any, ...]:
+        name = partial(serial, PREFIX, 1)
+        make = partial(world.item, Action.MAKE)
+        first, again = make([(Role.OBJECT, name(1))]), make([(Role.OBJECT, name(1))])
+        marked = [
+            make([(Role.OBJECT, name(number))], event_hash=bytes([0xDD + 17 * number]) * 32)
+            for number in (0, 1, 2)
+        ]
+        transactions = [
+            world.sign(MAKER, first, make([(Role.OBJECT, UNCLEAR)]), mode=Mode.ALL_OR_NOTHING),
+            world.sign(MAKER, first, again, world.item(Action.OBSERVE, [(Role.OBJECT, name(1))])),
+            world.sign(MAKER, make([(Role.OBJECT, name(2), (1, 0, ""))]), make([(Role.PARENT, name(3))])),
+            world.sign(MAKER, *[world.attested(MAKER, make([(Role.OBJECT, name(n))]), 1) for n in (4, 5)]),
+            world.sign(MAKER, *marked, make([(Role.OBJECT, name(6)), (Role.OBJECT, name(7))])),
+        ]
+        taken = world.commit(*transactions)[:-1]
+        return taken, world.commit(
+            world.sign(RIVAL, again, world.item(Action.OBSERVE, [(Role.OBJECT, name(9))]))
+        )[:-1]
+
+    with none():
+        plain = executed_in(World(CAST))
+    assert executed_in(World(CAST)) == plain
+    refusals = [receipt.refusal for receipt in plain[0][1]]
+    assert (refusals.count("rolled_back"), refusals.count("attestation_repeated")) == (1, 1)
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -109,7 +247,11 @@ def test_who_says_it_and_of_whose_prefix_is_told_apart_within_a_block(action: Ac
         lambda number: f"https://{number}.example.com/thing",
     ]
     block: Block = [
-        (signer, mode, [(action, Role.OBJECT, named(place), {}) for named in kinds])
+        (
+            signer,
+            mode,
+            [(action, Role.OBJECT, named(number), {}) for named in kinds for number in (place, place + 10)],
+        )
         for place, signer in enumerate((RIVAL, MAKER, AUTHORITIES[0], RIVAL, MAKER))
     ]
     with none():
@@ -159,10 +301,13 @@ def test_the_short_cut_is_taken_and_asks_the_rules_once(
 ) -> None:
     TAKEN.clear()
     world = World(CAST, authorities=AUTHORITIES)
-    items = [world.item(action, [(Role.OBJECT, serial(PREFIX, 1, number))], **fields) for number in range(60)]
+    items = [
+        world.item(action, [(Role.OBJECT, serial(PREFIX, 1, number))], **{"time_ms": number, **fields})
+        for number in range(60)
+    ]
     with patch.object(Firsts, "execute", executed_both_ways):
         world.commit(world.sign(signer, *items[:20]), world.sign(signer, *items[20:40]))
-    assert len(TAKEN) == 40
+    assert len(TAKEN) == 39  # all but the one that nothing was like before
     with patch("ledger.state.item.decide", side_effect=decide) as asked:
         world.commit(world.sign(signer, *items[40:50]), world.sign(signer, *items[50:]))
-    assert asked.call_count == 1
+    assert asked.call_count == 2  # of the first by itself, of all alike

@@ -258,7 +258,7 @@ class World:
             counterparty=self.party_of(receiver)
             if receiver is not None
             else fields.pop("counterparty", None),
-            source=self.party_of(sender) if sender is not None else None,
+            source=self.party_of(sender) if sender is not None else fields.pop("source", None),
             place=fields.pop("place", place(1)),
             documents=tuple(fields.pop("documents", ())),
             flags=int(fields.pop("flags", 0)),
