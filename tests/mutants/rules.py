@@ -45,8 +45,8 @@ MUTANTS: Final = (
         "A person's identifier passes in a network that forbids them, if something else came first.",
         "PROTOCOL §7.3",
         _FIRSTS,
-        "identify(subject.identifier)[1:]",
-        "identify(subject.identifier)[2:]",
+        "kind = identify(text)[1:]",
+        "kind = identify(text)[2:]",
         _T_FIRSTS + "test_kinds_of_things_are_told_apart_within_a_block",
     ),
     Mutant(
@@ -54,8 +54,8 @@ MUTANTS: Final = (
         "Counterfeits are born attested beside a maker's own goods.",
         "PROTOCOL §7.3",
         _FIRSTS,
-        "identify(subject.identifier)[1:]",
-        "identify(subject.identifier)[1:2]",
+        "str | None = plain_class(text)",
+        'str | None = plain_class(text) and "an item"',
         _T_FIRSTS + "test_who_says_it_and_of_whose_prefix_is_told_apart_within_a_block",
     ),
     Mutant(
@@ -63,8 +63,8 @@ MUTANTS: Final = (
         "Theft: what nobody spoke of lately is made anew, and its history is gone.",
         "PROTOCOL §7.3",
         _FIRSTS,
-        "None if is_there else self._first(item, subject)",
-        "self._first(item, subject)",
+        "None if is_there else self._first(item, subject, kind)",
+        "self._first(item, subject, kind)",
         _T_FIRSTS + "test_what_is_known_is_not_heard_of_first_though_it_is_in_the_state_tree_alone",
     ),
     Mutant(
