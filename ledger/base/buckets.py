@@ -210,12 +210,10 @@ class BucketTree:
                 )
             undo.append(Changed(index, hashed, before if self._kept is None else None))
             changed.append((index, bucket))
-        prefix, sha256 = Tag.STATE_BUCKET + self._network, hashlib.sha256  # bucket_hash
         refreshed = []
         for index, bucket in changed:
             self._put(index, bucket)
-            size = bucket.size.to_bytes(4, "big")
-            refreshed.append((index, sha256(prefix + size + bucket.root).digest()))
+            refreshed.append((index, bucket_hash(self._network, bucket.size, bucket.root)))
         self._refresh(refreshed)
         return undo
 
