@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple, Protocol
@@ -102,7 +103,8 @@ class BucketTree:
         self._empty = bucket_hash(network, 0, merkle.EMPTY_ROOT)
         self._kept = kept
         self._cache_bytes = cache_bytes
-        self._cached: dict[int, Bucket] = {}
+        # Ordered: the first key of a plain dict is searched behind all that were removed before it.
+        self._cached: OrderedDict[int, Bucket] = OrderedDict()
         self._bytes = 0
         self._levels: list[bytearray] = []
         if hashes is None:
