@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from ledger.base.encoding import encode
+from ledger.base.limits import BUCKET_ENTRIES
 from ledger.trade import record
-from ledger.trade.record import SubjectKey
+from ledger.trade.record import Space, SubjectKey
 from node.init import create_network
 from tests.bench.command import work_folder
 from tests.bench.load import BATCH, serial
@@ -22,25 +24,26 @@ _PREFIX: Final = bytes(4)
 @contextmanager
 def _as_if_ground() -> Iterator[None]:
     """Within: the keys of ground identifiers begin alike, as those that a grinder keeps do."""
-    plain = record.state_key
-    names = {serial(number) for number in range(_FIRST, _FIRST + GROUND)}
+    plain = record.state_key_of
+    subjects = (SubjectKey(Space.THING, serial(number), "") for number in range(_FIRST, _FIRST + GROUND))
+    encodings = frozenset(map(encode, subjects))  # any order: membership only
 
-    def ground(network: bytes, key: SubjectKey) -> bytes:
-        found = plain(network, key)
-        return _PREFIX + found[len(_PREFIX) :] if key.identifier in names else found
+    def ground(network: bytes, encoded: bytes) -> bytes:
+        found = plain(network, encoded)
+        return _PREFIX + found[len(_PREFIX) :] if encoded in encodings else found
 
     places = [
         module
         for module in list(sys.modules.values())
-        if getattr(module, "state_key", None) is plain and module.__name__.startswith(("ledger", "node"))
+        if getattr(module, "state_key_of", None) is plain and module.__name__.startswith(("ledger", "node"))
     ]
     try:
         for module in places:
-            vars(module)["state_key"] = ground
+            vars(module)["state_key_of"] = ground
         yield
     finally:
         for module in places:
-            vars(module)["state_key"] = plain
+            vars(module)["state_key_of"] = plain
 
 
 def bucket(seconds: float, depth: int) -> dict[str, Any]:
@@ -55,7 +58,11 @@ def bucket(seconds: float, depth: int) -> dict[str, Any]:
             anywhere, ground = (range(first, first + GROUND) for first in (_FIRST + GROUND, _FIRST))
             _run(replica, anywhere, Ran(), is_first=True)
             _run(replica, ground, made, is_first=True)
-            kept = range(_FIRST, _FIRST + made.events - made.refused)
+            if made.events - made.refused != BUCKET_ENTRIES:
+                raise SystemExit(
+                    f"bench: expected one bucket to fill up, it took in {made.events - made.refused}"
+                )
+            kept = range(_FIRST, _FIRST + BUCKET_ENTRIES)
             costs = [_cost(replica, numbers, seconds / 4) for numbers in (anywhere, kept)]
             alone = [_cost_alone(replica, numbers, seconds / 4) for numbers in (anywhere, kept)]
     return {
