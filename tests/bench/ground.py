@@ -58,16 +58,17 @@ def bucket(seconds: float, depth: int) -> dict[str, Any]:
             anywhere, ground = (range(first, first + GROUND) for first in (_FIRST + GROUND, _FIRST))
             _run(replica, anywhere, Ran(), is_first=True)
             _run(replica, ground, made, is_first=True)
-            if made.events - made.refused != BUCKET_ENTRIES:
-                raise SystemExit(
-                    f"bench: expected one bucket to fill up, it took in {made.events - made.refused}"
-                )
-            kept = range(_FIRST, _FIRST + BUCKET_ENTRIES)
+            taken_in = made.events - made.refused
+            if (
+                not BUCKET_ENTRIES // 2 < taken_in <= BUCKET_ENTRIES
+            ):  # one of the others may have come into it
+                raise SystemExit(f"bench: expected one bucket to fill up, it took in {taken_in}")
+            kept = range(_FIRST, _FIRST + taken_in)
             costs = [_cost(replica, numbers, seconds / 4) for numbers in (anywhere, kept)]
             alone = [_cost_alone(replica, numbers, seconds / 4) for numbers in (anywhere, kept)]
     return {
         "ground": made.events,
-        "taken_in": made.events - made.refused,
+        "taken_in": taken_in,
         "us_per_event_making": round(1e6 * made.cpu_seconds / made.events, 1),
         "us_per_event_anywhere": costs[0],
         "us_per_event_in_one_bucket": costs[1],
